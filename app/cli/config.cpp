@@ -1,0 +1,40 @@
+#include <toml++/toml.h>
+
+#include "app/cli/commands.hpp"
+#include "app/config_print.hpp"
+
+namespace route::cli {
+namespace {
+
+int check(Session& session)
+{
+    const auto& file = session.configuration().file;
+    session.out << (file.empty() ? "defaults"
+                                 : session.options.config.value_or(std::string{default_config_file}))
+                << ": ok\n";
+    return 0;
+}
+
+int show(Session& session, bool json)
+{
+    const auto text = print_settings(session.configuration().settings);
+    if (json)
+        session.out << toml::json_formatter{toml::parse(text)} << '\n';
+    else
+        session.out << text;
+    return 0;
+}
+
+}  // namespace
+
+void add_config(Commands& config)
+{
+    auto& session = config.session();
+    config.add("check", "Validates the configuration file", [&session] { return check(session); });
+    const auto json = std::make_shared<bool>(false);
+    auto& command = config.add("show", "Shows the effective configuration, secrets masked",
+                               [&session, json] { return show(session, *json); });
+    command.add_flag("--json", *json, "As JSON");
+}
+
+}  // namespace route::cli

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <iosfwd>
+#include <optional>
+#include <string>
+
+#include "core/upstream.hpp"
+
+namespace route::cli {
+
+/// Valid UTF-8 whatever a row holds.
+boost::json::value json_text(const std::string& text);
+
+/// `null` when there is none; a whole number without fraction.
+boost::json::value json_seconds(const std::optional<Seconds>& seconds);
+
+template <class T>
+boost::json::value json_or_null(const std::optional<T>& value)
+{
+    if (!value)
+        return nullptr;
+    return boost::json::value(*value);
+}
+
+/// One line.
+void print_json(std::ostream& out, const boost::json::value& value);
+
+}  // namespace route::cli

@@ -1,0 +1,114 @@
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+
+#include "app/cli/commands.hpp"
+#include "app/cli/json.hpp"
+#include "app/cli/record_text.hpp"
+#include "storage/timestamps.hpp"
+
+namespace route::cli {
+namespace {
+
+struct Options
+{
+    std::string id;
+    bool json = false;
+};
+
+void show_json(Session& session, const storage::StoredRecord& stored)
+{
+    auto json = record_json(stored);
+    boost::json::array attempts;
+    for (const auto& attempt : stored.record.attempts)
+        attempts.push_back(attempt_json(attempt));
+    json["attempts"] = std::move(attempts);
+    print_json(session.out, json);
+}
+
+std::string ms_or_empty(const std::optional<Nanoseconds>& time)
+{
+    return time ? ms_text(*time) + " ms" : "";
+}
+
+void show_fields(Session& session, const storage::StoredRecord& stored)
+{
+    const auto& record = stored.record;
+    Table table{{"id", std::to_string(stored.id)}};
+    table.row({"request_id", record.request_id});
+    table.row({"client_request_id", record.client_request_id});
+    table.row({"created_at", storage::format_timestamp(record.created_at)});
+    table.row({"node", record.node});
+    table.row({"ip", record.ip});
+    table.row({"key_name", record.key_name});
+    table.row({"user_agent", record.user_agent});
+    table.row({"method", record.method});
+    table.row({"path", record.path});
+    table.row({"model", record.model.value_or("")});
+    table.row({"stream", record.stream ? "true" : "false"});
+    table.row({"body_bytes", std::to_string(record.body_bytes)});
+    table.row({"status", std::to_string(record.status)});
+    table.row({"outcome", std::string{to_string(record.outcome)}});
+    table.row({"error", record.error});
+    table.row({"upstream_id", record.upstream_id == 0 ? "" : std::to_string(record.upstream_id)});
+    table.row({"upstream_name", record.upstream_name});
+    table.row({"upstream_endpoint", record.upstream_endpoint});
+    table.row({"response_bytes", std::to_string(record.response_bytes)});
+    table.row({"response_time", ms_or_empty(record.response_time)});
+    table.row({"elapsed_time", ms_or_empty(record.elapsed_time)});
+    table.row({"prompt_tokens", text_or_empty(record.prompt_tokens)});
+    table.row({"completion_tokens", text_or_empty(record.completion_tokens)});
+    table.row({"total_tokens", text_or_empty(record.total_tokens)});
+    table.row({"finish_reason", record.finish_reason});
+    table.print(session.out);
+}
+
+void show_attempts(Session& session, const std::vector<AttemptRecord>& attempts)
+{
+    Table table{
+        {">ATTEMPT", "STARTED", "UPSTREAM", ">STATUS", "OUTCOME", ">FIRST BYTE", ">ELAPSED", "ERROR"}};
+    for (const auto& attempt : attempts)
+        table.row({std::to_string(attempt.number), storage::format_timestamp(attempt.started_at),
+                   attempt.upstream_name, text_or_empty(attempt.status),
+                   std::string{to_string(attempt.outcome)}, ms_or_empty(attempt.first_byte_time),
+                   ms_or_empty(attempt.elapsed_time), attempt.error});
+    session.out << '\n';
+    table.print(session.out);
+}
+
+void show_text(Session& session, const char* title, const std::string& text)
+{
+    if (!text.empty())
+        session.out << '\n' << title << ":\n" << terminal_text(text) << '\n';
+}
+
+int show(Session& session, const Options& options)
+{
+    const auto found = session.database().find_record(options.id);
+    if (!found)
+        fail(
+            fmt::format("there is no record {}", options.id.size() < 65 ? options.id : mask_key(options.id)));
+    if (options.json) {
+        show_json(session, *found);
+        return 0;
+    }
+    show_fields(session, *found);
+    show_attempts(session, found->record.attempts);
+    show_text(session, "body", found->record.body);
+    show_text(session, "response", found->record.response);
+    return 0;
+}
+
+}  // namespace
+
+void add_record_show(Commands& record)
+{
+    auto& session = record.session();
+    const auto options = std::make_shared<Options>();
+    auto& command = record.add("show", "Shows one record with its attempts and bodies",
+                               [&session, options] { return show(session, *options); });
+    command.add_option("ID", options->id, "Its number or request_id")->required();
+    command.add_flag("--json", options->json, "As JSON");
+}
+
+}  // namespace route::cli

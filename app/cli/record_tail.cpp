@@ -1,0 +1,107 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <chrono>
+#include <thread>
+
+#include "app/cli/commands.hpp"
+#include "app/cli/record_options.hpp"
+#include "app/cli/record_text.hpp"
+#include "core/text.hpp"
+#include "storage/timestamps.hpp"
+
+namespace route::cli {
+namespace {
+
+struct Options : RecordOptions
+{
+    bool no_follow = false;
+};
+
+std::string shown(const std::string& text)
+{
+    return text.empty() ? "-" : escape_for_log(text);
+}
+
+void print(Session& session, const storage::StoredRecord& stored, bool json)
+{
+    const auto& record = stored.record;
+    if (json) {
+        session.out << boost::json::serialize(record_json(stored)) << '\n';
+        return;
+    }
+    // A line must not wait for others to be aligned with.
+    Table line{{std::to_string(stored.id), storage::format_timestamp(record.created_at),
+                std::to_string(record.status), std::string{to_string(record.outcome)},
+                shown(record.model.value_or("")), shown(record.upstream_name),
+                ms_text(record.elapsed_time) + " ms", shown(record.error)}};
+    line.print(session.out);
+}
+
+/// The last ones, oldest first.
+std::vector<storage::StoredRecord> last_records(Session& session, storage::RecordFilter filter)
+{
+    std::vector<storage::StoredRecord> found;
+    session.database().for_each_record(filter, [&](const storage::StoredRecord& stored) {
+        found.push_back(stored);
+        return true;
+    });
+    std::reverse(found.begin(), found.end());
+    return found;
+}
+
+/// The largest id there is. Records are sorted by when their request began, ids are given when it ended: the
+/// largest is among the newest, not always the newest's.
+std::int64_t newest_id(Session& session)
+{
+    storage::RecordFilter filter;
+    filter.limit = 1000;
+    filter.bodies = false;
+    std::int64_t id = 0;
+    session.database().for_each_record(filter, [&](const storage::StoredRecord& stored) {
+        id = std::max(id, stored.id);
+        return true;
+    });
+    return id;
+}
+
+int tail(Session& session, const Options& options)
+{
+    auto filter = record_filter(options);
+    filter.bodies = options.json;
+    std::int64_t seen = newest_id(session);
+    for (const auto& stored : last_records(session, filter)) {
+        print(session, stored, options.json);
+        seen = std::max(seen, stored.id);
+    }
+    filter.limit = 0;
+    filter.newest_first = false;
+    while (!options.no_follow && session.out.flush()) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{500});
+        filter.after_id = seen;
+        session.database().for_each_record(filter, [&](const storage::StoredRecord& stored) {
+            print(session, stored, options.json);
+            seen = std::max(seen, stored.id);
+            return session.out.good();
+        });
+    }
+    return 0;
+}
+
+}  // namespace
+
+void add_record_tail(Commands& record)
+{
+    auto& session = record.session();
+    const auto options = std::make_shared<Options>();
+    options->limit = 10;
+    auto& command = record.add("tail", "Shows the last records and follows new ones until interrupted",
+                               [&session, options] { return tail(session, *options); });
+    declare_filters(command, *options);
+    command.add_option("--limit", options->limit, "How many to begin with; default 10")->type_name("N");
+    command.add_flag("--no-follow", options->no_follow, "Only the last ones");
+    command.add_flag("--json", options->json, "As JSON lines");
+}
+
+}  // namespace route::cli

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <functional>
+#include <istream>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+
+#include "app/config_file.hpp"
+#include "storage/any_repository.hpp"
+
+namespace route::cli {
+
+/// Ends a command: the message, one line, goes to standard error. Caught in run().
+class CommandError : public std::runtime_error
+{
+  public:
+    CommandError(int exit_code, const std::string& message)
+        : std::runtime_error{message}, exit_code_{exit_code}
+    {
+    }
+    int exit_code() const { return exit_code_; }
+
+  private:
+    int exit_code_;
+};
+
+[[noreturn]] void fail(const std::string& message);         ///< exit code 1
+[[noreturn]] void wrong_usage(const std::string& message);  ///< exit code 2
+
+/// What a command works with. Configuration and database are opened when first asked for; what goes wrong
+/// ends the command.
+class Session
+{
+  public:
+    Session(std::istream& input, std::ostream& output, std::ostream& errors)
+        : in{input}, out{output}, err{errors}
+    {
+    }
+
+    std::istream& in;
+    std::ostream& out;
+    std::ostream& err;
+    ServeOptions options;  ///< of every command; filled by the command line
+
+    const Configuration& configuration();
+    bool has_database();
+    storage::AnyRepository& database();
+
+    /// One line on standard error that does not end the command.
+    void warn(const std::string& message);
+
+    /// A secret from standard input, one trailing newline dropped.
+    std::string read_secret();
+
+  private:
+    std::optional<Configuration> configuration_;
+    std::unique_ptr<storage::AnyRepository> database_;
+};
+
+}  // namespace route::cli

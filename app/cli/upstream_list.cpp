@@ -1,0 +1,52 @@
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+
+#include "app/cli/commands.hpp"
+#include "app/cli/json.hpp"
+#include "app/cli/table.hpp"
+#include "app/cli/upstream_lookup.hpp"
+#include "app/config_values.hpp"
+
+namespace route::cli {
+namespace {
+
+std::string seconds_text(const std::optional<Seconds>& seconds)
+{
+    return seconds ? fmt::format("{}", seconds->count()) : "";
+}
+
+int list(Session& session, bool json)
+{
+    const auto upstreams = listed_upstreams(session);
+    if (json) {
+        boost::json::array array;
+        for (const auto& upstream : upstreams)
+            array.push_back(upstream_json(upstream));
+        print_json(session.out, array);
+        return 0;
+    }
+    Table table{{">ID", "NAME", "ENDPOINT", "KEY", ">PRIORITY", ">WEIGHT", ">TIMEOUT", ">STREAM", "STATE"}};
+    for (const auto& upstream : upstreams) {
+        const auto& definition = upstream.definition;
+        table.row({id_text(upstream), effective_name(definition), mask_url(definition.endpoint),
+                   mask_key(definition.sk), std::to_string(definition.priority),
+                   std::to_string(definition.weight), seconds_text(definition.timeout),
+                   seconds_text(definition.stream_timeout), upstream_state(definition)});
+    }
+    table.print(session.out);
+    return 0;
+}
+
+}  // namespace
+
+void add_upstream_list(Commands& upstream)
+{
+    auto& session = upstream.session();
+    const auto json = std::make_shared<bool>(false);
+    auto& command = upstream.add("list", "Lists upstreams in the order in which they are tried",
+                                 [&session, json] { return list(session, *json); });
+    command.add_flag("--json", *json, "As JSON");
+}
+
+}  // namespace route::cli

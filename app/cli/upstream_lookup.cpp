@@ -1,0 +1,136 @@
+#include "app/cli/upstream_lookup.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+
+#include "app/cli/json.hpp"
+#include "app/config_values.hpp"
+#include "app/secrets.hpp"
+#include "core/text.hpp"
+
+namespace route::cli {
+namespace {
+
+boost::json::array json_texts(const std::vector<std::string>& texts)
+{
+    boost::json::array array;
+    for (const auto& text : texts)
+        array.push_back(json_text(text));
+    return array;
+}
+
+bool is_called(const UpstreamDefinition& definition, const std::string& id)
+{
+    return effective_name(definition) == id || (definition.id != 0 && std::to_string(definition.id) == id);
+}
+
+}  // namespace
+
+std::vector<SourcedUpstream> listed_upstreams(Session& session)
+{
+    const auto& configured = session.configuration().settings.upstreams;
+    if (!session.has_database())
+        return all_upstreams(configured, {}, false);
+    auto& database = session.database();
+    return all_upstreams(configured, database.upstreams(), database.ever_had_upstream());
+}
+
+SourcedUpstream find_upstream(Session& session, const std::string& id)
+{
+    for (auto& upstream : listed_upstreams(session))
+        if (is_called(upstream.definition, id))
+            return std::move(upstream);
+    fail(fmt::format("there is no upstream {}", id.size() < 65 ? id : mask_key(id)));
+}
+
+UpstreamDefinition find_changeable_upstream(Session& session, const std::string& id)
+{
+    session.database();
+    auto upstream = find_upstream(session, id);
+    if (upstream.origin == UpstreamOrigin::file)
+        fail(fmt::format("upstream {} is changed only in {}", effective_name(upstream.definition),
+                         session.configuration().file));
+    if (upstream.origin == UpstreamOrigin::environment)
+        fail("this upstream is of the environment: change OPENAI_API_KEY and OPENAI_BASE_URL");
+    return std::move(upstream.definition);
+}
+
+void check_upstream(Session& session, const UpstreamDefinition& definition)
+{
+    if (const auto made = make_upstream(definition, unresolved_secrets(), nullptr); made.has_error())
+        fail(made.error().reason);
+    for (const auto& [other, origin] : listed_upstreams(session)) {
+        const bool stored = origin == UpstreamOrigin::database;
+        // The environment's one goes as soon as there is another.
+        if ((stored && other.id == definition.id) || origin == UpstreamOrigin::environment)
+            continue;
+        const auto name = effective_name(other);
+        if (!definition.name.empty() && definition.name == name)
+            fail(fmt::format("the name {} is taken by {}", name,
+                             stored ? fmt::format("upstream {}", other.id)
+                                    : "an upstream of " + session.configuration().file));
+        if (stored && definition.sk == other.sk && definition.endpoint == other.endpoint)
+            fail(fmt::format("upstream {} ({}) has this key and endpoint already", other.id, name));
+    }
+}
+
+void warn_of_unresolvable_key(Session& session, const std::string& sk)
+{
+    if (!is_secret_reference(sk))
+        return;
+    const auto resolved = restricted_secrets(session.configuration().settings.secrets)(sk);
+    if (resolved.has_error())
+        session.warn("routers will not use this upstream until its key resolves: " + resolved.error().reason);
+}
+
+std::string id_text(const SourcedUpstream& upstream)
+{
+    switch (upstream.origin) {
+        case UpstreamOrigin::file:
+            return "file";
+        case UpstreamOrigin::environment:
+            return "env";
+        case UpstreamOrigin::database:
+            break;
+    }
+    return std::to_string(upstream.definition.id);
+}
+
+std::string upstream_state(const UpstreamDefinition& definition)
+{
+    if (const auto made = make_upstream(definition, unresolved_secrets(), nullptr); made.has_error())
+        return "invalid: " + made.error().reason;
+    return definition.enabled ? "enabled" : "disabled";
+}
+
+boost::json::object upstream_json(const SourcedUpstream& upstream)
+{
+    const auto& definition = upstream.definition;
+    boost::json::object rename;
+    for (const auto& [from, to] : definition.rename)
+        rename[clean_utf8(from)] = json_text(to);
+    boost::json::object json;
+    if (definition.id == 0)
+        json["id"] = nullptr;
+    else
+        json["id"] = definition.id;
+    json["name"] = json_text(effective_name(definition));
+    json["source"] = to_string(upstream.origin);
+    json["endpoint"] = json_text(mask_url(definition.endpoint));
+    json["sk"] = json_text(mask_key(definition.sk));
+    json["priority"] = definition.priority;
+    json["weight"] = definition.weight;
+    json["timeout"] = json_seconds(definition.timeout);
+    json["stream_timeout"] = json_seconds(definition.stream_timeout);
+    json["allow"] = json_texts(definition.allow);
+    json["deny"] = json_texts(definition.deny);
+    json["rename"] = std::move(rename);
+    json["proxy"] = json_text(mask_url(definition.proxy));
+    json["enabled"] = definition.enabled;
+    json["state"] = json_text(upstream_state(definition));
+    return json;
+}
+
+}  // namespace route::cli

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+#include <vector>
+
+#include "app/cli/session.hpp"
+#include "app/upstream_sources.hpp"
+
+namespace route::cli {
+
+/// Those of the database, if there is one, of the configuration file and of the environment, as
+/// all_upstreams() sorts them.
+std::vector<SourcedUpstream> listed_upstreams(Session& session);
+
+/// By number or name; ends the command when there is none.
+SourcedUpstream find_upstream(Session& session, const std::string& id);
+
+/// The same, of the database; ends the command for another one.
+UpstreamDefinition find_changeable_upstream(Session& session, const std::string& id);
+
+/// Ends the command when the definition is unusable, or another upstream has its name or its key and
+/// endpoint.
+void check_upstream(Session& session, const UpstreamDefinition& definition);
+
+/// Says so on standard error when routers could not resolve the key.
+void warn_of_unresolvable_key(Session& session, const std::string& sk);
+
+/// The number, `file` or `env`: what the column ID says.
+std::string id_text(const SourcedUpstream& upstream);
+
+/// `enabled`, `disabled`, or `invalid: REASON`.
+std::string upstream_state(const UpstreamDefinition& definition);
+
+/// All fields, the key and the proxy's password masked.
+boost::json::object upstream_json(const SourcedUpstream& upstream);
+
+}  // namespace route::cli

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/cli/session.hpp"
+#include "core/upstream.hpp"
+
+namespace route::cli {
+
+/// The options of `upstream add` and `upstream set`; what was not named is not there.
+struct UpstreamOptions
+{
+    std::optional<std::string> sk;
+    std::optional<std::string> endpoint;
+    std::optional<std::string> name;
+    std::optional<std::string> proxy;
+    std::optional<int> priority;
+    std::optional<int> weight;
+    std::optional<double> timeout;
+    std::optional<double> stream_timeout;
+    std::optional<std::vector<std::string>> allow;
+    std::optional<std::vector<std::string>> deny;
+    std::optional<std::vector<std::string>> rename;
+    bool disabled = false;
+};
+
+/// Declares them all; gives `--sk`.
+CLI::Option* declare(CLI::App& command, UpstreamOptions& options);
+
+/// Writes what was named into `definition`, reading `--sk -` from standard input.
+void apply(Session& session, const UpstreamOptions& options, UpstreamDefinition& definition);
+
+}  // namespace route::cli

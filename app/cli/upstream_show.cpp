@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+
+#include "app/cli/commands.hpp"
+#include "app/cli/json.hpp"
+#include "app/cli/table.hpp"
+#include "app/cli/upstream_lookup.hpp"
+#include "app/config_values.hpp"
+
+namespace route::cli {
+namespace {
+
+struct Options
+{
+    std::string id;
+    bool json = false;
+};
+
+std::string joined(const std::vector<std::string>& values)
+{
+    return fmt::format("{}", fmt::join(values, " "));
+}
+
+std::string seconds_text(const std::optional<Seconds>& seconds)
+{
+    return seconds ? fmt::format("{} s", seconds->count()) : "";
+}
+
+int show(Session& session, const Options& options)
+{
+    const auto upstream = find_upstream(session, options.id);
+    if (options.json) {
+        print_json(session.out, upstream_json(upstream));
+        return 0;
+    }
+    const auto& definition = upstream.definition;
+    std::vector<std::string> renames;
+    for (const auto& [from, to] : definition.rename)
+        renames.push_back(from + "=" + to);
+    Table table{{"id", id_text(upstream)}};
+    table.row({"name", effective_name(definition)});
+    table.row({"endpoint", mask_url(definition.endpoint)});
+    table.row({"sk", mask_key(definition.sk)});
+    table.row({"priority", std::to_string(definition.priority)});
+    table.row({"weight", std::to_string(definition.weight)});
+    table.row({"timeout", seconds_text(definition.timeout)});
+    table.row({"stream_timeout", seconds_text(definition.stream_timeout)});
+    table.row({"allow", joined(definition.allow)});
+    table.row({"deny", joined(definition.deny)});
+    table.row({"rename", joined(renames)});
+    table.row({"proxy", mask_url(definition.proxy)});
+    table.row({"state", upstream_state(definition)});
+    table.print(session.out);
+    return 0;
+}
+
+}  // namespace
+
+void add_upstream_show(Commands& upstream)
+{
+    auto& session = upstream.session();
+    const auto options = std::make_shared<Options>();
+    auto& command =
+        upstream.add("show", "Shows one upstream", [&session, options] { return show(session, *options); });
+    command.add_option("ID", options->id, "Number or name")->required();
+    command.add_flag("--json", options->json, "As JSON");
+}
+
+}  // namespace route::cli

@@ -1,0 +1,182 @@
+#include "app/config_file.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <fstream>
+#include <system_error>
+
+#include "app/config_table.hpp"
+#include "app/config_values.hpp"
+#include "app/unavailable.hpp"
+#include "core/text.hpp"
+
+namespace route {
+namespace {
+
+namespace fs = std::filesystem;
+
+ConfigError of_command_line(const char* key, std::string problem)
+{
+    return ConfigError{{}, 0, key, std::move(problem), {}};
+}
+
+Settings default_settings(const fs::path& directory)
+{
+    ConfigReader reader{"", directory};
+    return read_settings(reader, toml::table{});
+}
+
+ConfigResult<Configuration> read_file(const fs::path& path)
+{
+    const auto name = path.string();
+    std::ifstream file{path, std::ios::binary};
+    std::string text;
+    std::array<char, 4096> piece{};
+    while (file.read(piece.data(), piece.size()) || file.gcount() > 0)
+        text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
+    // A directory opens, and fails only when it is read.
+    if (!file.is_open() || file.bad())
+        return ConfigError{name, 0, {}, "cannot be read: " + std::generic_category().message(errno), {}};
+    std::error_code error;
+    const auto absolute = fs::absolute(path, error);
+    auto parsed = parse_configuration(text, name, absolute.parent_path());
+    if (parsed.has_value())
+        parsed->file = absolute.lexically_normal().string();
+    return parsed;
+}
+
+ConfigResult<Configuration> read_any(const ServeOptions& options)
+{
+    if (options.config)
+        return read_file(*options.config);
+    std::error_code error;
+    if (fs::exists(default_config_file, error))
+        return read_file(default_config_file);
+    Configuration configuration;
+    configuration.settings = default_settings(fs::current_path());
+    return configuration;
+}
+
+std::optional<ConfigError> apply(const ServeOptions& options, Settings& settings)
+{
+    if (options.noauth)
+        settings.auth.enabled = false;
+    if (options.listen) {
+        if (const auto address = parse_listen(*options.listen); address.has_error())
+            return of_command_line("--addr", "expected " + address.error().reason);
+        settings.server.listen = *options.listen;
+    }
+    if (!options.database)
+        return std::nullopt;
+    if (options.database->empty() || has_control_characters(*options.database))
+        return of_command_line("--database", "expected a path or postgresql://…");
+    if (is_postgres_url(*options.database)) {
+        if (const auto available = check_available("storage.backend", "postgres"); available.has_error())
+            return of_command_line("--database", available.error().reason);
+        settings.storage.backend = Backend::postgres;
+        settings.storage.postgres = *options.database;
+    } else {
+        settings.storage.backend = Backend::sqlite;
+        settings.storage.sqlite = fs::absolute(*options.database).lexically_normal().string();
+    }
+    return std::nullopt;
+}
+
+ConfigError of_file(const Configuration& configuration, const std::string& key, std::string problem)
+{
+    const auto line = configuration.lines.find(key);
+    return ConfigError{configuration.file,
+                       line == configuration.lines.end() ? 0 : line->second,
+                       key,
+                       std::move(problem),
+                       {}};
+}
+
+}  // namespace
+
+std::string describe(const ConfigError& error)
+{
+    std::string text;
+    if (!error.file.empty())
+        text += escape_for_log(error.file, 1024) + (error.line > 0 ? fmt::format(":{}: ", error.line) : ": ");
+    if (!error.key.empty())
+        text += escape_for_log(error.key) + ": ";
+    text += escape_for_log(error.problem, 512);
+    if (!error.nearest.empty())
+        text += fmt::format("; did you mean {}?", error.nearest);
+    return text;
+}
+
+ConfigResult<Configuration> parse_configuration(std::string_view text, const std::string& file,
+                                                const fs::path& directory)
+{
+    ConfigReader reader{file, directory};
+    Configuration configuration;
+    try {
+        const toml::table table = toml::parse(text, file);
+        configuration.settings = read_settings(reader, table);
+    } catch (const toml::parse_error& error) {
+        return ConfigError{file, error.source().begin.line, {}, std::string{error.description()}, {}};
+    } catch (const ConfigError& error) {
+        return error;
+    }
+    configuration.file = file;
+    configuration.lines = reader.lines();
+    return configuration;
+}
+
+ConfigResult<Configuration> load_configuration(const ServeOptions& options)
+{
+    auto configuration = read_any(options);
+    if (configuration.has_error())
+        return configuration;
+    if (const auto error = apply(options, configuration->settings))
+        return *error;
+    if (const auto error = check_configuration(*configuration))
+        return *error;
+    return configuration;
+}
+
+std::optional<ConfigError> check_configuration(const Configuration& configuration)
+{
+    const auto& settings = configuration.settings;
+    if (settings.server.certificate.empty() != settings.server.private_key.empty()) {
+        const bool no_key = settings.server.private_key.empty();
+        return of_file(
+            configuration, no_key ? "server.certificate" : "server.private_key",
+            no_key ? "expected server.private_key with it" : "expected server.certificate with it");
+    }
+    if (settings.storage.backend == Backend::none && settings.auth.enabled && settings.auth.keys.empty())
+        return of_file(configuration, "storage.backend",
+                       R"(expected auth.keys with backend "none", or auth.enabled = false)");
+    const auto& notify = settings.notify;
+    const bool any =
+        !notify.matrix_homeserver.empty() || !notify.matrix_room.empty() || !notify.matrix_token.empty();
+    const bool all =
+        !notify.matrix_homeserver.empty() && !notify.matrix_room.empty() && !notify.matrix_token.empty();
+    if (any != all)
+        return of_file(configuration, "notify.matrix_homeserver",
+                       "expected notify.matrix_homeserver, matrix_room and matrix_token together");
+    return std::nullopt;
+}
+
+std::vector<std::string> restart_needed(const Settings& old, const Settings& now)
+{
+    std::vector<std::string> changed;
+    const auto compare = [&](const char* key, const auto& before, const auto& after) {
+        if (before != after)
+            changed.emplace_back(key);
+    };
+    compare("server.listen", old.server.listen, now.server.listen);
+    compare("server.threads", old.server.threads, now.server.threads);
+    compare("storage.backend", old.storage.backend, now.storage.backend);
+    compare("storage.sqlite", old.storage.sqlite, now.storage.sqlite);
+    compare("storage.postgres", old.storage.postgres, now.storage.postgres);
+    compare("storage.postgres_connections", old.storage.postgres_connections,
+            now.storage.postgres_connections);
+    compare("storage.outbox", old.storage.outbox, now.storage.outbox);
+    return changed;
+}
+
+}  // namespace route

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/settings.hpp"
+
+namespace route {
+
+/// Why a configuration was refused. Holds no value of the file: it may be a secret.
+struct ConfigError
+{
+    std::string file;      ///< "" for the command line
+    std::size_t line = 0;  ///< 0: of no line
+    std::string key;       ///< "server.listen"; "" for a file that is no TOML
+    std::string problem;   ///< "expected …", "unknown key", what TOML's parser said
+    std::string nearest;   ///< the known key an unknown one resembles
+};
+
+/// One line: `FILE:LINE: KEY: PROBLEM`.
+std::string describe(const ConfigError& error);
+
+template <class T>
+using ConfigResult = boost::system::result<T, ConfigError>;
+
+[[noreturn]] inline void throw_exception_from_error(const ConfigError& error, const boost::source_location&)
+{
+    throw std::invalid_argument{describe(error)};
+}
+
+/// What the command line of `serve` says about the configuration; other commands use the first two.
+struct ServeOptions
+{
+    std::optional<std::string> config;    ///< none: default_config_file, if it is there
+    std::optional<std::string> database;  ///< a path or a URL of PostgreSQL: wins over `[storage]`
+    std::optional<std::string> listen;    ///< wins over `server.listen`
+    bool noauth = false;                  ///< wins over `auth.enabled`
+};
+
+constexpr std::string_view default_config_file = "openai-api-route.toml";
+
+/// The settings and where they came from.
+struct Configuration
+{
+    Settings settings;
+    std::string file;                          ///< absolute; "" when there was none
+    std::map<std::string, std::size_t> lines;  ///< of the keys the file holds
+};
+
+/// Reads, applies the command line, and checks what concerns several keys. Paths become absolute: those of
+/// the file relative to the file, defaults without a file and those of the command line relative to the
+/// working directory. References to secrets are not resolved.
+ConfigResult<Configuration> load_configuration(const ServeOptions& options);
+
+/// The same for text that is at hand; `directory` is what relative paths are relative to.
+ConfigResult<Configuration> parse_configuration(std::string_view text, const std::string& file,
+                                                const std::filesystem::path& directory);
+
+/// What concerns several keys.
+std::optional<ConfigError> check_configuration(const Configuration& configuration);
+
+/// The keys that changed and take effect only when the process is started anew.
+std::vector<std::string> restart_needed(const Settings& old, const Settings& now);
+
+}  // namespace route

@@ -1,0 +1,268 @@
+#include <fmt/format.h>
+
+#include <set>
+
+#include "app/config_table.hpp"
+#include "app/config_values.hpp"
+#include "app/secrets.hpp"
+
+namespace route {
+namespace {
+
+Result<void> expect(bool valid, const char* expected)
+{
+    if (!valid)
+        return Invalid{expected};
+    return {};
+}
+
+Result<void> not_empty(const std::string& text)
+{
+    return expect(!text.empty(), "a string that is not empty");
+}
+
+void read(ConfigTable table, ServerSettings& server)
+{
+    table.text("listen", server.listen, [](const std::string& text) -> Result<void> {
+        const auto address = parse_listen(text);
+        return expect(address.has_value(), "HOST:PORT, :PORT or [IPV6]:PORT");
+    });
+    table.integer("threads", server.threads, 1024);
+    table.size("max_body", server.max_body, 1);
+    table.size("max_buffered", server.max_buffered, 1);
+    table.seconds("header_timeout", server.header_timeout);
+    table.seconds("body_timeout", server.body_timeout);
+    table.seconds_or_zero("keep_alive", server.keep_alive);
+    table.seconds_or_zero("drain", server.drain);
+    table.texts("trusted_proxies", server.trusted_proxies, [](const std::string& text) {
+        return expect(valid_network(text), R"(address ranges such as "10.0.0.0/8")");
+    });
+    table.path("certificate", server.certificate);
+    table.path("private_key", server.private_key);
+}
+
+/// `"KEY"` or `{ name = …, key = … }`.
+ConfiguredKey read_key(ConfigReader& reader, ConfigTable& auth, const toml::node& node, std::size_t number)
+{
+    constexpr auto expected =
+        R"("KEY" or { name = "NAME", key = "KEY" }, the key visible and without blanks)";
+    ConfiguredKey key{fmt::format("config-{}", number), {}};
+    if (const auto text = node.value_exact<std::string>()) {
+        key.key = reader.absolute_reference(*text);
+    } else if (const auto* entry = node.as_table()) {
+        ConfigTable table{reader, entry, "auth.keys"};
+        table.text("name", key.name, [](const std::string& name) {
+            return expect(valid_key_name(name), "a name of at most 64 bytes");
+        });
+        table.secret("key", key.key);
+        reader.refuse_unknown(*entry, "auth.keys");
+    }
+    // The path of a reference may hold blanks.
+    if (key.key.empty() || has_control_characters(key.key) ||
+        (!key.key.starts_with("file:") && !valid_client_key(key.key)))
+        auth.refuse("keys", node, expected);
+    return key;
+}
+
+void read(ConfigReader& reader, ConfigTable table, AuthSettings& auth)
+{
+    table.flag("enabled", auth.enabled);
+    const auto* keys = table.find("keys");
+    ConfigTable{reader, nullptr, "auth.keys"}.find("name");
+    ConfigTable{reader, nullptr, "auth.keys"}.find("key");
+    if (keys == nullptr)
+        return;
+    if (!keys->is_array())
+        table.refuse("keys", *keys, "a list of keys");
+    for (const auto& node : *keys->as_array())
+        auth.keys.push_back(read_key(reader, table, node, auth.keys.size() + 1));
+}
+
+void read(ConfigTable table, SecretSettings& secrets)
+{
+    table.path("directory", secrets.directory);
+    table.texts("env", secrets.env, [](const std::string& text) {
+        return expect(valid_variable_name(text), "names of environment variables");
+    });
+}
+
+void read(ConfigTable table, TimeoutSettings& timeouts)
+{
+    table.seconds("default", timeouts.default_);
+    table.seconds("stream", timeouts.stream);
+    table.seconds("large_body", timeouts.large_body);
+    table.size("large_body_over", timeouts.large_body_over, 0);
+    table.seconds("single", timeouts.single);
+    table.seconds("connect", timeouts.connect);
+    table.seconds("idle", timeouts.idle);
+}
+
+void read(ConfigTable table, FailoverSettings& failover)
+{
+    table.choice("order", failover.order,
+                 {{"priority", UpstreamOrder::priority}, {"random", UpstreamOrder::random}});
+    table.seconds_or_zero("total", failover.total);
+    table.seconds_or_zero("cooldown", failover.cooldown);
+    table.integer("cooldown_after", failover.cooldown_after, 0, 1'000'000);
+    table.size("reply_buffer", failover.reply_buffer, 0);
+    table.seconds_or_zero("commit_after", failover.commit_after);
+}
+
+void read(ConfigTable table, UpstreamSettings& upstream)
+{
+    table.integer("idle_connections", upstream.idle_connections, 65536);
+    table.seconds_or_zero("idle_timeout", upstream.idle_timeout);
+    table.path("ca_file", upstream.ca_file);
+    table.text("proxy", upstream.proxy);
+}
+
+void read(ConfigTable table, StorageSettings& storage)
+{
+    table.choice("backend", storage.backend,
+                 {{"sqlite", Backend::sqlite}, {"postgres", Backend::postgres}, {"none", Backend::none}});
+    table.path("sqlite", storage.sqlite, not_empty);
+    table.text("postgres", storage.postgres,
+               [](const std::string& text) { return expect(is_postgres_url(text), "postgresql://…"); });
+    table.integer("postgres_connections", storage.postgres_connections, 1000);
+    table.path("outbox", storage.outbox, not_empty);
+}
+
+void read(ConfigTable table, RecordSettings& records)
+{
+    table.flag("request_body", records.request_body);
+    table.size("max_request_body", records.max_request_body, 0);
+    table.flag("response", records.response);
+    table.size("max_response", records.max_response, 0);
+    table.size("queue", records.queue, 1);
+    table.choice("durability", records.durability,
+                 {{"batch", Durability::batch}, {"commit", Durability::commit}});
+    table.integer("flush", records.flush, 60'000);
+    table.duration("retention", records.retention);
+    table.duration("body_retention", records.body_retention);
+}
+
+void read(ConfigTable table, NotifySettings& notify)
+{
+    table.integer("window", notify.window, 86'400);
+    table.secret("feishu_webhook", notify.feishu_webhook);
+    table.secret("feishu_secret", notify.feishu_secret);
+    table.text("matrix_homeserver", notify.matrix_homeserver);
+    table.text("matrix_room", notify.matrix_room);
+    table.secret("matrix_token", notify.matrix_token);
+}
+
+void read(ConfigTable table, MetricsSettings& metrics)
+{
+    table.text("path", metrics.path, [](const std::string& text) {
+        return expect(text.starts_with('/') && text.find_first_of("?# ") == std::string::npos,
+                      R"(a path that begins with "/")");
+    });
+    table.flag("auth", metrics.auth);
+}
+
+void read(ConfigTable table, LogSettings& log)
+{
+    const auto level = [](std::string_view name) { return std::pair{name, std::string{name}}; };
+    table.choice<std::string>(
+        "level", log.level,
+        {level("trace"), level("debug"), level("info"), level("warning"), level("error"), level("off")});
+    table.choice("format", log.format, {{"text", LogFormat::text}, {"json", LogFormat::json}});
+}
+
+void read(ConfigTable table, UpstreamDefinition& upstream)
+{
+    table.text("name", upstream.name, [](const std::string& name) {
+        return expect(valid_upstream_name(name), "1 to 64 of A-Z a-z 0-9 . _ -, not all digits");
+    });
+    table.text("endpoint", upstream.endpoint, [](const std::string& url) -> Result<void> {
+        if (const auto endpoint = parse_endpoint(url); endpoint.has_error())
+            return Invalid{"http:// or https:// with a host: " + endpoint.error().reason};
+        return {};
+    });
+    table.secret("sk", upstream.sk);
+    table.integer("priority", upstream.priority, -1'000'000, 1'000'000);
+    table.integer("weight", upstream.weight, 0, 1'000'000);
+    table.seconds("timeout", upstream.timeout);
+    table.seconds("stream_timeout", upstream.stream_timeout);
+    table.texts("allow", upstream.allow, not_empty);
+    table.texts("deny", upstream.deny, not_empty);
+    table.map("rename", upstream.rename);
+    table.text("proxy", upstream.proxy);
+    table.flag("enabled", upstream.enabled);
+}
+
+UpstreamDefinition read_upstream(ConfigReader& reader, const toml::node& node, std::size_t number)
+{
+    const auto line = node.source().begin.line;
+    const auto* entry = node.as_table();
+    if (entry == nullptr)
+        reader.refuse("upstreams", line, "expected [[upstreams]] tables");
+    UpstreamDefinition upstream;
+    read(ConfigTable{reader, entry, "upstreams"}, upstream);
+    reader.refuse_unknown(*entry, "upstreams");
+    if (upstream.sk.empty())
+        reader.refuse("upstreams.sk", line, R"(expected a key, "env:NAME", "file:PATH" or "asis")");
+    if (upstream.name.empty())
+        upstream.name = fmt::format("file-{}", number);
+    if (const auto made = make_upstream(upstream, unresolved_secrets(), nullptr); made.has_error())
+        reader.refuse("upstreams", line, made.error().reason);
+    return upstream;
+}
+
+void read_upstreams(ConfigReader& reader, ConfigTable& root, std::vector<UpstreamDefinition>& upstreams)
+{
+    UpstreamDefinition unused;
+    read(ConfigTable{reader, nullptr, "upstreams"}, unused);
+    const auto* node = root.find("upstreams");
+    if (node == nullptr)
+        return;
+    if (!node->is_array())
+        root.refuse("upstreams", *node, "[[upstreams]] tables");
+    std::set<std::string> names;
+    for (const auto& element : *node->as_array()) {
+        upstreams.push_back(read_upstream(reader, element, upstreams.size() + 1));
+        if (!names.insert(upstreams.back().name).second)
+            reader.refuse("upstreams.name", element.source().begin.line,
+                          "expected a name no other entry has");
+    }
+}
+
+const toml::table* section(ConfigTable& root, std::string_view name)
+{
+    const auto* node = root.find(name);
+    if (node != nullptr && !node->is_table())
+        root.refuse(name, *node, fmt::format("a table [{}]", name));
+    return node == nullptr ? nullptr : node->as_table();
+}
+
+}  // namespace
+
+Settings read_settings(ConfigReader& reader, const toml::table& file)
+{
+    Settings settings;
+    ConfigTable root{reader, &file, ""};
+    std::vector<std::pair<const toml::table*, std::string>> sections;
+    const auto open = [&](const char* name) {
+        sections.emplace_back(section(root, name), name);
+        return ConfigTable{reader, sections.back().first, name};
+    };
+    read(open("server"), settings.server);
+    read(reader, open("auth"), settings.auth);
+    read(open("secrets"), settings.secrets);
+    read(open("timeouts"), settings.timeouts);
+    read(open("failover"), settings.failover);
+    read(open("upstream"), settings.upstream);
+    read(open("storage"), settings.storage);
+    read(open("records"), settings.records);
+    read(open("notify"), settings.notify);
+    read(open("metrics"), settings.metrics);
+    read(open("log"), settings.log);
+    read_upstreams(reader, root, settings.upstreams);
+    reader.refuse_unknown(file, "");
+    for (const auto& [table, name] : sections)
+        if (table != nullptr)
+            reader.refuse_unknown(*table, name);
+    return settings;
+}
+
+}  // namespace route

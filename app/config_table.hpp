@@ -1,0 +1,122 @@
+#pragma once
+
+#include <toml++/toml.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "app/config_file.hpp"
+
+namespace route {
+
+/// The file being read: collects which keys are known and where those that are there stand. Refusals are
+/// thrown as ConfigError, caught where reading began.
+class ConfigReader
+{
+  public:
+    ConfigReader(std::string file, std::filesystem::path directory)
+        : file_{std::move(file)}, directory_{std::move(directory)}
+    {
+    }
+
+    [[noreturn]] void refuse(const std::string& key, std::size_t line, std::string problem) const;
+
+    /// `path` made absolute, "" left alone.
+    std::string absolute(const std::string& path) const;
+
+    /// The same of what follows `file:`; anything else comes back unchanged.
+    std::string absolute_reference(const std::string& secret) const;
+
+    void know(const std::string& key) { known_.insert(key); }
+    void found(const std::string& key, std::size_t line) { lines_.emplace(key, line); }
+
+    /// Throws for the first key of `table` that nothing asked for. `name` is the table's own, "" for the
+    /// whole file.
+    void refuse_unknown(const toml::table& table, const std::string& name) const;
+
+    const std::map<std::string, std::size_t>& lines() const { return lines_; }
+
+  private:
+    std::string nearest(const std::string& key) const;
+
+    std::string file_;
+    std::filesystem::path directory_;
+    std::set<std::string> known_;
+    std::map<std::string, std::size_t> lines_;
+};
+
+/// One table of the file. Each function reads one key into `target`, which holds the default and keeps it
+/// when the key is not there. A null table makes the keys known.
+class ConfigTable
+{
+  public:
+    ConfigTable(ConfigReader& reader, const toml::table* table, std::string name)
+        : reader_{reader}, table_{table}, name_{std::move(name)}
+    {
+    }
+
+    using Check = std::function<Result<void>(const std::string&)>;
+
+    void flag(std::string_view key, bool& target);
+    void integer(std::string_view key, int& target, int least, int most);
+    void integer(std::string_view key, unsigned& target, unsigned most);
+    void seconds(std::string_view key, Seconds& target);          ///< above 0
+    void seconds_or_zero(std::string_view key, Seconds& target);  ///< 0 has a meaning
+    void seconds(std::string_view key, std::optional<Seconds>& target);
+    void size(std::string_view key, std::uint64_t& target, std::uint64_t least);
+    void duration(std::string_view key, std::optional<Seconds>& target);  ///< "" for none
+    void text(std::string_view key, std::string& target, const Check& check = {});
+    void path(std::string_view key, std::string& target, const Check& check = {});  ///< made absolute
+    void secret(std::string_view key,
+                std::string& target);  ///< a value or a reference, whose path is made absolute
+    void texts(std::string_view key, std::vector<std::string>& target, const Check& check);
+    void map(std::string_view key, std::map<std::string, std::string>& target);
+
+    /// The choice's name, or `target` as it is when the key is not there.
+    template <class T>
+    void choice(std::string_view key, T& target, const std::vector<std::pair<std::string_view, T>>& choices)
+    {
+        std::string expected;
+        for (const auto& [name, value] : choices)
+            expected += (expected.empty() ? "\"" : ", \"") + std::string{name} + '"';
+        const auto* node = find(key);
+        if (node == nullptr)
+            return;
+        const auto text = node->value_exact<std::string>();
+        for (const auto& [name, value] : choices)
+            if (text == name) {
+                refuse_unavailable(key, *node, *text);
+                target = value;
+                return;
+            }
+        refuse(key, *node, "one of " + expected);
+    }
+
+    /// The value of `key`, which the caller takes apart itself; null when it is not there.
+    const toml::node* find(std::string_view key);
+
+    [[noreturn]] void refuse(std::string_view key, const toml::node& node, const std::string& expected) const;
+    std::string full_name(std::string_view key) const;
+
+  private:
+    void refuse_unavailable(std::string_view key, const toml::node& node, std::string_view value) const;
+    std::string checked_text(std::string_view key, const toml::node& node, const Check& check) const;
+    void seconds_from(std::string_view key, Seconds& target, bool zero_allowed);
+
+    ConfigReader& reader_;
+    const toml::table* table_;
+    std::string name_;
+};
+
+/// Reads every table of the file; throws ConfigError.
+Settings read_settings(ConfigReader& reader, const toml::table& file);
+
+}  // namespace route

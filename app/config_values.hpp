@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/result.hpp"
+#include "core/upstream.hpp"
+
+namespace route {
+
+// The notations of openai-api-route.toml and of the command line. A refusal says what was expected.
+
+/// Bytes: a whole number, alone or followed by B, KiB, MiB or GiB.
+Result<std::uint64_t> parse_size(std::string_view text);
+
+/// The same in the largest unit that divides it: "64MiB".
+std::string format_size(std::uint64_t bytes);
+
+/// A whole number above 0 and s, m, h, d or w: "30d".
+Result<Seconds> parse_duration(std::string_view text);
+std::string format_duration(Seconds duration);
+
+/// Where to listen; an empty host means all interfaces, IPv4 and IPv6. IPv6 addresses have no brackets here.
+struct ListenAddress
+{
+    std::string host;
+    std::uint16_t port = 0;
+};
+
+/// HOST:PORT, :PORT or [IPV6]:PORT.
+Result<ListenAddress> parse_listen(std::string_view text);
+
+/// An address range "10.0.0.0/8", "fd00::/8", or one address.
+bool valid_network(std::string_view text);
+
+/// A name the shell could give a variable.
+bool valid_variable_name(std::string_view name);
+
+bool has_control_characters(std::string_view text);
+
+/// A client key that can come in a header: visible, no blanks.
+bool valid_client_key(std::string_view key);
+
+/// A client key's name: 1 to 64 bytes of UTF-8 without control characters, no blanks at its ends.
+bool valid_key_name(std::string_view name);
+
+bool is_postgres_url(std::string_view text);
+
+/// A URL fit to be shown: the password, in the user information or as `password=` of the query, becomes `…`.
+std::string mask_url(std::string_view url);
+
+}  // namespace route

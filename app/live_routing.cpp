@@ -1,0 +1,143 @@
+#include "app/live_routing.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+
+#include "app/secrets.hpp"
+#include "app/upstream_sources.hpp"
+#include "core/text.hpp"
+
+namespace route {
+
+namespace {
+
+/// The client key every v0.3.0 came with: anybody may know it.
+constexpr std::string_view public_key = "woshimima";
+
+}  // namespace
+
+LiveRouting::LiveRouting(Settings settings, storage::Known known, bool ever_stored)
+    : settings_{std::move(settings)}, known_{std::move(known)}, ever_stored_{ever_stored}
+{
+    current_ = make_table().value();
+}
+
+void LiveRouting::publish_to(Publish publish)
+{
+    const std::lock_guard lock{mutex_};
+    publish_ = std::move(publish);
+    publish_(current_);
+}
+
+net::RoutingTablePtr LiveRouting::current() const
+{
+    const std::lock_guard lock{mutex_};
+    return current_;
+}
+
+void LiveRouting::set_known(const storage::Known& known)
+{
+    const std::lock_guard lock{mutex_};
+    known_ = known;
+    ever_stored_ = ever_stored_ || !known.upstreams.empty();
+    auto made = make_table();
+    if (!made) {
+        spdlog::error("upstreams and keys stay as they were: {}", made.error().reason);
+        return;
+    }
+    current_ = *made;
+    if (publish_)
+        publish_(current_);
+}
+
+Result<void> LiveRouting::set_settings(const Settings& settings)
+{
+    const std::lock_guard lock{mutex_};
+    auto before = std::exchange(settings_, settings);
+    auto made = make_table();
+    if (!made) {
+        settings_ = std::move(before);
+        return made.error();
+    }
+    current_ = *made;
+    if (publish_)
+        publish_(current_);
+    return {};
+}
+
+std::vector<std::pair<std::string, bool>> LiveRouting::upstream_states() const
+{
+    const auto table = current();
+    const auto now = std::chrono::steady_clock::now();
+    std::vector<std::pair<std::string, bool>> states;
+    for (const auto& upstream : table->upstreams)
+        states.emplace_back(upstream->name, !upstream->cooldown->active(now));
+    return states;
+}
+
+Result<net::RoutingTablePtr> LiveRouting::make_table()
+{
+    auto table = std::make_shared<net::RoutingTable>();
+    table->settings = settings_;
+    table->keys = known_.keys;
+    const auto resolve = unrestricted_secrets();
+    for (const auto& configured : settings_.auth.keys) {
+        const auto key = resolve(configured.key);
+        if (!key)
+            return Invalid{"auth.keys, " + configured.name + ": " + key.error().reason};
+        table->keys.push_back({0, configured.name, hash_key(*key), {}});
+    }
+    if (find_key(table->keys, hash_key(public_key)) != nullptr)
+        warn_once("the client key of v0.3.0's default configuration is in use: everybody knows it; `key add` makes another, `key remove` "
+                  "takes it away");
+    if (const auto proxies = net::set_trusted_proxies(*table, settings_.server.trusted_proxies); !proxies)
+        return Invalid{"server.trusted_proxies: " + proxies.error().reason};
+    if (current_ && current_->settings.upstream.ca_file == settings_.upstream.ca_file) {
+        table->tls = current_->tls;
+    }
+    else {
+        auto tls = net::TlsClient::make(settings_.upstream.ca_file);
+        if (!tls)
+            return Invalid{"upstream.ca_file: " + tls.error().reason};
+        table->tls = *tls;
+    }
+    add_upstreams(*table);
+    return net::RoutingTablePtr{std::move(table)};
+}
+
+void LiveRouting::add_upstreams(net::RoutingTable& table)
+{
+    for (const auto& [definition, origin] : all_upstreams(settings_.upstreams, known_.upstreams, ever_stored_)) {
+        if (!definition.enabled)
+            continue;
+        const auto name = effective_name(definition);
+        auto made = make_upstream(definition, secrets_for(origin, settings_.secrets), cooldown_of(name));
+        if (!made) {
+            warn_once("upstream " + name + " cannot be used: " + made.error().reason);
+            continue;
+        }
+        if (origin == UpstreamOrigin::environment && !told_environment_) {
+            told_environment_ = true;
+            spdlog::info("no upstream is configured: OPENAI_API_KEY of the environment serves as the only one, at {}",
+                         escape_for_log(definition.endpoint));
+        }
+        table.upstreams.push_back(std::make_shared<const Upstream>(*std::move(made)));
+    }
+}
+
+std::shared_ptr<Cooldown> LiveRouting::cooldown_of(const std::string& name)
+{
+    auto& cooldown = cooldowns_[name];
+    if (!cooldown)
+        cooldown = std::make_shared<Cooldown>();
+    return cooldown;
+}
+
+void LiveRouting::warn_once(const std::string& warning)
+{
+    if (warnings_.insert(warning).second)
+        spdlog::warn("{}", escape_for_log(warning, 512));
+}
+
+}  // namespace route

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/net/routing_table.hpp"
+#include "storage/change_feed.hpp"
+
+namespace route {
+
+/// Makes routing tables out of configuration and database whenever one of them changes, and hands each to `publish`. Any thread.
+class LiveRouting
+{
+  public:
+    using Publish = std::function<void(const net::RoutingTablePtr&)>;
+
+    /// `ever_stored`: the database has had an upstream, so that the environment's does not count.
+    LiveRouting(Settings settings, storage::Known known, bool ever_stored);
+
+    /// From now on new tables go there.
+    void publish_to(Publish publish);
+
+    net::RoutingTablePtr current() const;
+
+    /// What the database says now.
+    void set_known(const storage::Known& known);
+
+    /// What the configuration file says now; refused (and nothing changes) when a key or file it names cannot be read.
+    Result<void> set_settings(const Settings& settings);
+
+    /// Name of each upstream in use and whether it is up: not in cooldown.
+    std::vector<std::pair<std::string, bool>> upstream_states() const;
+
+  private:
+    Result<net::RoutingTablePtr> make_table();
+    void add_upstreams(net::RoutingTable& table);
+    std::shared_ptr<Cooldown> cooldown_of(const std::string& name);
+    void warn_once(const std::string& warning);
+
+    mutable std::mutex mutex_;
+    Settings settings_;
+    storage::Known known_;
+    bool ever_stored_;
+    bool told_environment_ = false;
+    std::map<std::string, std::shared_ptr<Cooldown>> cooldowns_;
+    std::set<std::string> warnings_;
+    net::RoutingTablePtr current_;
+    Publish publish_;
+};
+
+}  // namespace route

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "core/settings.hpp"
+#include "core/upstream.hpp"
+
+namespace route {
+
+/// Whether `text` is `env:NAME` or `file:PATH`.
+bool is_secret_reference(std::string_view text);
+
+/// Resolves without restriction: for the operator's own configuration file and command line.
+SecretResolver unrestricted_secrets();
+
+/// Resolves only variables named in `secrets.env` and files under `secrets.directory` (symbolic links and
+/// `..` followed first; a relative path is relative to it): for database rows, which others may write.
+SecretResolver restricted_secrets(const SecretSettings& settings);
+
+/// Gives any reference a made-up value: for checking a definition where its key does not matter.
+SecretResolver unresolved_secrets();
+
+}  // namespace route

@@ -1,0 +1,242 @@
+#include "app/serve.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "app/client_key_maker.hpp"
+#include "app/live_routing.hpp"
+#include "app/log_setup.hpp"
+#include "app/signals.hpp"
+#include "core/net/server.hpp"
+#include "core/text.hpp"
+#include "metrics/metrics.hpp"
+#include "storage/open.hpp"
+
+namespace route {
+
+namespace {
+
+constexpr auto flush_bound = std::chrono::seconds{10};
+constexpr auto hasty_flush_bound = std::chrono::seconds{1};
+
+/// The parts of the running program and how they hang together; they are taken down in the opposite order.
+class Program
+{
+  public:
+    Program(Configuration configuration, ServeOptions options, std::string program);
+
+    /// Says why not on failure.
+    Result<void> start();
+    void reload();
+    /// Lets requests finish; a second signal or `server.drain` ends that.
+    void drain(Signals& signals);
+
+  private:
+    storage::WriterHooks writer_hooks();
+    metrics::Gauges gauges();
+    net::Readiness readiness() const;
+    void make_first_key(storage::AnyRepository& database, storage::Known& known);
+    void say_what_is_next() const;
+
+    Configuration configuration_;
+    ServeOptions options_;
+    std::string program_;
+    std::unique_ptr<metrics::Metrics> metrics_;
+    std::unique_ptr<storage::RecordWriter> writer_;
+    std::unique_ptr<LiveRouting> routing_;
+    std::unique_ptr<net::Services> services_;
+    std::unique_ptr<net::Server> server_;
+    std::unique_ptr<storage::ChangeFeed> feed_;
+};
+
+Program::Program(Configuration configuration, ServeOptions options, std::string program)
+    : configuration_{std::move(configuration)},
+      options_{std::move(options)},
+      program_{std::move(program)}
+{
+}
+
+Result<void> Program::start()
+{
+    const auto& settings = configuration_.settings;
+    storage::Start begun;
+    try {
+        begun = storage::start(settings.storage);
+        const bool keyless = settings.auth.enabled && settings.auth.keys.empty() && begun.known.keys.empty();
+        if (keyless && begun.repository && settings.storage.backend != Backend::none)
+            make_first_key(*begun.repository, begun.known);
+    }
+    catch (const storage::StorageError& error) {
+        return Invalid{error.what()};
+    }
+    begun.repository.reset();
+    routing_ = std::make_unique<LiveRouting>(settings, begun.known, begun.ever_had_upstream);
+    metrics_ = std::make_unique<metrics::Metrics>(ROUTE_VERSION, gauges());
+    writer_ = std::make_unique<storage::RecordWriter>(storage::record_connector(settings.storage),
+                                                      storage::writer_options(settings), writer_hooks());
+    services_ = std::make_unique<net::Services>(*writer_);
+    services_->on_finished = [this](const Record& record) { metrics_->observe(record); };
+    services_->metrics_text = [this] { return metrics_->text(); };
+    services_->readiness = [this] { return readiness(); };
+
+    const auto address = net::parse_listen_address(settings.server.listen);
+    if (!address)
+        return Invalid{"server.listen: " + address.error().reason};
+    auto server = net::Server::listen(*services_, routing_->current(), *address, settings.server.threads);
+    if (!server)
+        return server.error();
+    server_ = *std::move(server);
+    server_->start();
+    routing_->publish_to([this](const net::RoutingTablePtr& table) { server_->set_routing(table); });
+    feed_ = storage::follow(settings.storage, begun.known,
+                            [this](const storage::Known& changed) { routing_->set_known(changed); });
+    say_what_is_next();
+    return {};
+}
+
+storage::WriterHooks Program::writer_hooks()
+{
+    storage::WriterHooks hooks;
+    hooks.on_completed = [this](const Record& record) {
+        metrics_->observe_tokens(record);
+        log_access(record);
+    };
+    hooks.on_written = [this](std::size_t records, Nanoseconds took) {
+        metrics_->records_written(records);
+        metrics_->record_write_seconds(Seconds{took}.count());
+    };
+    hooks.on_dropped = [this](std::size_t records) { metrics_->records_dropped(records); };
+    return hooks;
+}
+
+metrics::Gauges Program::gauges()
+{
+    metrics::Gauges gauges;
+    gauges.requests_in_flight = [this] { return static_cast<std::uint64_t>(services_->in_flight.load()); };
+    gauges.record_queue_bytes = [this] { return writer_->queue_bytes(); };
+    gauges.outbox_records = [this] { return writer_->outbox_records(); };
+    gauges.upstreams = [this] { return routing_->upstream_states(); };
+    return gauges;
+}
+
+net::Readiness Program::readiness() const
+{
+    if (routing_->current()->upstreams.empty())
+        return {false, "no upstream is configured and enabled"};
+    if (!writer_->can_keep())
+        return {false, "records cannot be kept: " + writer_->degraded()};
+    auto degraded = writer_->degraded();
+    if (feed_ && feed_->failing())
+        degraded += (degraded.empty() ? "" : "; ") + std::string{"upstreams and keys cannot be read: the last known stay in force"};
+    return {true, degraded.empty() ? "" : "ready; degraded: " + degraded};
+}
+
+void Program::make_first_key(storage::AnyRepository& database, storage::Known& known)
+{
+    const auto key = make_client_key();
+    if (database.add_first_client_key("first", hash_key(key))) {
+        // Not to the log, which others may read and which is kept.
+        std::cerr << "\nThis is the first start: a client key was made. It is shown only once:\n\n    " << key << "\n\n" << std::flush;
+    }
+    known.keys = database.client_keys();
+}
+
+void Program::say_what_is_next() const
+{
+    const auto endpoint = server_->endpoint();
+    const auto host = endpoint.address().is_v6() ? "[" + endpoint.address().to_string() + "]" : endpoint.address().to_string();
+    spdlog::info("openai-api-route {} listening on {}:{}", ROUTE_VERSION, host, endpoint.port());
+    for (const char* variable : {"FEISHU_WEBHOOK", "MATRIX_API"})
+        if (const auto* value = std::getenv(variable); value != nullptr && *value != '\0')
+            spdlog::warn("{} is set, but this version does not send messages yet", variable);
+    const auto& table = *routing_->current();
+    if (table.settings.auth.enabled && table.keys.empty())
+        spdlog::warn("there is no client key: every request is refused until `{} key add NAME` makes one", program_);
+    if (!table.upstreams.empty())
+        return;
+    const auto with = options_.config ? " --config " + *options_.config : std::string{};
+    const auto database = options_.database ? " --database " + *options_.database : std::string{};
+    std::cerr << fmt::format(
+                     "\nNo upstream yet. Add one from another terminal; it is used within a second:\n\n"
+                     "    printf %s \"$OPENAI_API_KEY\" | {0} upstream add{1}{2} --name openai --sk - --endpoint "
+                     "https://api.openai.com/v1\n\n"
+                     "Then point any OpenAI client at http://localhost:{3}/v1\n\n",
+                     program_, with, database, endpoint.port())
+              << std::flush;
+}
+
+void Program::reload()
+{
+    auto loaded = load_configuration(options_);
+    if (!loaded) {
+        spdlog::error("the configuration stays as it was: {}", escape_for_log(describe(loaded.error()), 512));
+        return;
+    }
+    const auto changed = restart_needed(configuration_.settings, loaded->settings);
+    auto settings = loaded->settings;
+    // What needs a restart stays as it is, so that the next reload names it again.
+    settings.server.listen = configuration_.settings.server.listen;
+    settings.server.threads = configuration_.settings.server.threads;
+    settings.storage = configuration_.settings.storage;
+    if (const auto set = routing_->set_settings(settings); !set) {
+        spdlog::error("the configuration stays as it was: {}", escape_for_log(set.error().reason, 512));
+        return;
+    }
+    configuration_.settings = settings;
+    writer_->configure(settings.records);
+    set_up_logging(settings.log);
+    spdlog::info("the configuration was read again");
+    for (const auto& key : changed)
+        spdlog::warn("{} changed: that takes effect after a restart", key);
+}
+
+void Program::drain(Signals& signals)
+{
+    spdlog::info("shutting down: {} requests in flight", services_->in_flight.load());
+    server_->drain();
+    const auto bound = std::chrono::duration_cast<std::chrono::steady_clock::duration>(configuration_.settings.server.drain);
+    const auto limit = std::chrono::steady_clock::now() + bound;
+    bool hasty = false;
+    while (server_->sessions_left() > 0 && !hasty) {
+        const auto signal = signals.wait(std::chrono::milliseconds{20});
+        hasty = signal == SIGTERM || signal == SIGINT || std::chrono::steady_clock::now() >= limit;
+    }
+    if (hasty)
+        spdlog::warn("{} requests did not finish", services_->in_flight.load());
+    if (feed_)
+        feed_->stop();
+    server_->stop();
+    server_->join();
+    services_->blocking.join();
+    writer_->stop(std::chrono::steady_clock::now() + (hasty ? hasty_flush_bound : flush_bound));
+    spdlog::info("stopped");
+}
+
+}  // namespace
+
+int serve(const ServeOptions& options, const std::string& program)
+{
+    std::signal(SIGPIPE, SIG_IGN);
+    auto configuration = load_configuration(options);
+    if (!configuration) {
+        std::cerr << "openai-api-route: " << describe(configuration.error()) << '\n';
+        return 1;
+    }
+    set_up_logging(configuration->settings.log);
+    // Before any thread is made: all of them leave these signals to this one.
+    Signals signals{SIGTERM, SIGINT, SIGHUP};
+    Program running{*std::move(configuration), options, program};
+    if (const auto started = running.start(); !started) {
+        std::cerr << "openai-api-route: " << started.error().reason << '\n';
+        return 1;
+    }
+    while (signals.wait() == SIGHUP)
+        running.reload();
+    running.drain(signals);
+    return 0;
+}
+
+}  // namespace route

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "core/settings.hpp"
+#include "core/upstream.hpp"
+
+namespace route {
+
+/// Where an upstream is defined; decides who may change it and which secrets it may name.
+enum class UpstreamOrigin
+{
+    database,
+    file,
+    environment
+};
+std::string_view to_string(UpstreamOrigin origin);
+
+struct SourcedUpstream
+{
+    UpstreamDefinition definition;
+    UpstreamOrigin origin = UpstreamOrigin::database;
+};
+
+/// All upstreams sorted by priority; within one the configuration file's in its order, then the database's by
+/// id. With none configured and none ever stored, OPENAI_API_KEY of the environment, with OPENAI_BASE_URL,
+/// makes the only one, called `environment`.
+std::vector<SourcedUpstream> all_upstreams(const std::vector<UpstreamDefinition>& configured,
+                                           const std::vector<UpstreamDefinition>& stored, bool ever_stored);
+
+/// Restricted for the database's, which others may write.
+SecretResolver secrets_for(UpstreamOrigin origin, const SecretSettings& settings);
+
+}  // namespace route

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/settings.hpp"
+#include "core/upstream.hpp"
+
+namespace route {
+
+using Upstreams = std::vector<std::shared_ptr<const Upstream>>;
+
+/// What a request asks an upstream for. `path` is that of the request, without its query.
+struct Wanted
+{
+    std::optional<std::string> model;
+    std::string_view path;
+};
+
+/// The eligible upstreams in the order in which they are tried. `upstreams` is sorted by priority, then id.
+/// Those in cooldown at `now` move to the end and are never left out. `random()` gives uniform 64-bit
+/// numbers, used only by UpstreamOrder::random (shuffled by weight within equal priority; weight 0 comes
+/// after all others of its priority).
+std::vector<const Upstream*> candidates(const Upstreams& upstreams, const Wanted& wanted, UpstreamOrder order,
+                                        std::chrono::steady_clock::time_point now,
+                                        const std::function<std::uint64_t()>& random);
+
+}  // namespace route

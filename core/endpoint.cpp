@@ -1,0 +1,128 @@
+#include "core/endpoint.hpp"
+
+#include <algorithm>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+#include <optional>
+
+namespace route {
+
+namespace {
+
+namespace urls = boost::urls;
+
+std::string lower_case(std::string_view text)
+{
+    std::string result{text};
+    std::transform(result.begin(), result.end(), result.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return result;
+}
+
+/// Letters, digits, '-', '.' and '_' (which names in private networks do have): RFC 3986 allows far more than
+/// resolves.
+bool host_name(std::string_view name)
+{
+    constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyz0123456789-._";
+    return !name.empty() && name.size() <= 253 && name.find_first_not_of(allowed) == name.npos;
+}
+
+/// Without the brackets of IPv6; nothing when it is none.
+std::optional<std::string> read_host(const urls::url_view& url)
+{
+    const std::string_view text = url.encoded_host();
+    if (text.find('%') != text.npos)  // encoded names and IPv6 zones
+        return std::nullopt;
+    auto host = lower_case(text);
+    if (url.host_type() == urls::host_type::ipv6)
+        return host.substr(1, host.size() - 2);
+    if (url.host_type() == urls::host_type::ipvfuture || !host_name(host))
+        return std::nullopt;
+    return host;
+}
+
+/// Nothing for a port that is empty or out of range, `otherwise` when the URL names none.
+std::optional<std::uint16_t> read_port(const urls::url_view& url, std::uint16_t otherwise)
+{
+    if (!url.has_port())
+        return otherwise;
+    // 0 stands for empty and for too large, and is none to connect to.
+    return url.port_number() == 0 ? std::nullopt : std::optional<std::uint16_t>{url.port_number()};
+}
+
+/// "." and "..", encoded or not: what they would lead to is not what was written. Boost.URL leaves some of
+/// them out of its segments, so the text is read.
+bool has_dot_segment(std::string_view path)
+{
+    auto text = lower_case(path);
+    for (auto at = text.find("%2e"); at != text.npos; at = text.find("%2e", at))
+        text.replace(at, 3, 1, '.');
+    text += '/';
+    return text.find("/./") != text.npos || text.find("/../") != text.npos;
+}
+
+std::string base_path(const urls::url_view& url)
+{
+    std::string path{std::string_view{url.encoded_path()}};
+    path.resize(path.find_last_not_of('/') + 1);
+    return path.empty() ? "/v1" : path;
+}
+
+}  // namespace
+
+Result<Endpoint> parse_endpoint(std::string_view text)
+{
+    const auto parsed = urls::parse_uri(urls::string_view{text.data(), text.size()});
+    if (!parsed || !parsed->has_authority())
+        return Invalid{"expected a URL such as https://HOST/v1"};
+    const auto& url = *parsed;
+    if (url.scheme_id() != urls::scheme::http && url.scheme_id() != urls::scheme::https)
+        return Invalid{"expected a URL that begins with http:// or https://"};
+    if (url.has_userinfo())
+        return Invalid{"expected a URL without user information"};
+    if (url.has_query() || url.has_fragment())
+        return Invalid{"expected a URL without query and fragment"};
+    if (has_dot_segment(url.encoded_path()))
+        return Invalid{"expected a URL without dot segments in its path"};
+
+    Endpoint endpoint;
+    endpoint.tls = url.scheme_id() == urls::scheme::https;
+    const std::uint16_t usual_port = endpoint.tls ? 443 : 80;
+    const auto host = read_host(url);
+    const auto port = read_port(url, usual_port);
+    if (!host)
+        return Invalid{"expected a host name or an IP address in the URL"};
+    if (!port)
+        return Invalid{"expected a port from 1 to 65535 in the URL"};
+    endpoint.host = *host;
+    endpoint.port = *port;
+    endpoint.base_path = base_path(url);
+    endpoint.authority = lower_case(std::string_view{url.encoded_host()});
+    if (endpoint.port != usual_port)
+        endpoint.authority.append(1, ':').append(std::to_string(endpoint.port));
+    endpoint.origin = (endpoint.tls ? "https://" : "http://") + endpoint.authority;
+    return endpoint;
+}
+
+Result<ProxyEndpoint> parse_proxy(std::string_view text)
+{
+    Invalid refused{"expected http://[USER:PASSWORD@]HOST:PORT"};
+    const auto parsed = urls::parse_uri(urls::string_view{text.data(), text.size()});
+    if (!parsed || parsed->scheme_id() != urls::scheme::http || !parsed->has_authority())
+        return refused;
+    const auto& url = *parsed;
+    const std::string_view path = url.encoded_path();
+    if (url.has_query() || url.has_fragment() || !url.has_port() || (!path.empty() && path != "/"))
+        return refused;
+    const auto host = read_host(url);
+    const auto port = read_port(url, 0);
+    if (!host || !port)
+        return refused;
+
+    ProxyEndpoint proxy{*host, *port, {}};
+    if (url.has_userinfo())
+        proxy.user_info = std::string{url.userinfo()};
+    return proxy;
+}
+
+}  // namespace route

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/result.hpp"
+
+namespace route {
+
+/// Where an upstream listens, taken apart once so that no request parses a URL.
+struct Endpoint
+{
+    bool tls = false;
+    std::string host;  ///< lower case, for connecting and SNI: no brackets around IPv6
+    std::uint16_t port = 0;
+    std::string base_path;  ///< "/v1", without a trailing slash; an endpoint without a path means "/v1"
+    std::string authority;  ///< value of the Host field (RFC 9110 7.2): the scheme's own port is left out
+    std::string origin;     ///< scheme and authority: what a kept connection is good for
+};
+
+/// Takes `http://HOST[:PORT][/PATH]` or https. User information, query, fragment, control characters, dot
+/// segments and other schemes are refused. An empty path or "/" becomes "/v1"; trailing slashes go;
+/// percent-encoding stays as it is. The reason quotes nothing of the URL, which may hold a password.
+Result<Endpoint> parse_endpoint(std::string_view url);
+
+/// An HTTP proxy that is asked with CONNECT.
+struct ProxyEndpoint
+{
+    std::string host;  ///< lower case, no brackets around IPv6
+    std::uint16_t port = 0;
+    std::string user_info;  ///< "user:password", percent-decoded; "" for none
+};
+
+/// Takes `http://[USER:PASSWORD@]HOST:PORT`, with or without a slash at its end. The reason quotes nothing of
+/// the URL.
+Result<ProxyEndpoint> parse_proxy(std::string_view url);
+
+}  // namespace route

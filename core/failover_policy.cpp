@@ -1,0 +1,298 @@
+#include "core/failover_policy.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <ctime>
+#include <iomanip>
+#include <locale>
+#include <sstream>
+
+namespace route {
+
+std::string_view to_string(Phase phase)
+{
+    switch (phase) {
+        case Phase::resolve:
+            return "resolve";
+        case Phase::connect:
+            return "connect";
+        case Phase::proxy:
+            return "proxy";
+        case Phase::tls:
+            return "tls";
+        case Phase::write_request:
+            return "write_request";
+        case Phase::await_head:
+            return "await_head";
+        case Phase::await_first_event:
+            return "await_first_event";
+        case Phase::relay_body:
+            return "relay_body";
+    }
+    return "";
+}
+
+Verdict judge(const AttemptFailure& failure, const Progress& progress)
+{
+    if (failure.cause == Cause::client_gone || failure.cause == Cause::stopped)
+        return Verdict::abandon;
+    if (progress.committed)
+        return Verdict::truncate;
+    if (progress.candidates_left && !progress.total_expired)
+        return Verdict::next_upstream;
+    return progress.response_kept ? Verdict::relay_kept : Verdict::respond;
+}
+
+bool status_succeeds(unsigned status, bool upgrade_requested)
+{
+    return (status >= 200 && status < 300) || status == 304 || (status == 101 && upgrade_requested);
+}
+
+namespace {
+
+/// No byte of HTTP was exchanged with the upstream itself yet; a proxy's answer is not the upstream's.
+bool connecting(Phase phase)
+{
+    return phase == Phase::resolve || phase == Phase::connect || phase == Phase::proxy;
+}
+
+bool reply_begun(Phase phase)
+{
+    return phase == Phase::await_first_event || phase == Phase::relay_body;
+}
+
+std::string timeout_words(Phase phase)
+{
+    switch (phase) {
+        case Phase::resolve:
+            return "name not resolved in time";
+        case Phase::connect:
+            return "no connection in time";
+        case Phase::proxy:
+            return "no answer in time";
+        case Phase::tls:
+            return "no handshake in time";
+        case Phase::write_request:
+            return "request not accepted in time";
+        case Phase::await_head:
+            return "no response headers in time";
+        case Phase::await_first_event:
+            return "reply not begun in time";
+        case Phase::relay_body:
+            return "reply silent for too long";
+    }
+    return "timeout";
+}
+
+/// "Host not found (authoritative)" -> "host not found".
+std::string transport_words(const AttemptFailure& failure)
+{
+    if (!failure.detail.empty())
+        return failure.detail;
+    if (!failure.error)
+        return "connection failed";
+    auto words = failure.error.message();
+    words.resize(std::min(words.size(), words.find(" (")));
+    std::transform(words.begin(), words.end(), words.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return words;
+}
+
+std::string eof_words(Phase phase)
+{
+    if (phase == Phase::tls)
+        return "closed during the handshake";
+    return reply_begun(phase) ? "closed in the middle of the reply" : "closed before a response";
+}
+
+std::string with_detail(std::string words, const std::string& detail)
+{
+    if (!detail.empty())
+        words.append(": ").append(detail);
+    return words;
+}
+
+std::string words_for(const AttemptFailure& failure)
+{
+    switch (failure.cause) {
+        case Cause::transport:
+            return transport_words(failure);
+        case Cause::timeout:
+            return timeout_words(failure.phase);
+        case Cause::eof:
+            return eof_words(failure.phase);
+        case Cause::bad_reply:
+            return with_detail("bad reply", failure.detail);
+        case Cause::status:
+            return failure.status ? "status " + std::to_string(*failure.status) : "bad status";
+        case Cause::error_event:
+            return with_detail("error event", failure.detail);
+        case Cause::empty:
+            return "stream ended with no event";
+        case Cause::client_gone:
+            return "client went away";
+        case Cause::stopped:
+            return "router is stopping";
+    }
+    return "failed";
+}
+
+}  // namespace
+
+AttemptOutcome outcome_of(const AttemptFailure& failure)
+{
+    if (failure.cause == Cause::client_gone || failure.cause == Cause::stopped)
+        return AttemptOutcome::client_closed;
+    if (failure.cause == Cause::timeout)
+        return AttemptOutcome::timeout;
+    if (connecting(failure.phase))
+        return AttemptOutcome::connect;
+    if (failure.phase == Phase::tls)
+        return AttemptOutcome::tls;
+    switch (failure.cause) {
+        case Cause::status:
+            return AttemptOutcome::status;
+        case Cause::error_event:
+            return AttemptOutcome::error_event;
+        case Cause::empty:
+            return AttemptOutcome::empty;
+        default:
+            return AttemptOutcome::cut;
+    }
+}
+
+std::string describe(const AttemptFailure& failure)
+{
+    auto words = words_for(failure);
+    if (failure.cause == Cause::client_gone || failure.cause == Cause::stopped)
+        return words;
+    if (failure.phase == Phase::proxy || failure.phase == Phase::tls)
+        return std::string{to_string(failure.phase)} + ": " + words;
+    return words;
+}
+
+bool counts_for_cooldown(const AttemptFailure& failure, bool asis)
+{
+    if (failure.cause == Cause::client_gone || failure.cause == Cause::stopped)
+        return false;
+    if (!failure.status || connecting(failure.phase) || *failure.status < 400 || *failure.status > 499)
+        return true;
+    switch (*failure.status) {
+        case 401:
+        case 403:
+        case 429:
+            return !asis;
+        case 408:
+            return true;
+        default:
+            return false;
+    }
+}
+
+bool may_be_relayed(unsigned status, bool asis)
+{
+    return status >= 200 && (asis || (status != 401 && status != 403));
+}
+
+bool replace_connection(const AttemptFailure& failure, bool reused, bool already_replaced)
+{
+    return reused && !already_replaced && !failure.status && !failure.response_begun &&
+           (failure.cause == Cause::transport || failure.cause == Cause::eof) &&
+           (failure.phase == Phase::write_request || failure.phase == Phase::await_head);
+}
+
+namespace {
+
+/// Longer waits are cut here, far above any use, so that no later sum overflows.
+constexpr std::chrono::seconds longest_wait = std::chrono::hours{24 * 365};
+
+std::optional<std::chrono::seconds> parse_delta(std::string_view digits)
+{
+    std::uint32_t seconds = 0;
+    const auto [stop, error] = std::from_chars(digits.begin(), digits.end(), seconds);
+    if (stop != digits.end() || error == std::errc::invalid_argument)
+        return std::nullopt;
+    if (error == std::errc::result_out_of_range)
+        return longest_wait;
+    return std::min(std::chrono::seconds{seconds}, longest_wait);
+}
+
+/// RFC 9110 5.6.7: a two-digit year more than 50 years ahead is the past one with these digits.
+std::chrono::year full_year(const std::tm& fields, bool two_digits, std::chrono::system_clock::time_point now)
+{
+    const int read = fields.tm_year + 1900;
+    if (!two_digits)
+        return std::chrono::year{read};
+    const auto today = std::chrono::year_month_day{std::chrono::floor<std::chrono::days>(now)};
+    const int this_year = static_cast<int>(today.year());
+    int year = this_year - this_year % 100 + read % 100;
+    if (year > this_year + 50)
+        year -= 100;
+    return std::chrono::year{year};
+}
+
+struct DateFormat
+{
+    const char* format;
+    bool two_digit_year;
+};
+
+// The '$' stands for the end: get_time takes a date that stops early, but not a missing character.
+constexpr std::array<DateFormat, 3> date_formats{{
+    {"%a, %d %b %Y %H:%M:%S GMT$", false},  // IMF-fixdate
+    {"%A, %d-%b-%y %H:%M:%S GMT$", true},   // RFC 850
+    {"%a %b %d %H:%M:%S %Y$", false},       // asctime
+}};
+
+std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view value,
+                                                        std::chrono::system_clock::time_point now)
+{
+    for (const auto& [format, two_digit_year] : date_formats) {
+        std::istringstream in{std::string{value} + '$'};
+        in.imbue(std::locale::classic());  // English names, whatever the process speaks
+        std::tm fields{};
+        in >> std::get_time(&fields, format);
+        if (in.fail() || in.peek() != std::istringstream::traits_type::eof())
+            continue;
+        const std::chrono::year_month_day date{full_year(fields, two_digit_year, now),
+                                               std::chrono::month(static_cast<unsigned>(fields.tm_mon + 1)),
+                                               std::chrono::day(static_cast<unsigned>(fields.tm_mday))};
+        if (!date.ok())
+            return std::nullopt;
+        return std::chrono::sys_days{date} + std::chrono::hours{fields.tm_hour} +
+               std::chrono::minutes{fields.tm_min} + std::chrono::seconds{fields.tm_sec};
+    }
+    return std::nullopt;
+}
+
+std::string_view trimmed(std::string_view value)
+{
+    const auto begin = value.find_first_not_of(" \t");
+    if (begin == value.npos)
+        return {};
+    return value.substr(begin, value.find_last_not_of(" \t") - begin + 1);
+}
+
+}  // namespace
+
+std::optional<std::chrono::seconds> parse_retry_after(std::string_view value,
+                                                      std::chrono::system_clock::time_point now)
+{
+    value = trimmed(value);
+    if (value.empty() || value.size() > 64)
+        return std::nullopt;
+    if (value.front() >= '0' && value.front() <= '9')
+        return parse_delta(value);
+    const auto date = parse_http_date(value, now);
+    if (!date)
+        return std::nullopt;
+    // The present rounded down is the wait rounded up: not a moment before the date.
+    const auto wait = *date - std::chrono::floor<std::chrono::seconds>(now);
+    if (wait < std::chrono::seconds::zero())
+        return std::nullopt;
+    return std::min(wait, longest_wait);
+}
+
+}  // namespace route

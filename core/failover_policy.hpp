@@ -1,0 +1,98 @@
+#pragma once
+
+#include <boost/system/error_code.hpp>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/record.hpp"
+
+namespace route {
+
+/// Where an attempt was when it ended.
+enum class Phase
+{
+    resolve,
+    connect,
+    proxy,
+    tls,
+    write_request,
+    await_head,
+    await_first_event,
+    relay_body
+};
+std::string_view to_string(Phase phase);
+
+/// What ended it.
+enum class Cause
+{
+    transport,    ///< refused, reset, unreachable, no such name: `error` says which
+    timeout,      ///< the deadline of the phase passed
+    eof,          ///< the upstream closed too early
+    bad_reply,    ///< not valid HTTP, a 101 nobody asked for, too many 1xx, a bad chunk
+    status,       ///< a whole head with a status that is a failure
+    error_event,  ///< the first event of a stream is an error
+    empty,        ///< a stream that ended with no event
+    client_gone,  ///< the client went away: nobody waits for the rest
+    stopped,      ///< the router is stopping
+};
+
+/// An attempt that did not succeed, as a value the policy can read and a test can make.
+struct AttemptFailure
+{
+    Phase phase = Phase::connect;
+    Cause cause = Cause::transport;
+    boost::system::error_code error;      ///< what the transport said
+    std::optional<unsigned> status = {};  ///< the upstream's status, when its head came
+    std::string detail = {};              ///< for people, without secrets: "certificate has expired"
+    bool response_begun = false;          ///< a byte of a response came, so the connection was alive
+};
+
+/// What the router knows when it judges.
+struct Progress
+{
+    bool committed = false;  ///< the client has received a byte
+    bool candidates_left = false;
+    bool total_expired = false;  ///< `failover.total` has passed
+    bool response_kept = false;  ///< a failed attempt left a whole response that may be relayed
+};
+
+enum class Verdict
+{
+    next_upstream,  ///< try the next candidate at once
+    relay_kept,     ///< answer with the last kept response
+    respond,        ///< answer with an error of the router's own (502)
+    abandon,        ///< nobody is there to answer
+    truncate,       ///< break the connection: the reply began and can not be whole
+};
+Verdict judge(const AttemptFailure& failure, const Progress& progress);
+
+/// 2xx, 304, or a 101 that was asked for.
+bool status_succeeds(unsigned status, bool upgrade_requested);
+
+/// Column `outcome` of `attempts`. What a proxy answers to CONNECT is a failure to connect.
+AttemptOutcome outcome_of(const AttemptFailure& failure);
+
+/// A few words for `error`, messages and the 502: "no response headers in time", "connection refused",
+/// "status 429". Names no key and no URL.
+std::string describe(const AttemptFailure& failure);
+
+/// Whether it counts towards the upstream's cooldown: all but 4xx other than 401, 403, 408, 429, and
+/// 401/403/429 of an `asis` upstream; never client_gone and stopped.
+bool counts_for_cooldown(const AttemptFailure& failure, bool asis);
+
+/// Whether a failed reply may be kept to be relayed as the last response: any status but 401 and 403 (`asis`
+/// excepted) and 1xx.
+bool may_be_relayed(unsigned status, bool asis);
+
+/// A reused connection that died before the first byte of a response is replaced by a fresh one, once,
+/// without counting as an attempt.
+bool replace_connection(const AttemptFailure& failure, bool reused, bool already_replaced);
+
+/// `Retry-After` (RFC 9110 10.2.3): seconds or an HTTP date (any of its three forms) relative to `now`, a
+/// year at most; nothing when unreadable or negative.
+std::optional<std::chrono::seconds> parse_retry_after(std::string_view value,
+                                                      std::chrono::system_clock::time_point now);
+
+}  // namespace route

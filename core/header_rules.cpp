@@ -1,0 +1,250 @@
+#include "core/header_rules.hpp"
+
+#include <fmt/compile.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/beast/http/status.hpp>
+#include <iterator>
+
+#include "core/text.hpp"
+
+namespace route {
+
+namespace http = boost::beast::http;
+using http::field;
+
+namespace {
+
+/// RFC 9110 7.6.1, and the fields of message framing: they belong to one connection.
+bool hop_by_hop(const HeaderField& header)
+{
+    switch (header.id) {
+    case field::connection:
+    case field::keep_alive:
+    case field::proxy_connection:
+    case field::proxy_authenticate:
+    case field::te:
+    case field::trailer:
+    case field::transfer_encoding:
+    case field::upgrade:
+    case field::content_length:
+    case field::http2_settings:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool starts_with_ignoring_case(std::string_view text, std::string_view prefix)
+{
+    return text.size() >= prefix.size() && equal_ignoring_case(text.substr(0, prefix.size()), prefix);
+}
+
+/// Fields of the client that no upstream gets to see, the known ones by their number.
+bool kept_from_upstream(const HeaderField& header)
+{
+    switch (header.id) {
+    case field::authorization:
+    case field::proxy_authorization:
+    case field::cookie:
+    case field::cookie2:
+    case field::expect:
+    case field::forwarded:
+    case field::accept_encoding:
+    case field::host:
+        return true;
+    case field::unknown:
+        return equal_ignoring_case(header.name, "x-api-key") || equal_ignoring_case(header.name, "api-key") ||
+               equal_ignoring_case(header.name, "x-real-ip") || equal_ignoring_case(header.name, "true-client-ip") ||
+               starts_with_ignoring_case(header.name, "x-forwarded-") || starts_with_ignoring_case(header.name, "cf-");
+    default:
+        return false;
+    }
+}
+
+/// Fields of an upstream that speak of its own origin, or that the router sets itself.
+bool kept_from_client(const HeaderField& header)
+{
+    switch (header.id) {
+    case field::set_cookie:
+    case field::set_cookie2:
+    case field::strict_transport_security:
+    case field::alt_svc:
+        return true;
+    case field::unknown:
+        return equal_ignoring_case(header.name, "nel") || equal_ignoring_case(header.name, "report-to") ||
+               equal_ignoring_case(header.name, "x-request-id") ||
+               equal_ignoring_case(header.name, "x-upstream-request-id") ||
+               starts_with_ignoring_case(header.name, "access-control-") ||
+               starts_with_ignoring_case(header.name, "x-route-");
+    default:
+        return starts_with_ignoring_case(header.name, "access-control-");
+    }
+}
+
+/// Fields named in Connection (RFC 9110 7.6.1), beyond the usual options.
+std::vector<std::string_view> nominated_fields(const HeaderFields& fields)
+{
+    std::vector<std::string_view> names;
+    for (const auto& header : fields) {
+        if (header.id != field::connection)
+            continue;
+        auto rest = header.value;
+        while (!rest.empty()) {
+            const auto comma = rest.find(',');
+            auto name = rest.substr(0, comma);
+            rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+            const auto begin = name.find_first_not_of(" \t");
+            if (begin == std::string_view::npos)
+                continue;
+            name = name.substr(begin, name.find_last_not_of(" \t") - begin + 1);
+            if (!equal_ignoring_case(name, "keep-alive") && !equal_ignoring_case(name, "close"))
+                names.push_back(name);
+        }
+    }
+    return names;
+}
+
+bool nominated(const std::vector<std::string_view>& names, std::string_view name)
+{
+    return std::any_of(names.begin(), names.end(), [&](auto each) { return equal_ignoring_case(each, name); });
+}
+
+void write_field(std::string& out, std::string_view name, std::string_view value)
+{
+    out.append(name).append(": ").append(value).append("\r\n");
+}
+
+void write_number_field(std::string& out, std::string_view name, std::uint64_t value)
+{
+    const fmt::format_int digits{value};
+    write_field(out, name, std::string_view{digits.data(), digits.size()});
+}
+
+void write_framing(std::string& out, const ReplyFacts& facts)
+{
+    if (facts.framing == Framing::chunked)
+        out.append("Transfer-Encoding: chunked\r\n");
+    else if (facts.content_length)
+        write_number_field(out, "Content-Length", *facts.content_length);
+    if (facts.close || facts.framing == Framing::close)
+        out.append("Connection: close\r\n");
+    else if (facts.keep_alive_10)
+        out.append("Connection: keep-alive\r\n");
+}
+
+constexpr std::string_view cors_fields =
+    "Access-Control-Allow-Origin: *\r\n"
+    "Access-Control-Expose-Headers: x-request-id, retry-after, x-route-upstream, x-route-attempts, "
+    "x-ratelimit-limit-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-requests, x-ratelimit-remaining-tokens, "
+    "x-ratelimit-reset-requests, x-ratelimit-reset-tokens\r\n";
+
+void write_status_line(std::string& out, unsigned status, std::string_view reason)
+{
+    const fmt::format_int digits{status};
+    out.append("HTTP/1.1 ").append(digits.data(), digits.size()).append(" ").append(reason).append("\r\n");
+}
+
+void write_route_fields(std::string& out, const ReplyFacts& facts)
+{
+    if (!facts.request_id.empty())
+        write_field(out, "x-request-id", facts.request_id);
+    if (!facts.upstream_name.empty())
+        write_field(out, "x-route-upstream", facts.upstream_name);
+    if (facts.attempts > 0)
+        write_number_field(out, "x-route-attempts", facts.attempts);
+}
+
+}  // namespace
+
+std::string_view find_field(const HeaderFields& fields, field id)
+{
+    for (const auto& header : fields)
+        if (header.id == id)
+            return header.value;
+    return {};
+}
+
+std::string_view find_field(const HeaderFields& fields, std::string_view name)
+{
+    for (const auto& header : fields)
+        if (equal_ignoring_case(header.name, name))
+            return header.value;
+    return {};
+}
+
+void write_upstream_head(std::string& out, const UpstreamRequest& request, const Upstream& upstream)
+{
+    constexpr std::string_view prefix = "/v1";
+    out.append(request.method).append(" ").append(upstream.endpoint.base_path);
+    out.append(request.path.substr(prefix.size())).append(request.query).append(" HTTP/1.1\r\n");
+    write_field(out, "Host", upstream.endpoint.authority);
+    const auto nominations = nominated_fields(request.fields);
+    for (const auto& header : request.fields) {
+        if (upstream.asis && (header.id == field::authorization || equal_ignoring_case(header.name, "x-api-key"))) {
+            write_field(out, header.name, header.value);
+            continue;
+        }
+        if (hop_by_hop(header) || kept_from_upstream(header))
+            continue;
+        if (!nominations.empty() && nominated(nominations, header.name))
+            continue;
+        write_field(out, header.name, header.value);
+    }
+    if (!upstream.asis) {
+        if (request.api_key_header)
+            write_field(out, "x-api-key", upstream.key);
+        else
+            out.append("Authorization: Bearer ").append(upstream.key).append("\r\n");
+    }
+    out.append("Accept-Encoding: identity\r\n");
+    if (request.body_bytes)
+        write_number_field(out, "Content-Length", *request.body_bytes);
+    if (request.upgrade_websocket)
+        out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    out.append("\r\n");
+}
+
+void write_client_head(std::string& out, unsigned status, std::string_view reason, const HeaderFields& fields,
+                       const ReplyFacts& facts)
+{
+    write_status_line(out, status, reason);
+    const auto nominations = nominated_fields(fields);
+    for (const auto& header : fields) {
+        if (header.id == field::unknown && equal_ignoring_case(header.name, "x-request-id")) {
+            write_field(out, "x-upstream-request-id", header.value);
+            continue;
+        }
+        if (hop_by_hop(header) || kept_from_client(header))
+            continue;
+        if (!nominations.empty() && nominated(nominations, header.name))
+            continue;
+        write_field(out, header.name, header.value);
+    }
+    write_route_fields(out, facts);
+    write_framing(out, facts);
+    out.append(cors_fields).append("\r\n");
+}
+
+void write_own_head(std::string& out, unsigned status, std::string_view content_type, std::string_view extra,
+                    const ReplyFacts& facts, bool cors)
+{
+    write_status_line(out, status, reason_phrase(status));
+    if (!content_type.empty())
+        write_field(out, "Content-Type", content_type);
+    out.append(extra);
+    write_route_fields(out, facts);
+    write_framing(out, facts);
+    if (cors)
+        out.append(cors_fields);
+    out.append("\r\n");
+}
+
+std::string_view reason_phrase(unsigned status)
+{
+    const auto phrase = http::obsolete_reason(static_cast<http::status>(status));
+    return {phrase.data(), phrase.size()};
+}
+
+}  // namespace route

@@ -1,0 +1,64 @@
+#include "core/json_reader.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <vector>
+
+namespace route::json {
+namespace {
+
+constexpr std::size_t smallest_kept = 16u << 10;
+constexpr std::size_t largest_kept = 1u << 20;
+
+}  // namespace
+
+ParserLease::ParserLease(std::size_t size)
+{
+    thread_local simdjson::ondemand::parser parser;
+    if (size > largest_kept) {
+        own_.emplace();
+        return;
+    }
+    shared_ = &parser;
+    if (parser.capacity() >= size && parser.capacity() > 0)
+        return;
+    // A failure shows again, as an error, when the document is opened.
+    [[maybe_unused]] const auto error =
+        parser.allocate(std::max(std::bit_ceil(size), smallest_kept), parser.max_depth());
+}
+
+std::string_view padded(std::string_view text)
+{
+    thread_local std::vector<char> buffer;
+    if (text.size() + simdjson::SIMDJSON_PADDING > buffer.size() || buffer.size() > largest_kept * 2) {
+        buffer.clear();
+        buffer.shrink_to_fit();
+        buffer.resize(std::bit_ceil(text.size() + simdjson::SIMDJSON_PADDING));
+    }
+    if (!text.empty())
+        std::memcpy(buffer.data(), text.data(), text.size());
+    std::memset(buffer.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
+    return {buffer.data(), text.size()};
+}
+
+std::optional<std::string_view> string_of(Value& value, bool& broken)
+{
+    std::string_view text;
+    const auto error = value.get_string().get(text);
+    if (error == simdjson::SUCCESS)
+        return text;
+    if (error != simdjson::INCORRECT_TYPE)
+        broken = true;
+    return std::nullopt;
+}
+
+std::optional<std::int64_t> integer_of(Value& value)
+{
+    std::int64_t number = 0;
+    if (value.get_int64().get(number) != simdjson::SUCCESS)
+        return std::nullopt;
+    return number;
+}
+
+}  // namespace route::json

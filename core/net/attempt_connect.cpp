@@ -1,0 +1,110 @@
+// The part of an attempt before its first byte: name, TCP, TLS.
+#include <sys/socket.h>
+
+#include <boost/asio/error.hpp>
+
+#include "core/net/attempt.hpp"
+
+namespace route::net {
+
+awaitable<bool> Attempt::connect()
+{
+    phase_ = Phase::resolve;
+    const auto wait = std::chrono::duration_cast<Clock::duration>(limits_.timeouts.connect);
+    const auto limit = std::min(Clock::now() + wait, limits_.total);
+    deadline_.expire_at(limit);
+    const auto begin = Clock::now();
+    question_ = loop_.resolver.ask(upstream_.endpoint.host);
+    if (!question_->done) {
+        question_->waiters.push_back(&resolved_);
+        auto answer = resolved_.wait();
+        co_await std::move(answer);
+    }
+    const auto question = std::exchange(question_, nullptr);
+    waited_ += Clock::now() - begin;
+    if (aborted_)
+        co_return fail(phase_, *aborted_);
+    if (question->error)
+        co_return fail(phase_, Cause::transport, question->error);
+    // Every address gets an equal share of the time that is left: one that swallows packets does not use up all of it.
+    auto left = question->addresses.size();
+    bool connected = false;
+    for (const auto& address : question->addresses) {
+        phase_ = Phase::connect;
+        const auto now = Clock::now();
+        const auto share = now + (limit - now) / static_cast<int>(left--);
+        connected = co_await connect_to(address, std::min(share, limit));
+        if (connected)
+            break;
+        if (aborted_ && (*aborted_ != Cause::timeout || Clock::now() >= limit))
+            co_return false;
+        aborted_.reset();
+    }
+    if (!connected)
+        co_return false;
+    if (upstream_.endpoint.tls) {
+        deadline_.expire_at(limit);
+        connected = co_await handshake();
+    }
+    co_return connected;
+}
+
+awaitable<bool> Attempt::connect_to(asio::ip::address address, TimePoint limit)
+{
+    const tcp::endpoint endpoint{address, upstream_.endpoint.port};
+    Socket socket{loop_.io.get_executor()};
+    error_code error;
+    socket.open(endpoint.protocol(), error);
+    if (error)
+        co_return fail(phase_, Cause::transport, error);
+    connection_ = std::make_unique<Connection>(std::move(socket));
+    connection_->keep_alive_probes();
+    deadline_.expire_at(limit);
+    const auto begin = Clock::now();
+    const auto started = ::connect(connection_->socket().native_handle(), endpoint.data(),
+                                   static_cast<socklen_t>(endpoint.size()));
+    if (started != 0 && errno != EINPROGRESS)
+        co_return fail(phase_, Cause::transport, error_code{errno, boost::system::system_category()});
+    if (started != 0) {
+        auto writable = connection_->writable();
+        co_await std::move(writable);
+        waited_ += Clock::now() - begin;
+        if (aborted_)
+            co_return fail(phase_, *aborted_);
+        int code = 0;
+        socklen_t size = sizeof code;
+        ::getsockopt(connection_->socket().native_handle(), SOL_SOCKET, SO_ERROR, &code, &size);
+        if (code != 0)
+            co_return fail(phase_, Cause::transport, error_code{code, boost::system::system_category()});
+    }
+    co_return true;
+}
+
+awaitable<bool> Attempt::handshake()
+{
+    phase_ = Phase::tls;
+    const auto begin = Clock::now();
+    auto* ssl = table_.tls->session(upstream_.endpoint.host, upstream_.endpoint.port);
+    connection_->start_tls(ssl);
+    for (;;) {
+        const auto error = connection_->handshake_step();
+        if (!error)
+            break;
+        if (error != asio::error::would_block) {
+            waited_ += Clock::now() - begin;
+            co_return fail(phase_, Cause::transport, error, aborted_ ? std::string{} : TlsClient::describe_failure(ssl));
+        }
+        if (connection_->handshake_wants_write()) {
+            auto writable = connection_->writable();
+            co_await std::move(writable);
+        }
+        else {
+            auto readable = connection_->readable();
+            co_await std::move(readable);
+        }
+    }
+    waited_ += Clock::now() - begin;
+    co_return true;
+}
+
+}  // namespace route::net

@@ -1,0 +1,106 @@
+#include "core/net/client.hpp"
+
+#include <boost/asio/error.hpp>
+
+namespace route::net {
+
+Client::Client(EventLoop& loop, Socket socket, asio::ip::address the_peer)
+    : connection{std::move(socket)}, peer{std::move(the_peer)}, loop_{loop}, deadline_{loop.deadlines, &on_deadline, this}
+{
+}
+
+void Client::on_deadline(void* target)
+{
+    auto& client = *static_cast<Client*>(target);
+    client.timed_out_ = true;
+    if (client.writing_)
+        client.connection.close();
+    else
+        client.connection.wake_reader();
+}
+
+void Client::limit_read(TimePoint when)
+{
+    writing_ = false;
+    timed_out_ = false;
+    deadline_.expire_at(when);
+}
+
+void Client::limit_write(TimePoint when)
+{
+    writing_ = true;
+    timed_out_ = false;
+    deadline_.expire_at(when);
+}
+
+awaitable<error_code> Client::fill()
+{
+    for (;;) {
+        if (!connection.is_readable()) {
+            auto readable = connection.readable();
+            co_await std::move(readable);
+        }
+        if (timed_out_)
+            co_return asio::error::timed_out;
+        const auto received = connection.read_some(loop_.scratch.bytes.data(), Scratch::size);
+        if (received.must_wait())
+            continue;
+        if (received.error)
+            co_return received.error;
+        input.append(loop_.scratch.bytes.data(), received.bytes);
+        co_return error_code{};
+    }
+}
+
+void Client::watch(void (*on_gone)(void*), void* target)
+{
+    on_gone_ = on_gone;
+    gone_target_ = target;
+    if (connection.is_readable())
+        on_readable(this);
+    else if (input.size() < most_read_ahead)
+        connection.listen(&on_readable, this);
+}
+
+void Client::unwatch()
+{
+    on_gone_ = nullptr;
+    connection.stop_listening();
+}
+
+void Client::on_readable(void* target)
+{
+    auto& client = *static_cast<Client*>(target);
+    while (client.input.size() < most_read_ahead) {
+        const auto received = client.connection.read_some(client.loop_.scratch.bytes.data(), Scratch::size);
+        if (received.must_wait()) {
+            client.connection.listen(&on_readable, &client);
+            return;
+        }
+        if (received.error) {
+            client.gone_ = true;
+            if (client.on_gone_ != nullptr)
+                client.on_gone_(client.gone_target_);
+            return;
+        }
+        client.input.append(client.loop_.scratch.bytes.data(), received.bytes);
+    }
+}
+
+awaitable<void> Client::linger()
+{
+    constexpr std::size_t discarded_at_most = 256u << 10;
+    connection.shutdown_send();
+    limit_read(Clock::now() + std::chrono::seconds{2});
+    for (std::size_t discarded = 0; discarded < discarded_at_most;) {
+        input.clear();
+        const auto error = co_await fill();
+        if (error)
+            break;
+        discarded += input.size();
+    }
+    no_limit();
+    connection.close();
+}
+
+}  // namespace route::net

@@ -1,0 +1,63 @@
+#include "core/net/connection_pool.hpp"
+
+namespace route::net {
+
+std::unique_ptr<Connection> ConnectionPool::take(const std::string& origin)
+{
+    const auto found = idle_.find(origin);
+    if (found == idle_.end() || found->second.empty())
+        return nullptr;
+    auto& list = found->second;
+    auto& idle = *list.front();
+    auto connection = std::move(idle.connection);
+    connection->stop_listening();
+    idle.deadline.cancel();
+    spare_.splice(spare_.begin(), list, list.begin());
+    return connection;
+}
+
+void ConnectionPool::put(const std::string& origin, std::unique_ptr<Connection> connection, std::size_t limit,
+                         Clock::duration idle_timeout)
+{
+    if (limit == 0)
+        return;
+    auto& list = idle_[origin];
+    if (list.size() >= limit)
+        remove(*list.back());
+    if (spare_.empty())
+        spare_.push_back(std::make_unique<Idle>(*this, deadlines_));
+    list.splice(list.begin(), spare_, spare_.begin());
+    auto& idle = *list.front();
+    idle.list = &list;
+    idle.place = list.begin();
+    idle.connection = std::move(connection);
+    idle.deadline.expire_at(Clock::now() + idle_timeout);
+    idle.connection->listen(&on_readable, &idle);
+}
+
+void ConnectionPool::on_readable(void* target)
+{
+    auto& idle = *static_cast<Idle*>(target);
+    auto& pool = idle.pool;
+    // Inside TLS it may be a session ticket; anything else ends the connection's use.
+    const auto read = idle.connection->read_some(pool.scratch_.bytes.data(), Scratch::size);
+    if (read.must_wait())
+        idle.connection->listen(&on_readable, &idle);
+    else
+        pool.remove(idle);
+}
+
+void ConnectionPool::on_deadline(void* target)
+{
+    auto& idle = *static_cast<Idle*>(target);
+    idle.pool.remove(idle);
+}
+
+void ConnectionPool::remove(Idle& idle)
+{
+    const auto connection = std::move(idle.connection);
+    idle.deadline.cancel();
+    spare_.splice(spare_.begin(), *idle.list, idle.place);
+}
+
+}  // namespace route::net

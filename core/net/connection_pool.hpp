@@ -1,0 +1,55 @@
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "core/net/connection.hpp"
+#include "core/net/deadline.hpp"
+#include "core/net/scratch.hpp"
+
+namespace route::net {
+
+/// Idle connections to upstreams, kept by origin (scheme, host, port, proxy). The most recently used is taken first; one that becomes readable while idle
+/// (closed, or bytes nobody asked for) is dropped at once. One per event loop.
+class ConnectionPool
+{
+  public:
+    ConnectionPool(Deadlines& deadlines, Scratch& scratch) : deadlines_{deadlines}, scratch_{scratch} {}
+
+    /// An idle connection, or null.
+    std::unique_ptr<Connection> take(const std::string& origin);
+
+    /// Keeps it for `idle_timeout`, unless `limit` are kept for that origin already: the oldest then goes.
+    void put(const std::string& origin, std::unique_ptr<Connection> connection, std::size_t limit,
+             Clock::duration idle_timeout);
+
+    void close_all() { idle_.clear(); }
+
+  private:
+    struct Idle;
+    using IdleList = std::list<std::unique_ptr<Idle>>;
+
+    static void on_readable(void* target);
+    static void on_deadline(void* target);
+    void remove(Idle& idle);
+
+    Deadlines& deadlines_;
+    Scratch& scratch_;
+    std::unordered_map<std::string, IdleList> idle_;
+    IdleList spare_;  ///< nodes to be used again
+};
+
+struct ConnectionPool::Idle
+{
+    Idle(ConnectionPool& the_pool, Deadlines& deadlines) : pool{the_pool}, deadline{deadlines, &on_deadline, this} {}
+
+    ConnectionPool& pool;
+    Deadline deadline;
+    std::unique_ptr<Connection> connection;
+    IdleList* list = nullptr;
+    IdleList::iterator place;
+};
+
+}  // namespace route::net

@@ -1,0 +1,51 @@
+#include "core/net/event_loop.hpp"
+
+#include <boost/asio/post.hpp>
+
+namespace route::net {
+
+EventLoop::EventLoop(Services& shared, RoutingTablePtr table)
+    // Other threads may post; sockets and timers are touched by the loop's thread only, so the reactor needs no lock for I/O.
+    : io{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO},
+      services{shared},
+      routing{std::move(table)},
+      deadlines{io.get_executor()},
+      resolver{io, shared.blocking},
+      pool{deadlines, scratch}
+{
+    std::random_device device;
+    std::seed_seq seed{device(), device(), device(), device()};
+    random_.seed(seed);
+}
+
+EventLoop::~EventLoop()
+{
+    pool.close_all();
+}
+
+void EventLoop::post(std::function<void()> work)
+{
+    asio::post(io, std::move(work));
+}
+
+void EventLoop::drain()
+{
+    draining = true;
+    for (auto session = sessions.begin(); session != sessions.end();) {
+        auto& each = *session++;
+        each.drain();
+    }
+}
+
+void EventLoop::stop()
+{
+    draining = true;
+    for (auto session = sessions.begin(); session != sessions.end();) {
+        auto& each = *session++;
+        each.stop();
+    }
+    pool.close_all();
+    deadlines.stop();
+}
+
+}  // namespace route::net

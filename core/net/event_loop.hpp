@@ -1,0 +1,67 @@
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+
+#include "core/net/asio.hpp"
+#include "core/net/connection_pool.hpp"
+#include "core/net/deadline.hpp"
+#include "core/net/resolver.hpp"
+#include "core/net/routing_table.hpp"
+#include "core/net/scratch.hpp"
+#include "core/net/services.hpp"
+
+namespace route::net {
+
+/// Something of an event loop that ends when the loop is told to stop: sessions.
+class Stoppable : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
+{
+  public:
+    /// No new work: what waits for a next request closes, what is being answered says `Connection: close`.
+    virtual void drain() = 0;
+    /// Ends at once.
+    virtual void stop() = 0;
+
+  protected:
+    ~Stoppable() = default;
+};
+
+/// One thread's world: its connections, pools, timers and its view of the routing table. A request never leaves it, and nothing in it takes a lock.
+/// post() is the only way in from other threads.
+class EventLoop
+{
+  public:
+    EventLoop(Services& shared, RoutingTablePtr table);
+    ~EventLoop();
+
+    /// Runs until stop() and the end of all sessions.
+    void run() { io.run(); }
+
+    /// From any thread: runs `work` on this loop.
+    void post(std::function<void()> work);
+
+    void drain();
+    void stop();
+
+    std::uint64_t random() { return random_(); }
+
+    asio::io_context io;
+    Services& services;
+    RoutingTablePtr routing;
+    Scratch scratch;
+    std::string head_buffer;  ///< for a head under construction: valid until the next suspension
+    Deadlines deadlines;
+    Resolver resolver;
+    ConnectionPool pool;
+    boost::intrusive::list<Stoppable, boost::intrusive::constant_time_size<false>> sessions;
+    bool draining = false;
+
+  private:
+    std::mt19937_64 random_;
+};
+
+}  // namespace route::net

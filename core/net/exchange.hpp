@@ -1,0 +1,111 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/error_body.hpp"
+#include "core/net/attempt.hpp"
+#include "core/net/reply_writer.hpp"
+#include "core/net/request.hpp"
+#include "core/record.hpp"
+
+namespace route::net {
+
+/// What one connection lends to its exchanges, one after the other.
+struct ExchangeTimers
+{
+    explicit ExchangeTimers(Deadlines& deadlines) : attempt{deadlines, nullptr, nullptr}, commit{deadlines, nullptr, nullptr} {}
+    Deadline attempt;
+    Deadline commit;
+};
+
+/// The last credential this connection was let in with, so that a hash is computed once and not for every request.
+struct KnownCredential
+{
+    RoutingTablePtr table;
+    std::string credential;
+    std::string key_name;
+};
+
+/// One request from its head to its record: authenticate, read the body, choose candidates, try them, relay, finish. Exactly one record for every authenticated
+/// request, whatever happens.
+class Exchange
+{
+  public:
+    Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTimers& timers, KnownCredential& known);
+    ~Exchange();
+
+    /// Answers. Afterwards keep_alive() says whether the connection serves another request.
+    awaitable<void> run();
+
+    /// Answers a request that could not even be read.
+    awaitable<void> refuse(RouterError error);
+
+    bool keep_alive() const { return keep_alive_; }
+
+    /// The router stops now: what is under way ends.
+    void stop();
+
+  private:
+    // exchange.cpp: the straight line
+    awaitable<void> serve();
+    awaitable<bool> take_in_body();
+    awaitable<void> finish();
+    std::optional<RouterError> authenticate();
+    bool authenticate_credential(std::string_view credential);
+    bool wants_websocket() const;
+    void begin_record();
+    void read_facts();
+    void fill_request_record();
+
+    // router.cpp: the failover loop
+    awaitable<void> route();
+    awaitable<void> admit();
+    void note_attempt(const Attempt& attempt, int number, const AttemptFailure* failure);
+    void judge_cooldown(const Attempt& attempt, const AttemptFailure& failure);
+    RouterError all_failed() const;
+
+    // relay.cpp: towards the client
+    awaitable<void> relay(Attempt& attempt);
+    awaitable<void> relay_kept(Attempt& attempt);
+    awaitable<void> break_off(Attempt& attempt);
+    awaitable<void> answer(RouterError error, std::string extra_fields = {});
+    awaitable<void> answer_own(unsigned status, std::string_view content_type, std::string extra_fields, std::string body,
+                               bool cors = true);
+    void start_reply(Attempt& attempt, std::size_t attempts);
+    void client_closed(std::string_view when);
+    void take_reply(Attempt& attempt);
+
+    // pages.cpp: what the router answers itself
+    awaitable<bool> answer_page();
+    awaitable<void> answer_preflight();
+    awaitable<void> answer_metrics();
+    awaitable<void> answer_readiness();
+
+    static void on_client_gone(void* target);
+
+    EventLoop& loop_;
+    Client& client_;
+    Request& request_;
+    ExchangeTimers& timers_;
+    KnownCredential& known_;
+    RoutingTablePtr table_;
+    ReplyWriter writer_;
+    Record record_;
+    RequestFacts facts_;
+    std::unique_ptr<Attempt> attempt_;
+    bool keep_alive_ = true;
+    bool api_key_header_ = false;
+    bool recorded_ = false;   ///< ends as a record, a metric and a log line
+    bool unrecordable_ = false;  ///< there was no room for its record
+    bool stopped_ = false;
+    std::uint64_t held_ = 0;  ///< bytes counted in Services::buffered
+    Clock::duration waited_{};
+};
+
+/// Runs `work` on the pool of blocking work; the loop goes on meanwhile.
+awaitable<std::string> run_blocking(EventLoop& loop, std::function<std::string()> work);
+
+}  // namespace route::net

@@ -1,0 +1,190 @@
+#include "core/net/message_parser.hpp"
+
+#include <boost/beast/http/error.hpp>
+#include <cstring>
+
+#include "core/text.hpp"
+
+namespace route::net {
+
+namespace {
+
+class HeadErrorCategory final : public boost::system::error_category
+{
+  public:
+    const char* name() const noexcept override { return "http head"; }
+    std::string message(int value) const override
+    {
+        switch (static_cast<HeadError>(value)) {
+        case HeadError::obs_fold:
+            return "a folded field line";
+        case HeadError::ambiguous_framing:
+            return "ambiguous message framing";
+        case HeadError::too_many_fields:
+            return "too many fields";
+        }
+        return "bad head";
+    }
+};
+
+bool has_folded_line(std::string_view head)
+{
+    for (auto at = head.find('\n'); at != std::string_view::npos && at + 1 < head.size(); at = head.find('\n', at + 1))
+        if (head[at + 1] == ' ' || head[at + 1] == '\t')
+            return true;
+    return false;
+}
+
+std::string_view as_std(boost::beast::string_view text)
+{
+    return {text.data(), text.size()};
+}
+
+}  // namespace
+
+error_code make_error_code(HeadError error)
+{
+    static const HeadErrorCategory category;
+    return {static_cast<int>(error), category};
+}
+
+std::size_t head_length(std::string_view bytes, std::size_t searched)
+{
+    const auto from = searched > 3 ? searched - 3 : 0;
+    const auto end = bytes.find("\r\n\r\n", from);
+    return end == std::string_view::npos ? 0 : end + 4;
+}
+
+template <bool is_request>
+MessageParser<is_request>::MessageParser()
+{
+    this->header_limit(max_head_bytes);
+    this->body_limit(boost::none);
+    fields_.reserve(24);
+}
+
+template <bool is_request>
+error_code MessageParser<is_request>::parse_head(std::string_view head)
+{
+    if (has_folded_line(head))
+        return HeadError::obs_fold;  // Beast would unfold it into a buffer of its own
+    error_code error;
+    const auto consumed = this->put(asio::const_buffer{head.data(), head.size()}, error);
+    if (!error && consumed != head.size())
+        error = http::error::bad_field;  // the empty line came earlier than head_length() found it
+    head_parsed_ = true;
+    if (!error && !this->is_header_done())
+        error = http::error::partial_message;
+    if (!error)
+        this->eager(true);
+    return error;
+}
+
+template <bool is_request>
+std::size_t MessageParser<is_request>::body(char* data, std::size_t size, error_code& error)
+{
+    payload_begin_ = data;
+    payload_size_ = 0;
+    error = {};
+    std::size_t consumed = 0;
+    while (consumed < size && !this->is_done()) {
+        const auto now = this->put(asio::const_buffer{data + consumed, size - consumed}, error);
+        consumed += now;
+        if (error == http::error::need_more) {
+            error = {};
+            if (size - consumed > max_chunk_line)
+                error = http::error::bad_chunk;
+            break;
+        }
+        if (error)
+            break;
+    }
+    return consumed;
+}
+
+template <bool is_request>
+error_code MessageParser<is_request>::end_of_stream()
+{
+    error_code error;
+    this->put_eof(error);
+    return error;
+}
+
+template <bool is_request>
+std::optional<std::uint64_t> MessageParser<is_request>::content_length() const
+{
+    return content_length_;
+}
+
+template <bool is_request>
+void MessageParser<is_request>::on_request_impl(http::verb, string_view method, string_view target, int version,
+                                                error_code&)
+{
+    start_ = as_std(method);
+    second_ = as_std(target);
+    version_ = version;
+}
+
+template <bool is_request>
+void MessageParser<is_request>::on_response_impl(int status, string_view reason, int version, error_code&)
+{
+    status_ = static_cast<unsigned>(status);
+    start_ = as_std(reason);
+    version_ = version;
+}
+
+template <bool is_request>
+void MessageParser<is_request>::on_field_impl(http::field id, string_view name, string_view value, error_code& error)
+{
+    if (head_parsed_)
+        return;  // trailers are dropped (RFC 9110 6.5.1)
+    if (fields_.size() == max_fields) {
+        error = HeadError::too_many_fields;
+        return;
+    }
+    if (id == http::field::content_length) {
+        if (length_seen_ || value.find(',') != string_view::npos)
+            error = HeadError::ambiguous_framing;
+        length_seen_ = true;
+    }
+    else if (id == http::field::transfer_encoding && (!equal_ignoring_case(as_std(value), "chunked") || version_ < 11)) {
+        error = HeadError::ambiguous_framing;
+    }
+    fields_.push_back({id, as_std(name), as_std(value)});
+}
+
+template <bool is_request>
+void MessageParser<is_request>::on_header_impl(error_code&)
+{
+    head_parsed_ = true;
+    if (const auto length = Base::content_length())
+        content_length_ = *length;
+}
+
+template <bool is_request>
+void MessageParser<is_request>::append(string_view body)
+{
+    auto* end = payload_begin_ + payload_size_;
+    if (end != body.data())
+        std::memmove(end, body.data(), body.size());
+    payload_size_ += body.size();
+}
+
+template <bool is_request>
+std::size_t MessageParser<is_request>::on_body_impl(string_view body, error_code&)
+{
+    append(body);
+    return body.size();
+}
+
+template <bool is_request>
+std::size_t MessageParser<is_request>::on_chunk_body_impl(std::uint64_t, string_view body, error_code&)
+{
+    append(body);
+    return body.size();
+}
+
+template class MessageParser<true>;
+template class MessageParser<false>;
+
+}  // namespace route::net

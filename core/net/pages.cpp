@@ -1,0 +1,111 @@
+// What the router answers itself: health, readiness, metrics, CORS preflights, and paths it does not know.
+#include <boost/asio/post.hpp>
+
+#include "core/net/exchange.hpp"
+#include "core/text.hpp"
+
+namespace route::net {
+
+namespace {
+
+constexpr std::string_view plain_text = "text/plain; charset=utf-8";
+constexpr std::string_view metrics_text = "text/plain; version=0.0.4; charset=utf-8";
+
+}  // namespace
+
+awaitable<std::string> run_blocking(EventLoop& loop, std::function<std::string()> work)
+{
+    Signal finished;
+    std::string result;
+    bool done = false;
+    asio::post(loop.services.blocking, [&loop, &finished, &result, &done, work = std::move(work)] {
+        auto value = work();
+        loop.post([&finished, &result, &done, value = std::move(value)]() mutable {
+            result = std::move(value);
+            done = true;
+            finished.notify();
+        });
+    });
+    auto wait = finished.wait();
+    co_await std::move(wait);
+    co_return std::move(result);
+}
+
+/// True when the request was for none of the upstreams and has been answered.
+awaitable<bool> Exchange::answer_page()
+{
+    const auto method = request_.parser->method();
+    const bool reads = method == "GET" || method == "HEAD";
+    const auto path = request_.path;
+    // Pages read no body: what came with the request ends the connection's use.
+    if (!request_.parser->done())
+        keep_alive_ = keep_alive_ && path.starts_with("/v1/");
+    if (reads && path == "/healthz") {
+        co_await answer_own(200, plain_text, {}, "ok\n", false);
+        co_return true;
+    }
+    if (reads && path == "/readyz") {
+        co_await answer_readiness();
+        co_return true;
+    }
+    if (reads && path == table_->settings.metrics.path) {
+        co_await answer_metrics();
+        co_return true;
+    }
+    if (method == "OPTIONS" && (path.starts_with("/v1/") || path == "/v1" || path == "*")) {
+        co_await answer_preflight();
+        co_return true;
+    }
+    if (!path.starts_with("/v1/")) {
+        RouterError error{404, "not_found", "no such path; requests go to /v1/…"};
+        recorded_ = true;
+        co_await answer(std::move(error));
+        co_await finish();
+        co_return true;
+    }
+    co_return false;
+}
+
+awaitable<void> Exchange::answer_preflight()
+{
+    const auto asked = find_field(request_.fields(), http::field::access_control_request_headers);
+    std::string fields = "Access-Control-Allow-Methods: GET, POST, PUT, PATCH, DELETE, OPTIONS\r\nAccess-Control-Allow-Headers: ";
+    fields.append(asked.empty() ? std::string_view{"Origin, Authorization, Content-Type"} : asked);
+    fields.append("\r\nAccess-Control-Max-Age: 86400\r\n");
+    co_await answer_own(204, {}, std::move(fields), {});
+}
+
+awaitable<void> Exchange::answer_metrics()
+{
+    if (table_->settings.metrics.auth) {
+        if (auto refusal = authenticate()) {
+            recorded_ = true;
+            co_await answer(std::move(*refusal));
+            co_await finish();
+            co_return;
+        }
+    }
+    auto body = co_await run_blocking(loop_, loop_.services.metrics_text);
+    co_await answer_own(200, metrics_text, {}, std::move(body), false);
+}
+
+awaitable<void> Exchange::answer_readiness()
+{
+    // The first byte says whether it is ready, the rest is the text.
+    std::function<std::string()> ask = [&services = loop_.services] {
+        const auto readiness = services.readiness();
+        return (readiness.ready ? "+" : "-") + readiness.text;
+    };
+    auto answered = co_await run_blocking(loop_, std::move(ask));
+    bool ready = answered.front() == '+';
+    auto text = answered.substr(1);
+    if (loop_.draining || loop_.services.draining) {
+        ready = false;
+        text = "draining";
+    }
+    if (text.empty())
+        text = "ready";
+    co_await answer_own(ready ? 200 : 503, plain_text, {}, text + "\n", false);
+}
+
+}  // namespace route::net

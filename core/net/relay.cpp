@@ -1,0 +1,213 @@
+// What goes to the client: the reply of an upstream, or one of the router's own.
+#include <algorithm>
+
+#include "core/net/exchange.hpp"
+
+namespace route::net {
+
+namespace {
+
+/// The outcome that goes with an error of the router's own.
+RequestOutcome outcome_of_error(const RouterError& error)
+{
+    if (error.code == "upstream_error")
+        return RequestOutcome::upstream_error;
+    if (error.code == "upstream_timeout")
+        return RequestOutcome::timeout;
+    return RequestOutcome::rejected;
+}
+
+bool bodiless(const Request& request, unsigned status)
+{
+    return request.head_only() || status == 204 || status == 304;
+}
+
+}  // namespace
+
+/// Chooses the framing and puts the head into the loop's buffer.
+void Exchange::start_reply(Attempt& attempt, std::size_t attempts)
+{
+    ReplyFacts facts;
+    const auto& reply = attempt.reply();
+    facts.request_id = record_.request_id;
+    facts.upstream_name = attempt.upstream().name;
+    facts.attempts = static_cast<unsigned>(attempts);
+    if (bodiless(request_, reply.status())) {
+        facts.framing = Framing::none;
+        if (request_.head_only())
+            facts.content_length = reply.content_length();
+    }
+    else if (attempt.complete()) {
+        facts.framing = Framing::content_length;
+        facts.content_length = attempt.pending().size();
+    }
+    else if (reply.content_length()) {
+        facts.framing = Framing::content_length;
+        facts.content_length = reply.content_length();
+    }
+    else {
+        facts.framing = request_.http10() ? Framing::close : Framing::chunked;
+    }
+    if (facts.framing == Framing::close || loop_.draining)
+        keep_alive_ = false;
+    facts.close = !keep_alive_;
+    facts.keep_alive_10 = keep_alive_ && request_.http10();
+    auto& head = loop_.head_buffer;
+    head.clear();
+    write_client_head(head, reply.status(), reply.reason(), reply.fields(), facts);
+    writer_.begin(head, facts.framing);
+    record_.status = reply.status();
+    record_.upstream_id = attempt.upstream().id;
+    record_.upstream_name = attempt.upstream().name;
+    record_.upstream_endpoint = attempt.upstream().endpoint_url;
+}
+
+awaitable<void> Exchange::relay(Attempt& attempt)
+{
+    start_reply(attempt, record_.attempts.size() + 1);
+    record_.outcome = RequestOutcome::ok;
+    bool last = attempt.complete();
+    auto payload = attempt.pending();
+    for (;;) {
+        auto written = writer_.write(payload, last);
+        attempt.drop_pending();
+        if (last)
+            attempt.release();
+        if (written == ReplyWriter::Written::waiting) {
+            attempt.expect_nothing();
+            written = co_await writer_.drain();
+        }
+        if (written == ReplyWriter::Written::gone) {
+            attempt.abort(Cause::client_gone);
+            client_closed("in the middle of the reply");
+            break;
+        }
+        if (last)
+            break;
+        do {
+            attempt.expect_more();
+            auto step = attempt.read();
+            while (step == Attempt::Read::would_block) {
+                const auto begin = Clock::now();
+                auto readable = attempt.readable();
+                co_await std::move(readable);
+                waited_ += Clock::now() - begin;
+                step = attempt.read();
+            }
+            if (step == Attempt::Read::failed) {
+                co_await break_off(attempt);
+                take_reply(attempt);
+                co_return;
+            }
+            last = attempt.complete();
+            payload = step == Attempt::Read::payload ? attempt.payload() : std::string_view{};
+        } while (payload.empty() && !last);
+    }
+    take_reply(attempt);
+}
+
+void Exchange::take_reply(Attempt& attempt)
+{
+    auto& recorder = attempt.recorder();
+    record_.response_bytes = recorder.bytes();
+    if (table_->settings.records.response || recorder.kind() != ReplyKind::other)
+        record_.reply = recorder.take();
+}
+
+/// The reply can not be whole: the connection breaks, so that the client cannot take it for one that is.
+awaitable<void> Exchange::break_off(Attempt& attempt)
+{
+    const auto& failure = attempt.failure();
+    keep_alive_ = false;
+    if (failure.cause == Cause::client_gone || client_.gone()) {
+        client_closed("in the middle of the reply");
+        co_return;
+    }
+    record_.outcome = RequestOutcome::truncated;
+    record_.error = describe(failure);
+    auto& recorder = attempt.recorder();
+    const bool tell = recorder.kind() == ReplyKind::event_stream && !recorder.encoded() &&
+                      writer_.framing() == Framing::chunked && recorder.at_event_boundary();
+    if (tell) {
+        const auto event = truncation_event(request_.path, "the upstream's reply broke off: " + record_.error);
+        auto written = writer_.write(event, false);
+        if (written == ReplyWriter::Written::waiting)
+            written = co_await writer_.drain();
+    }
+    if (writer_.framing() == Framing::close)
+        client_.connection.reset();
+    else
+        client_.connection.abandon();
+}
+
+awaitable<void> Exchange::relay_kept(Attempt& attempt)
+{
+    auto& recorder = attempt.recorder();
+    const auto& fields = attempt.reply().fields();
+    recorder.begin(find_field(fields, http::field::content_type), find_field(fields, http::field::content_encoding));
+    recorder.add(attempt.pending());
+    start_reply(attempt, record_.attempts.size());
+    record_.outcome = RequestOutcome::upstream_error;
+    record_.error = record_.attempts.back().error;
+    auto written = writer_.write(attempt.pending(), true);
+    if (written == ReplyWriter::Written::waiting)
+        written = co_await writer_.drain();
+    if (written == ReplyWriter::Written::gone)
+        client_closed("in the middle of the reply");
+    take_reply(attempt);
+}
+
+void Exchange::client_closed(std::string_view when)
+{
+    keep_alive_ = false;
+    record_.status = 499;
+    record_.outcome = RequestOutcome::client_closed;
+    record_.error = "the client closed the connection ";
+    record_.error.append(when);
+}
+
+awaitable<void> Exchange::answer(RouterError error, std::string extra_fields)
+{
+    record_.status = error.status;
+    record_.outcome = outcome_of_error(error);
+    record_.error = error.message;
+    // What is left of a body that was not read would be taken for the next request.
+    if (!request_.parser || (!request_.body_read && !request_.parser->done()))
+        keep_alive_ = false;
+    auto body = error_body(error);
+    co_await answer_own(error.status, "application/json", std::move(extra_fields), std::move(body));
+}
+
+awaitable<void> Exchange::answer_own(unsigned status, std::string_view content_type, std::string extra_fields,
+                                     std::string body, bool cors)
+{
+    ReplyFacts facts;
+    facts.request_id = record_.request_id;
+    facts.attempts = static_cast<unsigned>(record_.attempts.size());
+    facts.framing = Framing::content_length;
+    if (status != 204)
+        facts.content_length = body.size();
+    if (loop_.draining)
+        keep_alive_ = false;
+    facts.close = !keep_alive_;
+    facts.keep_alive_10 = keep_alive_ && request_.parser && request_.http10();
+    auto& head = loop_.head_buffer;
+    head.clear();
+    write_own_head(head, status, content_type, extra_fields, facts, cors);
+    if (request_.parser && request_.head_only())
+        body.clear();
+    writer_.begin(head, facts.framing);
+    if (recorded_ && record_.authenticated)
+        record_.response_bytes = body.size();
+    auto written = writer_.write(body, true);
+    if (written == ReplyWriter::Written::waiting)
+        written = co_await writer_.drain();
+    if (written == ReplyWriter::Written::gone && recorded_)
+        client_closed("before the answer");
+    else if (written == ReplyWriter::Written::gone)
+        keep_alive_ = false;
+    if (!recorded_)
+        co_await writer_.release();
+}
+
+}  // namespace route::net

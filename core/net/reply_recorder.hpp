@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/record.hpp"
+#include "core/reply_text.hpp"
+#include "core/settings.hpp"
+#include "core/sse_parser.hpp"
+
+namespace route::net {
+
+enum class ReplyKind { event_stream, json, other };
+
+/// Reads along as a reply passes, from a copy, for the record and for the decision when to commit. Holds the text of a stream, not its events.
+class ReplyRecorder
+{
+  public:
+    explicit ReplyRecorder(const RecordSettings& settings) : settings_{settings} {}
+
+    /// What the head says of the body.
+    void begin(std::string_view content_type, std::string_view content_encoding);
+
+    /// The next bytes of the body, framing removed.
+    void add(std::string_view payload);
+
+    ReplyKind kind() const { return kind_; }
+    bool encoded() const { return encoded_; }
+
+    /// What the first event that is not [DONE] means; none before it is complete.
+    std::optional<EventMeaning> first_event() const { return first_event_; }
+    const std::string& error_detail() const { return error_detail_; }
+    bool at_event_boundary() const { return parser_.at_boundary(); }
+
+    std::uint64_t bytes() const { return bytes_; }
+    ReplyCapture take();
+
+  private:
+    void on_event(const SseEvent& event);
+    void add_json(std::string_view payload);
+
+    const RecordSettings& settings_;
+    ReplyKind kind_ = ReplyKind::other;
+    bool encoded_ = false;
+    bool textual_ = false;
+    std::uint64_t bytes_ = 0;
+    ReplyCapture capture_;
+    SseParser parser_;
+    std::optional<StreamReply> stream_;
+    std::optional<LongJsonReply> long_json_;
+    std::optional<EventMeaning> first_event_;
+    std::string error_detail_;
+};
+
+}  // namespace route::net

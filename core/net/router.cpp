@@ -1,0 +1,187 @@
+// The failover loop: which upstream next, and what the client gets in the end.
+#include <spdlog/spdlog.h>
+
+#include "core/candidates.hpp"
+#include "core/net/exchange.hpp"
+#include "core/text.hpp"
+
+namespace route::net {
+
+namespace {
+
+Clock::duration ticks(Seconds seconds)
+{
+    return std::chrono::duration_cast<Clock::duration>(seconds);
+}
+
+}  // namespace
+
+awaitable<void> Exchange::route()
+{
+    co_await admit();
+    const Wanted wanted{facts_.model, request_.path};
+    const auto& failover = table_->settings.failover;
+    const auto chosen = candidates(table_->upstreams, wanted, failover.order, Clock::now(), [this] { return loop_.random(); });
+    if (chosen.empty()) {
+        RouterError error{503, "no_upstream", "no upstream is configured and enabled"};
+        if (!table_->upstreams.empty()) {
+            const auto what = facts_.model ? "model '" + std::string{cut_utf8(*facts_.model, 128)} + "'" : "this path";
+            error = RouterError{404, "model_not_found", "no upstream allows " + what};
+        }
+        co_await answer(std::move(error));
+        co_return;
+    }
+    const auto body_bytes = request_.body.size();
+    const bool has_body = body_bytes > 0 || request_.parser->content_length() || request_.parser->chunked();
+    std::optional<std::uint64_t> content_length;
+    if (has_body)
+        content_length = body_bytes;
+    const OutgoingRequest outgoing{
+        UpstreamRequest{request_.parser->method(), request_.path, request_.query, request_.fields(), content_length,
+                        api_key_header_, false},
+        request_.body, facts_, request_.head_only()};
+    const TimeoutFacts timeout_facts{facts_.stream, body_bytes, chosen.size() == 1};
+    const auto total = failover.total.count() > 0 ? Clock::now() + ticks(failover.total) : TimePoint::max();
+
+    client_.watch(&Exchange::on_client_gone, this);
+    std::unique_ptr<Attempt> kept;
+    for (std::size_t index = 0; index < chosen.size(); ++index) {
+        const auto& upstream = *chosen[index];
+        const AttemptLimits limits{attempt_timeouts(table_->settings.timeouts, timeout_facts, upstream), total};
+        attempt_ = std::make_unique<Attempt>(loop_, *table_, upstream, outgoing, limits, timers_.attempt, timers_.commit);
+        if (client_.gone())
+            attempt_->abort(Cause::client_gone);
+        bool succeeded = false;
+        if (!client_.gone() && !stopped_)
+            succeeded = co_await attempt_->run();
+        const auto number = static_cast<int>(index) + 1;
+        if (succeeded) {
+            co_await relay(*attempt_);
+            note_attempt(*attempt_, number, nullptr);
+            if (record_.outcome == RequestOutcome::truncated)
+                judge_cooldown(*attempt_, attempt_->failure());
+            else
+                upstream.cooldown->succeeded();
+            break;
+        }
+        if (client_.gone() || stopped_) {
+            AttemptFailure failure;
+            failure.phase = Phase::await_head;
+            failure.cause = client_.gone() ? Cause::client_gone : Cause::stopped;
+            note_attempt(*attempt_, number, &failure);
+            client_closed("while it waited");
+            break;
+        }
+        const auto failure = attempt_->failure();
+        note_attempt(*attempt_, number, &failure);
+        judge_cooldown(*attempt_, failure);
+        const bool may_keep = failure.cause == Cause::status && attempt_->kept_whole() &&
+                              may_be_relayed(*failure.status, upstream.asis);
+        if (may_keep)
+            kept = std::move(attempt_);
+        Progress progress;
+        progress.candidates_left = index + 1 < chosen.size();
+        progress.total_expired = Clock::now() >= total;
+        progress.response_kept = kept != nullptr;
+        const auto verdict = judge(failure, progress);
+        if (verdict == Verdict::next_upstream)
+            continue;
+        if (verdict == Verdict::relay_kept)
+            co_await relay_kept(*kept);
+        else if (verdict == Verdict::respond)
+            co_await answer(all_failed(), "x-should-retry: false\r\n");
+        break;
+    }
+    attempt_.reset();
+    client_.unwatch();
+}
+
+/// Waits for room for the record, 5 s at most; then the request is served unrecorded.
+awaitable<void> Exchange::admit()
+{
+    constexpr auto patience = std::chrono::seconds{5};
+    constexpr auto step = std::chrono::milliseconds{50};
+    auto& sink = loop_.services.sink;
+    if (sink.has_room())
+        co_return;
+    Timer timer{loop_.io.get_executor()};
+    const auto limit = Clock::now() + patience;
+    while (!sink.has_room() && Clock::now() < limit && !stopped_) {
+        timer.expires_after(step);
+        auto passed = timer.async_wait(asio::deferred);
+        try {
+            co_await std::move(passed);
+        }
+        catch (const boost::system::system_error&) {
+            break;
+        }
+    }
+    unrecordable_ = !sink.has_room();
+}
+
+void Exchange::note_attempt(const Attempt& attempt, int number, const AttemptFailure* failure)
+{
+    AttemptRecord note;
+    const auto now = Clock::now();
+    const auto& upstream = attempt.upstream();
+    note.number = number;
+    note.upstream_id = upstream.id;
+    note.upstream_name = upstream.name;
+    note.started_at = record_.created_at + std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                                               attempt.started() - request_.started);
+    note.elapsed_time = now - attempt.started();
+    if (attempt.first_byte())
+        note.first_byte_time = *attempt.first_byte() - attempt.started();
+    if (failure != nullptr) {
+        note.status = failure->status;
+        note.outcome = outcome_of(*failure);
+        note.error = describe(*failure);
+    }
+    else {
+        note.status = attempt.reply().status();
+        if (record_.outcome == RequestOutcome::truncated)
+            note.outcome = outcome_of(attempt.failure());
+        else if (record_.outcome == RequestOutcome::client_closed)
+            note.outcome = AttemptOutcome::client_closed;
+        if (note.outcome != AttemptOutcome::ok)
+            note.error = record_.error;
+    }
+    waited_ += attempt.waited();
+    record_.attempts.push_back(std::move(note));
+}
+
+void Exchange::judge_cooldown(const Attempt& attempt, const AttemptFailure& failure)
+{
+    const auto& upstream = attempt.upstream();
+    const auto& failover = table_->settings.failover;
+    const auto now = Clock::now();
+    if (failure.status == 429u || failure.status == 503u) {
+        const auto wait = parse_retry_after(attempt.retry_after(), std::chrono::system_clock::now());
+        const bool counts = counts_for_cooldown(failure, upstream.asis);
+        if (wait && counts)
+            upstream.cooldown->retry_after(now, *wait);
+    }
+    if (!counts_for_cooldown(failure, upstream.asis))
+        return;
+    const bool started = upstream.cooldown->failed(now, failover.cooldown_after, ticks(failover.cooldown));
+    if (started)
+        spdlog::warn("upstream {} failed {} times in a row, last: {}; it is tried last for {} s",
+                     escape_for_log(upstream.name), failover.cooldown_after, escape_for_log(describe(failure)),
+                     failover.cooldown.count());
+}
+
+RouterError Exchange::all_failed() const
+{
+    std::string message = "every upstream failed: ";
+    bool first = true;
+    for (const auto& attempt : record_.attempts) {
+        if (!first)
+            message += "; ";
+        first = false;
+        message += attempt.upstream_name + ": " + attempt.error;
+    }
+    const bool timed_out = !record_.attempts.empty() && record_.attempts.back().outcome == AttemptOutcome::timeout;
+    return RouterError{502, timed_out ? "upstream_timeout" : "upstream_error", std::move(message)};
+}
+
+}  // namespace route::net

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/network_v4.hpp>
+#include <boost/asio/ip/network_v6.hpp>
+#include <memory>
+#include <vector>
+
+#include "core/candidates.hpp"
+#include "core/client_key.hpp"
+#include "core/net/tls_client.hpp"
+#include "core/settings.hpp"
+
+namespace route::net {
+
+/// Everything a request needs to know that can change while the program runs: immutable, replaced whole, shared by all loops.
+struct RoutingTable
+{
+    Settings settings;
+    Upstreams upstreams;  ///< enabled ones, by priority, then id
+    std::vector<ClientKey> keys;
+    std::shared_ptr<TlsClient> tls;
+    std::vector<boost::asio::ip::network_v4> trusted_v4;
+    std::vector<boost::asio::ip::network_v6> trusted_v6;
+};
+
+using RoutingTablePtr = std::shared_ptr<const RoutingTable>;
+
+/// Parses `server.trusted_proxies` into the table; a single address counts as a network of one. Refuses what is neither.
+Result<void> set_trusted_proxies(RoutingTable& table, const std::vector<std::string>& networks);
+
+/// The client's address: the peer's, unless that is a trusted proxy: then the last address in X-Forwarded-For that is not.
+std::string client_address(const RoutingTable& table, const boost::asio::ip::address& peer,
+                           std::string_view forwarded_for);
+
+}  // namespace route::net

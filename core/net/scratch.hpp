@@ -1,0 +1,14 @@
+#pragma once
+
+#include <array>
+
+namespace route::net {
+
+/// Bytes that every read of an event loop goes through: valid until the next suspension, copied to the heap only before one.
+struct Scratch
+{
+    static constexpr std::size_t size = 64u << 10;
+    std::array<char, size> bytes;
+};
+
+}  // namespace route::net

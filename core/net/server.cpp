@@ -1,0 +1,220 @@
+#include "core/net/server.hpp"
+
+#include <sched.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <charconv>
+
+#include "core/net/session.hpp"
+
+namespace route::net {
+
+namespace {
+
+using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+
+unsigned usable_cpus()
+{
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    if (::sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) > 0)
+        return static_cast<unsigned>(CPU_COUNT(&cpus));
+    return std::max(1u, std::thread::hardware_concurrency());
+}
+
+std::string to_text(const tcp::endpoint& endpoint)
+{
+    const auto address = endpoint.address();
+    const auto host = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
+    return host + ":" + std::to_string(endpoint.port());
+}
+
+bool out_of_descriptors(error_code error)
+{
+    return error == boost::system::errc::too_many_files_open || error == boost::system::errc::too_many_files_open_in_system ||
+           error == boost::system::errc::no_buffer_space || error == boost::system::errc::not_enough_memory;
+}
+
+}  // namespace
+
+Result<ListenAddress> parse_listen_address(std::string_view text)
+{
+    const auto colon = text.rfind(':');
+    ListenAddress address;
+    unsigned port = 0;
+    if (colon == std::string_view::npos)
+        return Invalid{"expected HOST:PORT or :PORT, got '" + std::string{text} + "'"};
+    const auto digits = text.substr(colon + 1);
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size() || port > 65535)
+        return Invalid{"expected a port from 0 to 65535 in '" + std::string{text} + "'"};
+    address.port = static_cast<std::uint16_t>(port);
+    auto host = text.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']'))
+        host = host.substr(1, host.size() - 2);
+    if (host == "localhost")
+        host = "127.0.0.1";
+    address.host = host == "*" ? std::string_view{} : host;
+    error_code error;
+    if (!address.host.empty())
+        asio::ip::make_address(address.host, error);
+    if (error)
+        return Invalid{"expected an IP address before the port in '" + std::string{text} + "'"};
+    return address;
+}
+
+Acceptor::Acceptor(EventLoop& loop) : loop_{loop}, acceptor_{loop.io.get_executor()}, pause_{loop.io.get_executor()} {}
+
+Result<tcp::endpoint> Acceptor::listen(const ListenAddress& address)
+{
+    std::vector<tcp::endpoint> tries;
+    if (address.host.empty()) {
+        tries.emplace_back(asio::ip::address_v6::any(), address.port);
+        tries.emplace_back(asio::ip::address_v4::any(), address.port);  // a machine without IPv6
+    }
+    else {
+        tries.emplace_back(asio::ip::make_address(address.host), address.port);
+    }
+    error_code error;
+    for (const auto& endpoint : tries) {
+        error_code ignored;
+        acceptor_.close(ignored);
+        acceptor_.open(endpoint.protocol(), error);
+        if (error)
+            continue;
+        if (endpoint.address().is_v6())
+            acceptor_.set_option(asio::ip::v6_only{!address.host.empty()}, ignored);
+        acceptor_.set_option(asio::socket_base::reuse_address{true}, ignored);
+        acceptor_.set_option(ReusePort{true}, ignored);
+        acceptor_.bind(endpoint, error);
+        if (error)
+            continue;
+        acceptor_.listen(asio::socket_base::max_listen_connections, error);
+        if (!error)
+            return acceptor_.local_endpoint();
+    }
+    return Invalid{"cannot listen on " + to_text(tries.front()) + ": " + error.message()};
+}
+
+void Acceptor::start()
+{
+    asio::co_spawn(loop_.io.get_executor(), accept_all(), asio::detached);
+}
+
+void Acceptor::close()
+{
+    error_code ignored;
+    acceptor_.close(ignored);
+    pause_.cancel();
+}
+
+awaitable<void> Acceptor::accept_all()
+{
+    while (acceptor_.is_open()) {
+        Socket socket{loop_.io.get_executor()};
+        tcp::endpoint peer;
+        error_code error;
+        try {
+            auto accepted = acceptor_.async_accept(socket, peer, asio::deferred);
+            co_await std::move(accepted);
+        }
+        catch (const boost::system::system_error& failure) {
+            error = failure.code();
+        }
+        if (!error) {
+            auto session = std::make_unique<Session>(loop_, std::move(socket), peer.address());
+            asio::co_spawn(loop_.io.get_executor(), run_session(std::move(session)), asio::detached);
+            continue;
+        }
+        if (!acceptor_.is_open())
+            break;
+        if (!out_of_descriptors(error))
+            continue;  // that client left before it was accepted
+        spdlog::error("cannot accept connections: {}; trying again in a moment", error.message());
+        pause_.expires_after(std::chrono::milliseconds{100});
+        try {
+            auto passed = pause_.async_wait(asio::deferred);
+            co_await std::move(passed);
+        }
+        catch (const boost::system::system_error&) {
+            break;
+        }
+    }
+}
+
+Result<std::unique_ptr<Server>> Server::listen(Services& services, const RoutingTablePtr& table,
+                                               const ListenAddress& address, unsigned threads)
+{
+    std::unique_ptr<Server> server{new Server{services}};
+    auto where = address;
+    const auto count = threads == 0 ? usable_cpus() : threads;
+    for (unsigned i = 0; i < count; ++i) {
+        auto loop = std::make_unique<EventLoop>(services, table);
+        auto acceptor = std::make_unique<Acceptor>(*loop);
+        const auto endpoint = acceptor->listen(where);
+        if (!endpoint)
+            return endpoint.error();
+        server->endpoint_ = *endpoint;
+        where.port = endpoint->port();  // port 0: the others share what the first one got
+        server->loops_.push_back(std::move(loop));
+        server->acceptors_.push_back(std::move(acceptor));
+    }
+    return server;
+}
+
+Server::~Server()
+{
+    stop();
+    join();
+    acceptors_.clear();
+}
+
+void Server::start()
+{
+    for (std::size_t i = 0; i < loops_.size(); ++i) {
+        acceptors_[i]->start();
+        threads_.emplace_back([&loop = *loops_[i]] { loop.run(); });
+    }
+}
+
+void Server::set_routing(const RoutingTablePtr& table)
+{
+    for (auto& loop : loops_)
+        loop->post([&each = *loop, table] { each.routing = table; });
+}
+
+void Server::drain()
+{
+    services_.draining = true;
+    for (std::size_t i = 0; i < loops_.size(); ++i)
+        loops_[i]->post([&loop = *loops_[i], &acceptor = *acceptors_[i]] {
+            acceptor.close();
+            loop.drain();
+        });
+}
+
+std::int64_t Server::sessions_left() const
+{
+    return services_.open_sessions.load();
+}
+
+void Server::stop()
+{
+    for (std::size_t i = 0; i < loops_.size(); ++i)
+        loops_[i]->post([&loop = *loops_[i], &acceptor = *acceptors_[i]] {
+            acceptor.close();
+            loop.stop();
+        });
+}
+
+void Server::join()
+{
+    for (auto& thread : threads_)
+        if (thread.joinable())
+            thread.join();
+}
+
+}  // namespace route::net

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "core/net/event_loop.hpp"
+#include "core/result.hpp"
+
+namespace route::net {
+
+/// Where to listen: `:8888` is every interface, IPv6 and IPv4.
+struct ListenAddress
+{
+    std::string host;  ///< "" is every interface
+    std::uint16_t port = 0;
+};
+Result<ListenAddress> parse_listen_address(std::string_view text);
+
+/// Accepts connections on one event loop. Each loop has its own socket on the same address (SO_REUSEPORT), so the kernel spreads the clients.
+class Acceptor
+{
+  public:
+    explicit Acceptor(EventLoop& loop);
+
+    /// Listens; says the address and why not on failure.
+    Result<tcp::endpoint> listen(const ListenAddress& address);
+
+    /// Accepts until close(). Running out of file descriptors pauses it for a moment instead of ending it.
+    void start();
+    void close();
+
+  private:
+    awaitable<void> accept_all();
+
+    EventLoop& loop_;
+    asio::basic_socket_acceptor<tcp, Executor> acceptor_;
+    Timer pause_;
+};
+
+/// All event loops with their threads.
+class Server
+{
+  public:
+    /// Listens with `threads` loops (0: one per CPU this process may use). Refuses an address that is taken or not ours.
+    static Result<std::unique_ptr<Server>> listen(Services& services, const RoutingTablePtr& table,
+                                                  const ListenAddress& address, unsigned threads);
+    ~Server();
+
+    void start();
+    tcp::endpoint endpoint() const { return endpoint_; }
+
+    /// From any thread: every loop uses `table` for requests that begin from now on.
+    void set_routing(const RoutingTablePtr& table);
+
+    /// From any thread: closes the listeners, lets requests in flight finish.
+    void drain();
+    std::int64_t sessions_left() const;
+
+    /// From any thread: ends everything now. Then join().
+    void stop();
+    void join();
+
+  private:
+    explicit Server(Services& services) : services_{services} {}
+
+    Services& services_;
+    std::vector<std::unique_ptr<EventLoop>> loops_;
+    std::vector<std::unique_ptr<Acceptor>> acceptors_;
+    std::vector<std::thread> threads_;
+    tcp::endpoint endpoint_;
+};
+
+}  // namespace route::net

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "core/net/exchange.hpp"
+
+namespace route::net {
+
+/// One client connection: its requests, one after the other, until either side has had enough.
+class Session final : public Stoppable
+{
+  public:
+    Session(EventLoop& loop, Socket socket, asio::ip::address peer);
+    ~Session();
+
+    awaitable<void> run();
+
+    void drain() override;
+    void stop() override;
+
+  private:
+    awaitable<bool> serve_one(bool first);
+
+    EventLoop& loop_;
+    Client client_;
+    ExchangeTimers timers_;
+    KnownCredential known_;
+    Exchange* exchange_ = nullptr;
+    bool waiting_ = true;  ///< for the first byte of a request
+};
+
+/// Owns a session for as long as it runs.
+awaitable<void> run_session(std::unique_ptr<Session> session);
+
+}  // namespace route::net

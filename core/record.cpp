@@ -1,0 +1,233 @@
+#include "core/record.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "core/media_type.hpp"
+#include "core/reply_text.hpp"
+#include "core/text.hpp"
+
+namespace route {
+namespace {
+
+/// A model's name is a line at most, whatever a client writes there.
+constexpr std::size_t max_model = 1024;
+
+std::string cut_mark(std::uint64_t bytes)
+{
+    return fmt::format("\u2026 [cut, {} bytes]", bytes);
+}
+
+/// What is kept of bytes that are no text.
+std::string binary_mark(std::string_view content_type, std::uint64_t bytes)
+{
+    const auto type = media_type(content_type);
+    return fmt::format("[{}, {} bytes]", type.empty() ? "application/octet-stream" : type, bytes);
+}
+
+/// Clean text of at most `limit` bytes; marked when it was cut, here or before.
+std::string limited(std::string text, std::uint64_t limit, bool cut_before, std::uint64_t bytes)
+{
+    if (cut_before)
+        text.resize(without_split_end(text).size());
+    text = clean_utf8(std::move(text));
+    const auto size = cut_utf8(text, limit).size();
+    const bool cut = cut_before || size < text.size();
+    text.resize(size);
+    if (cut)
+        text += cut_mark(bytes);
+    return text;
+}
+
+/// Whether the body is as complete_record() leaves one that is not whole.
+bool is_marked(const Record& record, const RecordLimits& limits)
+{
+    if (!record.body.ends_with(" bytes]"))
+        return false;
+    if (record.body == binary_mark(record.body_content_type, record.body_bytes))
+        return true;
+    const auto mark = cut_mark(record.body_bytes);
+    return record.body.ends_with(mark) && record.body.size() <= limits.max_request_body + mark.size();
+}
+
+void complete_body(Record& record, const RecordLimits& limits)
+{
+    if (!limits.request_body) {
+        std::string{}.swap(record.body);
+        return;
+    }
+    if (is_marked(record, limits)) {
+        record.body = clean_utf8(std::move(record.body));
+        return;
+    }
+    // The event loop keeps no more than it must: then the body's last character may be split.
+    const bool cut_before = record.body.size() < record.body_bytes;
+    const std::string_view whole = cut_before ? without_split_end(record.body) : record.body;
+    if (valid_utf8(whole))
+        record.body = limited(std::move(record.body), limits.max_request_body, cut_before, record.body_bytes);
+    else
+        record.body = clean_utf8(binary_mark(record.body_content_type, record.body_bytes));
+}
+
+void take_summary(Record& record, ReplySummary&& summary, const RecordLimits& limits)
+{
+    record.prompt_tokens = summary.prompt_tokens;
+    record.completion_tokens = summary.completion_tokens;
+    record.total_tokens = summary.total_tokens;
+    record.finish_reason = std::move(summary.finish_reason);
+    if (limits.response)
+        record.response =
+            limited(std::move(summary.text), limits.max_response, summary.text_cut, record.response_bytes);
+}
+
+std::string text_response(Record& record, const RecordLimits& limits)
+{
+    auto& reply = record.reply;
+    const bool textual = reply.content_type.empty() ? valid_utf8(without_split_end(reply.raw))
+                                                    : is_textual_type(reply.content_type);
+    if (!textual)
+        return binary_mark(reply.content_type, record.response_bytes);
+    const bool cut_before = reply.raw.size() < record.response_bytes;
+    return limited(std::move(reply.raw), limits.max_response, cut_before, record.response_bytes);
+}
+
+void complete_response(Record& record, const RecordLimits& limits)
+{
+    auto& reply = record.reply;
+    switch (reply.kind) {
+        case ReplyCapture::Kind::none:
+            break;
+        case ReplyCapture::Kind::summary:
+            take_summary(record, std::move(reply.summary), limits);
+            break;
+        case ReplyCapture::Kind::json:
+            take_summary(record, read_json_reply(reply.raw, limits.response ? limits.max_response : 0),
+                         limits);
+            break;
+        case ReplyCapture::Kind::text:
+            if (limits.response && (record.response_bytes > 0 || !reply.raw.empty()))
+                record.response = text_response(record, limits);
+            break;
+        case ReplyCapture::Kind::binary:
+            if (limits.response && record.response_bytes > 0)
+                record.response = binary_mark(reply.content_type, record.response_bytes);
+            break;
+    }
+    record.reply = {};
+}
+
+void clean(std::string& text)
+{
+    text = clean_utf8(std::move(text));
+}
+
+void clean_texts(Record& record)
+{
+    for (auto* text :
+         {&record.request_id, &record.client_request_id, &record.node, &record.ip, &record.key_name,
+          &record.user_agent, &record.method, &record.path, &record.body_content_type, &record.error,
+          &record.upstream_name, &record.upstream_endpoint, &record.response, &record.finish_reason})
+        clean(*text);
+    if (record.model) {
+        clean(*record.model);
+        record.model->resize(cut_utf8(*record.model, max_model).size());
+    }
+    for (auto& attempt : record.attempts) {
+        clean(attempt.upstream_name);
+        clean(attempt.error);
+    }
+}
+
+/// What a string holds outside of itself.
+std::size_t heap(const std::string& text)
+{
+    static const auto inside = std::string{}.capacity();
+    return text.capacity() > inside ? text.capacity() + 1 : 0;
+}
+
+}  // namespace
+
+std::string_view to_string(RequestOutcome outcome)
+{
+    switch (outcome) {
+        case RequestOutcome::ok:
+            return "ok";
+        case RequestOutcome::upstream_error:
+            return "upstream_error";
+        case RequestOutcome::timeout:
+            return "timeout";
+        case RequestOutcome::truncated:
+            return "truncated";
+        case RequestOutcome::client_closed:
+            return "client_closed";
+        case RequestOutcome::rejected:
+            return "rejected";
+    }
+    return "";
+}
+
+std::string_view to_string(AttemptOutcome outcome)
+{
+    switch (outcome) {
+        case AttemptOutcome::ok:
+            return "ok";
+        case AttemptOutcome::status:
+            return "status";
+        case AttemptOutcome::connect:
+            return "connect";
+        case AttemptOutcome::tls:
+            return "tls";
+        case AttemptOutcome::timeout:
+            return "timeout";
+        case AttemptOutcome::cut:
+            return "cut";
+        case AttemptOutcome::empty:
+            return "empty";
+        case AttemptOutcome::error_event:
+            return "error_event";
+        case AttemptOutcome::client_closed:
+            return "client_closed";
+    }
+    return "";
+}
+
+std::size_t Record::memory() const
+{
+    std::size_t bytes = sizeof(Record) + attempts.capacity() * sizeof(AttemptRecord);
+    for (const auto* text : {&request_id,
+                             &client_request_id,
+                             &node,
+                             &ip,
+                             &key_name,
+                             &user_agent,
+                             &method,
+                             &path,
+                             &body,
+                             &body_content_type,
+                             &error,
+                             &upstream_name,
+                             &upstream_endpoint,
+                             &response,
+                             &finish_reason,
+                             &reply.content_type,
+                             &reply.raw,
+                             &reply.summary.text,
+                             &reply.summary.finish_reason,
+                             &trace_id})
+        bytes += heap(*text);
+    if (model)
+        bytes += heap(*model);
+    for (const auto& attempt : attempts)
+        bytes += heap(attempt.upstream_name) + heap(attempt.error);
+    return bytes;
+}
+
+void complete_record(Record& record, const RecordLimits& limits)
+{
+    complete_body(record, limits);
+    complete_response(record, limits);
+    clean_texts(record);
+}
+
+}  // namespace route

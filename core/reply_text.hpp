@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/record.hpp"
+#include "core/sse_parser.hpp"
+
+namespace route {
+
+/// Puts the reply of a stream together event by event: chat completions, completions, Responses API,
+/// Anthropic messages, told apart by what the events hold. Text is that of choice 0: content, else refusal;
+/// tool calls as JSON lines ({"name":…,"arguments":…}) at its end. Keeps at most `max_text` bytes of text;
+/// tokens and finish reason are read however long the stream is.
+class StreamReply
+{
+  public:
+    explicit StreamReply(std::size_t max_text);
+    ~StreamReply();
+    StreamReply(StreamReply&&) noexcept;
+    StreamReply& operator=(StreamReply&&) noexcept;
+
+    /// Adds one event; what it does not understand it passes over.
+    void add(const SseEvent& event);
+
+    /// What the stream said so far; leaves this empty.
+    ReplySummary take();
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// The same out of a whole JSON reply. For JSON of none of the four shapes (embeddings, models, errors, …)
+/// the text is the body itself. `body` needs no padding. Broken JSON: the text is the body.
+ReplySummary read_json_reply(std::string_view body, std::size_t max_text);
+
+/// The same out of a JSON reply too long to hold: fed piece by piece, flat memory. Text is the beginning of
+/// the body, up to `max_text`.
+class LongJsonReply
+{
+  public:
+    explicit LongJsonReply(std::size_t max_text);
+    ~LongJsonReply();
+    LongJsonReply(LongJsonReply&&) noexcept;
+    LongJsonReply& operator=(LongJsonReply&&) noexcept;
+
+    void write(std::string_view piece);
+    ReplySummary take();
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace route

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/result.hpp"
+
+namespace route {
+
+/// What the router needs to know of a request's body.
+struct RequestFacts
+{
+    std::optional<std::string>
+        model;            ///< top-level `model` of JSON (a string), or the multipart field of that name
+    bool stream = false;  ///< top-level `"stream": true`, or the multipart field `stream` that says true
+    /// Where the value of `model` stands in the body, quotes included for JSON, so that `rename` changes
+    /// these bytes only.
+    std::size_t model_begin = 0;
+    std::size_t model_end = 0;
+    bool model_is_json = false;
+};
+
+/// Spare bytes a body needs behind its end: simdjson reads over it.
+constexpr std::size_t body_padding = 64;
+
+/// Reads the facts out of a body. `body` must have `body_padding` readable bytes behind its end. A body that
+/// is neither a JSON object nor multipart, or is broken, has no facts and is no error: upstreams judge
+/// bodies. Refused are only two top-level `model` members: upstreams could disagree with us on which counts.
+/// Escapes in keys count ("mod\u0065l" is model). `content_type` decides: multipart/form-data, else JSON is
+/// tried when the first non-blank byte is '{'.
+Result<RequestFacts> read_request_facts(std::string_view content_type, std::string_view body);
+
+/// The body with the value of `model` replaced, every other byte as it was.
+std::string rename_model(std::string_view body, const RequestFacts& facts, std::string_view model);
+
+}  // namespace route

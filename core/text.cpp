@@ -1,0 +1,199 @@
+#include "core/text.hpp"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <iterator>
+#include <utility>
+
+namespace route {
+namespace {
+
+constexpr std::string_view replacement = "\xEF\xBF\xBD";
+constexpr std::string_view ellipsis = "\xE2\x80\xA6";
+
+/// The character a text begins with, or the bytes that one U+FFFD stands for.
+struct Character
+{
+    std::size_t size = 1;
+    bool valid = false;
+    char32_t code = 0;
+};
+
+/// Which second bytes may follow a lead byte, and how long the whole is (Unicode 15, table 3-7); size 0: no
+/// lead byte.
+struct Sequence
+{
+    std::size_t size;
+    unsigned char second_from;
+    unsigned char second_to;
+};
+
+constexpr Sequence sequence_of(unsigned char lead)
+{
+    if (lead < 0x80)
+        return {1, 0, 0};
+    if (lead >= 0xC2 && lead <= 0xDF)
+        return {2, 0x80, 0xBF};
+    if (lead >= 0xE0 && lead <= 0xEF) {
+        const unsigned char from = lead == 0xE0 ? 0xA0 : 0x80;
+        const unsigned char to = lead == 0xED ? 0x9F : 0xBF;
+        return {3, from, to};
+    }
+    if (lead >= 0xF0 && lead <= 0xF4) {
+        const unsigned char from = lead == 0xF0 ? 0x90 : 0x80;
+        const unsigned char to = lead == 0xF4 ? 0x8F : 0xBF;
+        return {4, from, to};
+    }
+    return {0, 0, 0};
+}
+
+Character first_character(std::string_view text)
+{
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto sequence = sequence_of(byte(0));
+    if (sequence.size == 0)
+        return {};
+    if (sequence.size == 1)
+        return {1, true, byte(0)};
+    char32_t code = byte(0) & (0x7Fu >> sequence.size);
+    for (std::size_t i = 1; i < sequence.size; ++i) {
+        const unsigned from = i == 1 ? sequence.second_from : 0x80;
+        const unsigned to = i == 1 ? sequence.second_to : 0xBF;
+        if (i >= text.size() || byte(i) < from || byte(i) > to)
+            return {i, false, 0};
+        code = code << 6 | (byte(i) & 0x3Fu);
+    }
+    return {sequence.size, true, code};
+}
+
+bool is_continuation(char byte)
+{
+    return (static_cast<unsigned char>(byte) & 0xC0u) == 0x80;
+}
+
+/// Characters that would change how the rest of a line is read or shown.
+bool is_control(char32_t code)
+{
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029 ||
+           code == 0x061C || code == 0x200E || code == 0x200F || (code >= 0x202A && code <= 0x202E) ||
+           (code >= 0x2066 && code <= 0x2069);
+}
+
+std::string escaped(char32_t code)
+{
+    switch (code) {
+        case '\n':
+            return "\\n";
+        case '\r':
+            return "\\r";
+        case '\t':
+            return "\\t";
+        case '\\':
+            return "\\\\";
+        default:
+            if (code < 0x80)
+                return fmt::format("\\x{:02x}", static_cast<std::uint32_t>(code));
+            return fmt::format("\\u{:04x}", static_cast<std::uint32_t>(code));
+    }
+}
+
+char to_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
+}  // namespace
+
+bool valid_utf8(std::string_view text)
+{
+    return simdjson::validate_utf8(text.data(), text.size());
+}
+
+std::string clean_utf8(std::string text)
+{
+    if (valid_utf8(text) && text.find('\0') == std::string::npos)
+        return text;
+    std::string clean;
+    clean.reserve(text.size() + text.size() / 8 + replacement.size());
+    for (std::string_view rest = text; !rest.empty();) {
+        const auto character = first_character(rest);
+        if (character.valid && character.code != 0)
+            clean.append(rest.substr(0, character.size));
+        else
+            clean.append(replacement);
+        rest.remove_prefix(character.size);
+    }
+    return clean;
+}
+
+std::string_view cut_utf8(std::string_view text, std::size_t limit)
+{
+    if (text.size() <= limit)
+        return text;
+    std::size_t end = limit;
+    while (end > 0 && limit - end < 3 && is_continuation(text[end]))
+        --end;
+    // In bytes that are no UTF-8 there is no character to spare.
+    return text.substr(0, is_continuation(text[end]) ? limit : end);
+}
+
+std::string_view without_split_end(std::string_view text)
+{
+    for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
+        const auto tail = text.substr(text.size() - back);
+        if (is_continuation(tail.front()))
+            continue;
+        const bool split = sequence_of(static_cast<unsigned char>(tail.front())).size > back &&
+                           first_character(tail).size == back;
+        return split ? text.substr(0, text.size() - back) : text;
+    }
+    return text;
+}
+
+std::string escape_for_log(std::string_view text, std::size_t limit)
+{
+    std::string out;
+    std::size_t room_for_ellipsis = 0;  // the longest prefix of `out` behind which it still fits
+    while (!text.empty()) {
+        const auto character = first_character(text);
+        const auto before = out.size();
+        if (!character.valid) {
+            for (const char byte : text.substr(0, character.size))
+                fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(byte));
+        } else if (character.code == '\\' || is_control(character.code)) {
+            out += escaped(character.code);
+        } else {
+            out.append(text.substr(0, character.size));
+        }
+        if (before + ellipsis.size() <= limit)
+            room_for_ellipsis = before;
+        if (out.size() > limit) {
+            out.resize(room_for_ellipsis);
+            out.append(ellipsis);
+            return out;
+        }
+        text.remove_prefix(character.size);
+    }
+    return out;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b)
+{
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](char x, char y) { return to_lower(x) == to_lower(y); });
+}
+
+std::string_view trim(std::string_view text)
+{
+    constexpr std::string_view blanks = " \t\r\n";
+    const auto begin = text.find_first_not_of(blanks);
+    if (begin == std::string_view::npos)
+        return {};
+    return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+}
+
+}  // namespace route

@@ -1,0 +1,22 @@
+#include "core/timeouts.hpp"
+
+namespace route {
+
+AttemptTimeouts attempt_timeouts(const TimeoutSettings& settings, const TimeoutFacts& facts,
+                                 const Upstream& upstream)
+{
+    AttemptTimeouts limits{settings.connect, settings.default_, settings.idle};
+    if (facts.stream)
+        limits.head = settings.stream;
+    if (facts.body_bytes > settings.large_body_over)
+        limits.head = settings.large_body;
+    if (facts.only_candidate)
+        limits.head = settings.single;
+    if (upstream.timeout)
+        limits.head = *upstream.timeout;
+    if (facts.stream && upstream.stream_timeout)
+        limits.head = *upstream.stream_timeout;
+    return limits;
+}
+
+}  // namespace route

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "core/settings.hpp"
+#include "core/upstream.hpp"
+
+namespace route {
+
+/// The limits of one attempt, computed once, before any I/O.
+struct AttemptTimeouts
+{
+    Seconds connect;  ///< until connected, TLS and proxy included
+    Seconds head;     ///< longest wait for the upstream until its response head; restarts while it accepts
+                      ///< request bytes
+    Seconds idle;     ///< longest silence inside the reply
+};
+
+struct TimeoutFacts
+{
+    bool stream = false;  ///< the body says "stream": true
+    std::uint64_t body_bytes = 0;
+    bool only_candidate = false;  ///< one upstream is eligible
+};
+
+/// Later ones win: default, stream, large_body, single, the upstream's own.
+AttemptTimeouts attempt_timeouts(const TimeoutSettings& settings, const TimeoutFacts& facts,
+                                 const Upstream& upstream);
+
+}  // namespace route

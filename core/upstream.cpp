@@ -1,0 +1,202 @@
+#include "core/upstream.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/text.hpp"
+
+namespace route {
+
+std::string effective_name(const UpstreamDefinition& definition)
+{
+    return definition.name.empty() ? "upstream-" + std::to_string(definition.id) : definition.name;
+}
+
+bool valid_upstream_name(std::string_view name)
+{
+    constexpr std::string_view digits = "0123456789";
+    constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    return !name.empty() && name.size() <= 64 && name.find_first_not_of(allowed) == name.npos &&
+           name.find_first_not_of(digits) != name.npos;
+}
+
+bool matches_pattern(std::string_view pattern, std::string_view text)
+{
+    // On a mismatch only the last '*' takes one character more: what earlier ones took never needs to change.
+    std::size_t p = 0;
+    std::size_t t = 0;
+    std::size_t after_star = std::string_view::npos;
+    std::size_t taken_to = 0;
+    while (t < text.size()) {
+        if (p < pattern.size() && pattern[p] == '*') {
+            after_star = ++p;
+            taken_to = t;
+        } else if (p < pattern.size() && pattern[p] == text[t]) {
+            ++p;
+            ++t;
+        } else if (after_star != std::string_view::npos) {
+            p = after_star;
+            t = ++taken_to;
+        } else {
+            return false;
+        }
+    }
+    return pattern.find_first_not_of('*', p) == pattern.npos;
+}
+
+namespace {
+
+bool any_matches(const std::vector<std::string>& entries, const std::optional<std::string>& model,
+                 std::string_view path)
+{
+    return std::any_of(entries.begin(), entries.end(), [&](const std::string& entry) {
+        return (model && matches_pattern(entry, *model)) ||
+               (entry.starts_with('/') && matches_pattern(entry, path));
+    });
+}
+
+}  // namespace
+
+bool allows(const std::vector<std::string>& allow, const std::vector<std::string>& deny,
+            const std::optional<std::string>& model, std::string_view path)
+{
+    return !any_matches(deny, model, path) && (allow.empty() || any_matches(allow, model, path));
+}
+
+namespace {
+
+/// Text for one line: valid UTF-8 with no control character.
+bool plain_text(std::string_view text)
+{
+    const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+    return std::none_of(text.begin(), text.end(), control) && valid_utf8(text);
+}
+
+bool visible_ascii(std::string_view text)
+{
+    return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+Result<std::string> resolve_key(const std::string& sk, const SecretResolver& resolve)
+{
+    if (sk.empty())
+        return Invalid{"sk: expected a key, env:NAME, file:PATH or asis, but it is empty"};
+    auto key = resolve ? resolve(sk) : Result<std::string>{boost::system::in_place_value, sk};
+    if (!key)
+        return Invalid{"sk: " + key.error().reason};
+    if (key->empty())
+        return Invalid{"sk: expected a key, but what it refers to is empty"};
+    if (!visible_ascii(*key))
+        return Invalid{"sk: expected visible ASCII characters without spaces"};
+    return key;
+}
+
+constexpr Seconds longest_timeout = std::chrono::hours{24 * 365};
+
+/// 0 is "not set"; more than a year is a year, so that no sum with a clock overflows.
+Result<std::optional<Seconds>> read_timeout(const char* field, std::optional<Seconds> timeout)
+{
+    if (!timeout || timeout->count() == 0)
+        return std::optional<Seconds>{};
+    if (!(timeout->count() > 0) || !std::isfinite(timeout->count()))
+        return Invalid{std::string{field} + ": expected a number of seconds larger than 0"};
+    return std::optional<Seconds>{std::min(*timeout, longest_timeout)};
+}
+
+/// Why the rest of a definition can not be used, or nothing.
+std::optional<Invalid> refusal(const UpstreamDefinition& definition)
+{
+    if (!definition.name.empty() && !valid_upstream_name(definition.name))
+        return Invalid{"name: expected 1 to 64 of A-Z a-z 0-9 . _ - and not digits alone"};
+    if (definition.weight < 0)
+        return Invalid{"weight: expected 0 or more"};
+    const auto usable = [](const std::string& entry) { return !entry.empty() && plain_text(entry); };
+    if (!std::all_of(definition.allow.begin(), definition.allow.end(), usable))
+        return Invalid{"allow: expected names or patterns without control characters"};
+    if (!std::all_of(definition.deny.begin(), definition.deny.end(), usable))
+        return Invalid{"deny: expected names or patterns without control characters"};
+    for (const auto& [from, to] : definition.rename)
+        if (!usable(from) || !usable(to))
+            return Invalid{"rename: expected model names without control characters"};
+    if (!definition.proxy.empty())
+        if (const auto proxy = parse_proxy(definition.proxy); !proxy)
+            return Invalid{"proxy: " + proxy.error().reason};
+    return std::nullopt;
+}
+
+}  // namespace
+
+Result<Upstream> make_upstream(const UpstreamDefinition& definition, const SecretResolver& resolve,
+                               std::shared_ptr<Cooldown> cooldown)
+{
+    if (auto invalid = refusal(definition))
+        return *std::move(invalid);
+    auto endpoint = parse_endpoint(definition.endpoint);
+    if (!endpoint)
+        return Invalid{"endpoint: " + endpoint.error().reason};
+    const auto timeout = read_timeout("timeout", definition.timeout);
+    if (!timeout)
+        return timeout.error();
+    const auto stream_timeout = read_timeout("stream_timeout", definition.stream_timeout);
+    if (!stream_timeout)
+        return stream_timeout.error();
+
+    const bool asis = definition.sk == "asis";
+    std::string key;
+    if (!asis) {
+        auto resolved = resolve_key(definition.sk, resolve);
+        if (!resolved)
+            return resolved.error();
+        key = *std::move(resolved);
+    }
+    return Upstream{
+        .id = definition.id,
+        .name = effective_name(definition),
+        .endpoint_url = definition.endpoint,
+        .endpoint = *std::move(endpoint),
+        .key = std::move(key),
+        .asis = asis,
+        .priority = definition.priority,
+        .weight = definition.weight,
+        .timeout = *timeout,
+        .stream_timeout = *stream_timeout,
+        .allow = definition.allow,
+        .deny = definition.deny,
+        .rename = definition.rename,
+        .proxy = definition.proxy,
+        .cooldown = cooldown ? std::move(cooldown) : std::make_shared<Cooldown>(),
+    };
+}
+
+namespace {
+
+/// How many bytes the first `characters` characters of valid UTF-8 take.
+std::size_t prefix_size(std::string_view text, std::size_t characters)
+{
+    std::size_t at = 0;
+    for (; characters > 0 && at < text.size(); --characters)
+        do
+            ++at;
+        while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80);
+    return at;
+}
+
+std::size_t length(std::string_view text)
+{
+    return static_cast<std::size_t>(std::count_if(
+        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+}  // namespace
+
+std::string mask_key(std::string_view key)
+{
+    if (key == "asis" || key.starts_with("env:") || key.starts_with("file:"))
+        return std::string{key};
+    if (!plain_text(key) || length(key) < 16)
+        return "…";
+    const auto last = key.substr(prefix_size(key, length(key) - 4));
+    return std::string{key.substr(0, prefix_size(key, 4))} + "…" + std::string{last};
+}
+
+}  // namespace route

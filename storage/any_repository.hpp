@@ -1,0 +1,111 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "storage/repository.hpp"
+
+namespace route::storage {
+
+/// What the record writer asks of a database. One thread at a time; failures are StorageErrors.
+class RecordStore
+{
+  public:
+    virtual ~RecordStore() = default;
+    virtual void insert(std::span<const Record> records) = 0;
+    virtual PruneStep prune_step(SystemTime before, std::size_t rows) = 0;
+    virtual PruneStep prune_bodies_step(SystemTime before, std::size_t rows) = 0;
+};
+
+/// A repository whose kind was chosen at run time; the functions are those of the concepts in repository.hpp.
+class AnyRepository : public RecordStore
+{
+  public:
+    virtual std::vector<UpstreamDefinition> upstreams() = 0;
+    virtual bool ever_had_upstream() = 0;
+    virtual std::int64_t add_upstream(const UpstreamDefinition& definition) = 0;
+    virtual bool update_upstream(const UpstreamDefinition& definition) = 0;
+    virtual bool remove_upstream(std::int64_t id) = 0;
+
+    virtual std::vector<ClientKey> client_keys() = 0;
+    virtual std::int64_t add_client_key(const std::string& name, const KeyHash& hash) = 0;
+    virtual bool remove_client_key(const std::string& name) = 0;
+    virtual bool add_first_client_key(const std::string& name, const KeyHash& hash) = 0;
+
+    virtual void for_each_record(const RecordFilter& filter,
+                                 const std::function<bool(const StoredRecord&)>& visit) = 0;
+    virtual std::optional<StoredRecord> find_record(const std::string& id) = 0;
+    virtual std::uint64_t prune(SystemTime before) = 0;
+    virtual std::uint64_t prune_bodies(SystemTime before) = 0;
+    virtual std::vector<RecordStats> record_stats(const RecordFilter& filter) = 0;
+};
+
+static_assert(Repository<AnyRepository>);
+
+template <Repository R>
+class RepositoryOf final : public AnyRepository
+{
+  public:
+    explicit RepositoryOf(R&& repository) : repository_{std::move(repository)} {}
+
+    void insert(std::span<const Record> records) override { repository_.insert(records); }
+    PruneStep prune_step(SystemTime before, std::size_t rows) override
+    {
+        return repository_.prune_step(before, rows);
+    }
+    PruneStep prune_bodies_step(SystemTime before, std::size_t rows) override
+    {
+        return repository_.prune_bodies_step(before, rows);
+    }
+
+    std::vector<UpstreamDefinition> upstreams() override { return repository_.upstreams(); }
+    bool ever_had_upstream() override { return repository_.ever_had_upstream(); }
+    std::int64_t add_upstream(const UpstreamDefinition& definition) override
+    {
+        return repository_.add_upstream(definition);
+    }
+    bool update_upstream(const UpstreamDefinition& definition) override
+    {
+        return repository_.update_upstream(definition);
+    }
+    bool remove_upstream(std::int64_t id) override { return repository_.remove_upstream(id); }
+
+    std::vector<ClientKey> client_keys() override { return repository_.client_keys(); }
+    std::int64_t add_client_key(const std::string& name, const KeyHash& hash) override
+    {
+        return repository_.add_client_key(name, hash);
+    }
+    bool remove_client_key(const std::string& name) override { return repository_.remove_client_key(name); }
+    bool add_first_client_key(const std::string& name, const KeyHash& hash) override
+    {
+        return repository_.add_first_client_key(name, hash);
+    }
+
+    void for_each_record(const RecordFilter& filter,
+                         const std::function<bool(const StoredRecord&)>& visit) override
+    {
+        repository_.for_each_record(filter, visit);
+    }
+    std::optional<StoredRecord> find_record(const std::string& id) override
+    {
+        return repository_.find_record(id);
+    }
+    std::uint64_t prune(SystemTime before) override { return repository_.prune(before); }
+    std::uint64_t prune_bodies(SystemTime before) override { return repository_.prune_bodies(before); }
+    std::vector<RecordStats> record_stats(const RecordFilter& filter) override
+    {
+        return repository_.record_stats(filter);
+    }
+
+  private:
+    R repository_;
+};
+
+template <Repository R>
+std::unique_ptr<AnyRepository> any(R repository)
+{
+    return std::make_unique<RepositoryOf<R>>(std::move(repository));
+}
+
+}  // namespace route::storage

@@ -1,0 +1,143 @@
+#include "storage/open.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/text.hpp"
+#include "storage/null_repository.hpp"
+#include "storage/outbox.hpp"
+#include "storage/sqlite/change_feed.hpp"
+#include "storage/sqlite/sqlite_repository.hpp"
+
+namespace route::storage {
+
+namespace {
+
+constexpr auto public_default_key = "woshimima";
+
+SqliteOptions sqlite_options(const StorageSettings& settings)
+{
+    SqliteOptions options;
+    options.path = settings.sqlite;
+    return options;
+}
+
+/// A record is in the outbox a second after it was taken: this leaves time to write it there.
+SqliteOptions record_options(const StorageSettings& settings)
+{
+    auto options = sqlite_options(settings);
+    options.create = false;
+    options.busy_timeout = std::chrono::milliseconds{800};
+    options.migration_timeout = std::chrono::milliseconds{800};
+    return options;
+}
+
+[[noreturn]] void refuse_postgres()
+{
+    throw StorageError{StorageError::Kind::broken, "this build has no PostgreSQL (storage.backend)"};
+}
+
+std::unique_ptr<AnyRepository> open(const StorageSettings& settings, const SqliteOptions& options)
+{
+    switch (settings.backend) {
+        case Backend::sqlite:
+            return any(SqliteRepository{options});
+        case Backend::postgres:
+            refuse_postgres();
+        case Backend::none:
+            break;
+    }
+    return any(NullRepository{});
+}
+
+/// A database elsewhere may be away when the next router starts; a file is there or is not.
+bool is_remote(const StorageSettings& settings)
+{
+    return settings.backend == Backend::postgres;
+}
+
+void remember_for_next_start(const StorageSettings& settings, const Known& known)
+{
+    if (!is_remote(settings))
+        return;
+    try {
+        remember(settings.outbox, known);
+    } catch (const StorageError& error) {
+        spdlog::warn("upstreams and keys could not be kept for a start without the database: {}",
+                     escape_for_log(error.what()));
+    }
+}
+
+void warn_of_public_key(const std::vector<ClientKey>& keys)
+{
+    const auto public_hash = hash_key(public_default_key);
+    if (std::any_of(keys.begin(), keys.end(), [&](const auto& key) { return key.hash == public_hash; }))
+        spdlog::warn(
+            "the client key \"{}\" is v0.3.0's public default, which anyone may know: add another, remove it",
+            public_default_key);
+}
+
+}  // namespace
+
+std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings)
+{
+    return open(settings, sqlite_options(settings));
+}
+
+Start start(const StorageSettings& settings)
+{
+    Start started;
+    try {
+        started.repository = open_repository(settings);
+        started.known = {started.repository->upstreams(), started.repository->client_keys()};
+        started.ever_had_upstream = started.repository->ever_had_upstream();
+        remember_for_next_start(settings, started.known);
+    } catch (const StorageError& error) {
+        if (error.kind() != StorageError::Kind::unavailable)
+            throw;
+        auto known = remembered(settings.outbox);
+        if (!known)
+            throw;
+        spdlog::warn("the database is away, starting with the upstreams and keys last known: {}",
+                     escape_for_log(error.what()));
+        started = {nullptr, std::move(*known), true};
+    }
+    warn_of_public_key(started.known.keys);
+    return started;
+}
+
+std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, Known known,
+                                   ChangeFeed::OnChange on_change)
+{
+    auto remembering = [settings, next = std::move(on_change)](const Known& changed) {
+        next(changed);
+        remember_for_next_start(settings, changed);
+    };
+    switch (settings.backend) {
+        case Backend::sqlite:
+            return std::make_unique<SqliteChangeFeed>(sqlite_options(settings), std::move(known),
+                                                      std::move(remembering));
+        case Backend::postgres:
+            refuse_postgres();
+        case Backend::none:
+            break;
+    }
+    return nullptr;
+}
+
+Connector record_connector(const StorageSettings& settings)
+{
+    return [settings]() -> std::unique_ptr<RecordStore> { return open(settings, record_options(settings)); };
+}
+
+WriterOptions writer_options(const Settings& settings)
+{
+    // Without a database nothing is ever written, and what another configuration left in the outbox stays
+    // there.
+    const bool stores = settings.storage.backend != Backend::none;
+    return {settings.records, stores ? settings.storage.outbox : "", {}};
+}
+
+}  // namespace route::storage

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+
+#include "core/settings.hpp"
+#include "storage/any_repository.hpp"
+#include "storage/change_feed.hpp"
+#include "storage/connecting.hpp"
+#include "storage/record_writer.hpp"
+
+namespace route::storage {
+
+/// Opens the configured database; makes, migrates or takes over its schema. Throws StorageError.
+std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings);
+
+/// What a router begins with.
+struct Start
+{
+    /// Null when the database is away and the router starts with what was last known.
+    std::unique_ptr<AnyRepository> repository;
+    Known known;
+    bool ever_had_upstream = false;
+};
+
+/// Opens the database and reads upstreams and client keys; warns of v0.3.0's public default key. While the
+/// database is `unavailable`, what a router on this machine last knew serves. Throws StorageError when there
+/// is neither.
+Start start(const StorageSettings& settings);
+
+/// Follows the changes to `known`, what start() gave; null with backend "none".
+std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, Known known,
+                                   ChangeFeed::OnChange on_change);
+
+/// The record writer's way to the database: opens what is there and makes nothing, for a file that went away
+/// may come back.
+Connector record_connector(const StorageSettings& settings);
+
+/// The record writer's options out of the settings.
+WriterOptions writer_options(const Settings& settings);
+
+}  // namespace route::storage

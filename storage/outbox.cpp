@@ -1,0 +1,118 @@
+#include "storage/outbox.hpp"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/sqlite/sqlite_repository.hpp"
+
+namespace route::storage {
+
+namespace {
+
+/// So many rows at once are worth a VACUUM once they are gone.
+constexpr std::uint64_t rows_worth_compacting = 1000;
+
+SqliteOptions options_of(const std::string& path)
+{
+    SqliteOptions options;
+    options.path = path;
+    options.busy_timeout = options.migration_timeout = std::chrono::milliseconds{500};
+    return options;
+}
+
+bool file_exists(const std::string& path)
+{
+    return !path.empty() && ::access(path.c_str(), F_OK) == 0;
+}
+
+}  // namespace
+
+Outbox::Outbox(std::string path) : path_{std::move(path)}
+{
+    try {
+        recount();
+    } catch (const StorageError& error) {
+        spdlog::error("the outbox can not be read: {}", error.what());
+    }
+}
+
+Outbox::~Outbox() = default;
+
+void Outbox::insert(std::span<const Record> records)
+{
+    opened().insert(records);
+    size_ += records.size();
+    grew_ = grew_ || size_ >= rows_worth_compacting;
+}
+
+std::vector<Record> Outbox::oldest(std::size_t rows, std::size_t bytes)
+{
+    if (!exists()) {
+        size_ = 0;
+        return {};
+    }
+    auto found = opened().oldest_records(rows, bytes);
+    if (found.empty())
+        size_ = 0;
+    return found;
+}
+
+void Outbox::erase(std::span<const Record> records)
+{
+    opened().erase_records(records);
+    // Another process may have moved some of them: the count is put right when it comes to nothing.
+    size_ -= std::min<std::uint64_t>(size_, records.size());
+    if (size_ > 0)
+        return;
+    recount();
+    if (size_ == 0 && std::exchange(grew_, false))
+        opened().compact();
+}
+
+void Outbox::recount()
+{
+    size_ = exists() ? opened().record_count() : 0;
+    grew_ = grew_ || size_ >= rows_worth_compacting;
+}
+
+SqliteRepository& Outbox::opened()
+{
+    if (path_.empty())
+        throw StorageError{StorageError::Kind::unavailable, "there is no outbox"};
+    try {
+        if (repository_)
+            repository_->check_file();
+    } catch (const StorageError&) {
+        repository_.reset();
+    }
+    if (!repository_)
+        repository_ = std::make_unique<SqliteRepository>(options_of(path_));
+    return *repository_;
+}
+
+bool Outbox::exists() const
+{
+    return file_exists(path_);
+}
+
+void remember(const std::string& outbox_path, const Known& known)
+{
+    if (!outbox_path.empty())
+        SqliteRepository{options_of(outbox_path)}.replace_upstreams_and_keys(known.upstreams, known.keys);
+}
+
+std::optional<Known> remembered(const std::string& outbox_path)
+{
+    if (!file_exists(outbox_path))
+        return {};
+    SqliteRepository repository{options_of(outbox_path)};
+    Known known{repository.upstreams(), repository.client_keys()};
+    if (known.upstreams.empty() && known.keys.empty())
+        return {};
+    return known;
+}
+
+}  // namespace route::storage

@@ -1,0 +1,271 @@
+#include "storage/record_keeper.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/text.hpp"
+
+namespace route::storage {
+
+namespace {
+
+using Kind = StorageError::Kind;
+
+constexpr std::size_t prune_rows = 200;
+
+std::string rejected_path(const std::string& outbox_path)
+{
+    return (std::filesystem::path{outbox_path}.parent_path() / "rejected-records.jsonl").string();
+}
+
+/// As many from the front as make one transaction.
+std::span<const Record> batch_of(std::span<const Record> records)
+{
+    std::size_t rows = 0;
+    std::size_t bytes = 0;
+    while (rows < records.size() && rows < RecordKeeper::batch_rows && bytes < RecordKeeper::batch_bytes) {
+        bytes += records[rows].body.size() + records[rows].response.size();
+        ++rows;
+    }
+    return records.first(rows);
+}
+
+}  // namespace
+
+RecordKeeper::RecordKeeper(Connector connector, const std::string& outbox_path, const WriterTiming& timing,
+                           WriterHooks hooks, std::function<void()> wake)
+    : connector_{std::move(connector)},
+      timing_{timing},
+      hooks_{std::move(hooks)},
+      wake_{std::move(wake)},
+      outbox_{outbox_path},
+      rejected_{rejected_path(outbox_path)},
+      backoff_{timing.first_retry},
+      prune_at_{std::chrono::steady_clock::now() + timing.first_prune}
+{
+    if (outbox_.size() > 0)
+        spdlog::info("{} records of an earlier run wait in the outbox", outbox_.size());
+    connecting_.emplace(connector_, wake_);
+}
+
+std::size_t RecordKeeper::keep(std::span<const Record> records, TimePoint now)
+{
+    std::size_t kept = 0;
+    if (database_ && (!away_ || on_trial_))
+        kept = keep_in_database(records, now);
+    if (kept < records.size() && !starting())
+        kept += keep_in_outbox(records.subspan(kept), now);
+    if (kept == records.size())
+        taking_ = true;
+    return kept;
+}
+
+std::size_t RecordKeeper::keep_in_outbox(std::span<const Record> records, TimePoint now)
+{
+    std::size_t kept = 0;
+    while (kept < records.size() && (!outbox_fails_ || now >= outbox_retry_at_)) {
+        const auto batch = batch_of(records.subspan(kept));
+        const auto inserted = insert_all(batch, [&](auto part) { outbox_.insert(part); });
+        kept += inserted.records;
+        if (!inserted.failure.empty())
+            outbox_failed(inserted.failure, now);
+        else if (outbox_fails_.exchange(false))
+            spdlog::info("the outbox takes records again");
+    }
+    taking_ = kept == records.size();
+    return kept;
+}
+
+std::size_t RecordKeeper::keep_in_database(std::span<const Record> records, TimePoint now)
+{
+    std::size_t kept = 0;
+    do {
+        const auto inserted = into_database(batch_of(records.subspan(kept)));
+        kept += inserted.records;
+        if (!inserted.failure.empty()) {
+            went_away(inserted.failure, now);
+            return kept;
+        }
+    } while (kept < records.size());
+    came_back();
+    return kept;
+}
+
+RecordKeeper::Inserted RecordKeeper::into_database(std::span<const Record> records)
+{
+    return insert_all(records, [&](std::span<const Record> part) {
+        const auto start = std::chrono::steady_clock::now();
+        database_->insert(part);
+        if (hooks_.on_written && !part.empty())
+            hooks_.on_written(part.size(), std::chrono::steady_clock::now() - start);
+    });
+}
+
+RecordKeeper::Inserted RecordKeeper::insert_all(std::span<const Record> records, const Insert& insert)
+{
+    // One row that is refused fails its whole transaction: the part is halved until that row is alone, and
+    // grows again behind it.
+    std::size_t done = 0;
+    std::size_t rows = records.size();
+    do {
+        const auto part = records.subspan(done, std::min(rows, records.size() - done));
+        std::string refusal;
+        try {
+            insert(part);
+            done += part.size();
+            rows *= 2;
+            continue;
+        } catch (const StorageError& error) {
+            if (error.kind() == Kind::unavailable || error.kind() == Kind::broken || part.empty())
+                return {done, error.what()};
+            refusal = error.what();
+        } catch (const std::exception& error) {
+            if (part.empty())
+                return {done, error.what()};
+            refusal = error.what();
+        }
+        rows = part.size() / 2;
+        if (part.size() == 1) {
+            set_aside(part.front(), refusal);
+            rows = 1;
+            ++done;
+        }
+    } while (done < records.size());
+    return {done};
+}
+
+void RecordKeeper::set_aside(const Record& record, const std::string& reason)
+{
+    const bool written = rejected_.add(record, reason);
+    spdlog::error("record {} is refused by the database and {}: {}", escape_for_log(record.request_id),
+                  written ? "set aside in rejected-records.jsonl" : "lost", escape_for_log(reason));
+    if (written && hooks_.on_rejected)
+        hooks_.on_rejected();
+    else if (!written && hooks_.on_dropped)
+        hooks_.on_dropped(1);
+}
+
+RecordKeeper::TimePoint RecordKeeper::tend(TimePoint now)
+{
+    look_after_connection(now);
+    if (database_ && may_drain(now))
+        drain(now);
+    if (database_ && !away_ && now >= prune_at_)
+        prune(now);
+
+    auto next = prune_at_;
+    if (!database_)
+        next = connecting_ ? TimePoint::max() : retry_at_;
+    if (outbox_fails_ || (database_ && outbox_.size() > 0))
+        next = std::min(next, outbox_retry_at_);
+    return next;
+}
+
+void RecordKeeper::retain(std::optional<Seconds> records, std::optional<Seconds> bodies)
+{
+    if (records == retention_ && bodies == body_retention_)
+        return;
+    retention_ = records;
+    body_retention_ = bodies;
+    prune_at_ = std::chrono::steady_clock::now() + timing_.first_prune;
+}
+
+std::string RecordKeeper::degraded() const
+{
+    if (away_ && outbox_fails_)
+        return "neither the database nor the outbox takes records";
+    if (away_)
+        return fmt::format("the database does not take records, {} wait in the outbox", outbox_.size());
+    if (outbox_fails_)
+        return "the outbox fails";
+    return {};
+}
+
+void RecordKeeper::look_after_connection(TimePoint now)
+{
+    if (connecting_ && connecting_->done()) {
+        try {
+            database_ = connecting_->result();
+            // It is back when it has taken something: a locked database can be opened, too.
+            on_trial_ = away_ && !may_drain(now);
+        } catch (const std::exception& error) {
+            went_away(error.what(), now);
+        }
+        connecting_.reset();
+    }
+    if (!database_ && !connecting_ && now >= retry_at_)
+        connecting_.emplace(connector_, wake_);
+}
+
+void RecordKeeper::came_back()
+{
+    on_trial_ = false;
+    if (away_.exchange(false))
+        spdlog::info("the database takes records again; {} waited in the outbox", outbox_.size());
+    backoff_ = timing_.first_retry;
+}
+
+void RecordKeeper::went_away(const std::string& reason, TimePoint now)
+{
+    database_.reset();
+    on_trial_ = false;
+    if (!away_.exchange(true))
+        spdlog::warn("the database does not take records, they go to the outbox: {}", escape_for_log(reason));
+    retry_at_ = now + backoff_;
+    backoff_ = std::min(backoff_ * 2, timing_.longest_retry);
+}
+
+void RecordKeeper::outbox_failed(const std::string& reason, TimePoint now)
+{
+    if (!outbox_fails_.exchange(true))
+        spdlog::error("the outbox fails: {}", escape_for_log(reason));
+    outbox_retry_at_ = now + timing_.first_retry;
+}
+
+void RecordKeeper::drain(TimePoint now)
+{
+    try {
+        const auto records = outbox_.oldest(batch_rows, batch_bytes);
+        const auto inserted = into_database(records);
+        if (inserted.failure.empty())
+            came_back();
+        else
+            went_away(inserted.failure, now);
+        if (inserted.records == 0)
+            return;
+        outbox_.erase(std::span{records}.first(inserted.records));
+        outbox_fails_ = false;
+    } catch (const std::exception& error) {
+        outbox_failed(error.what(), now);
+        on_trial_ = away_ && database_;
+    }
+}
+
+void RecordKeeper::prune(TimePoint now)
+{
+    prune_at_ = now + timing_.prune_interval;
+    try {
+        const bool done = prune_one(retention_, &RecordStore::prune_step) &&
+                          prune_one(body_retention_, &RecordStore::prune_bodies_step);
+        if (!done)
+            prune_at_ = now;
+        else if (!outbox_fails_)
+            outbox_.recount();  // what another router left there
+    } catch (const StorageError& error) {
+        spdlog::warn("older records could not be deleted yet: {}", escape_for_log(error.what()));
+    }
+}
+
+bool RecordKeeper::prune_one(std::optional<Seconds> retention,
+                             PruneStep (RecordStore::*step)(SystemTime, std::size_t))
+{
+    if (!retention)
+        return true;
+    const auto age = std::chrono::duration_cast<SystemTime::duration>(*retention);
+    return ((*database_).*step)(std::chrono::system_clock::now() - age, prune_rows).done;
+}
+
+}  // namespace route::storage

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "core/settings.hpp"
+#include "storage/connecting.hpp"
+#include "storage/outbox.hpp"
+#include "storage/rejected_file.hpp"
+
+namespace route::storage {
+
+/// What the record writer tells, on its thread. All may be empty; none may throw.
+struct WriterHooks
+{
+    /// Every record once it is complete and before it is written, in the order of taking; those of not
+    /// authenticated requests and lost ones too.
+    std::function<void(const Record&)> on_completed = {};
+    /// Records that came into the database, from the outbox too, and how long the transaction took.
+    std::function<void(std::size_t records, Nanoseconds took)> on_written = {};
+    /// Records that are lost.
+    std::function<void(std::size_t records)> on_dropped = {};
+    /// A record the database refused by itself: it is in rejected-records.jsonl.
+    std::function<void()> on_rejected = {};
+};
+
+/// How long things take; tests make it short.
+struct WriterTiming
+{
+    using Milliseconds = std::chrono::milliseconds;
+
+    Milliseconds patience{
+        900};  ///< a record waits so long for the first connection, then it goes to the outbox
+    Milliseconds first_retry{500};  ///< after the database went away; doubled up to …
+    Milliseconds longest_retry{5'000};
+    Milliseconds give_up{
+        5'000};  ///< `stored` is called by then, when neither database nor outbox took the record
+    Milliseconds first_prune{10'000};
+    Milliseconds prune_interval{3'600'000};
+};
+
+/// Puts records into the database or, while that is away, into the outbox, and moves them from there when it
+/// is back. Decides all of it and knows no queue and no waiting: the record writer's thread calls it. Throws
+/// nothing.
+class RecordKeeper
+{
+  public:
+    using TimePoint = std::chrono::steady_clock::time_point;
+
+    static constexpr std::size_t batch_rows = 1000;
+    static constexpr std::size_t batch_bytes = 8u << 20;
+
+    /// Begins to connect. `wake` is called, on another thread, when tend() has something to do. An empty
+    /// `outbox_path`: no outbox.
+    RecordKeeper(Connector connector, const std::string& outbox_path, const WriterTiming& timing,
+                 WriterHooks hooks, std::function<void()> wake);
+
+    /// Whether the first connection is still being made: records may wait for it.
+    bool starting() const { return !database_ && !away_; }
+
+    /// Whether the database, that was away, may be back: keep() then tries it, with no records as well.
+    bool on_trial() const { return on_trial_; }
+
+    /// Keeps as many as it can from the front; how many. Fewer than all: neither database nor outbox takes
+    /// them now.
+    std::size_t keep(std::span<const Record> records, TimePoint now);
+
+    /// The same without the database: for what stop() has no time for, and for what waited too long for the
+    /// first connection.
+    std::size_t keep_in_outbox(std::span<const Record> records, TimePoint now);
+
+    /// Does a little of what is due: connects, moves a batch out of the outbox, prunes. When it wants to be
+    /// called again.
+    TimePoint tend(TimePoint now);
+
+    void retain(std::optional<Seconds> records, std::optional<Seconds> bodies);
+
+    /// Any thread.
+    std::uint64_t outbox_records() const { return outbox_.size(); }
+
+    /// What is not as it should be, in words for /readyz; "" when all is. Any thread.
+    std::string degraded() const;
+
+    /// False while neither database nor outbox takes records. Any thread.
+    bool taking() const { return taking_; }
+
+  private:
+    using Insert = std::function<void(std::span<const Record>)>;
+    struct Inserted
+    {
+        std::size_t records = 0;   ///< from the front
+        std::string failure = {};  ///< why not all of them
+    };
+
+    Inserted insert_all(std::span<const Record> records, const Insert& insert);
+    Inserted into_database(std::span<const Record> records);
+    void set_aside(const Record& record, const std::string& reason);
+    std::size_t keep_in_database(std::span<const Record> records, TimePoint now);
+
+    void look_after_connection(TimePoint now);
+    void came_back();
+    void went_away(const std::string& reason, TimePoint now);
+    void outbox_failed(const std::string& reason, TimePoint now);
+    bool may_drain(TimePoint now) const { return outbox_.size() > 0 && now >= outbox_retry_at_; }
+    void drain(TimePoint now);
+    void prune(TimePoint now);
+    bool prune_one(std::optional<Seconds> retention, PruneStep (RecordStore::*step)(SystemTime, std::size_t));
+
+    Connector connector_;
+    WriterTiming timing_;
+    WriterHooks hooks_;
+    std::function<void()> wake_;
+    Outbox outbox_;
+    RejectedFile rejected_;
+    std::unique_ptr<RecordStore> database_;
+    std::optional<Connecting> connecting_;
+    std::chrono::milliseconds backoff_;
+    TimePoint retry_at_{};
+    TimePoint outbox_retry_at_{};
+    TimePoint prune_at_;
+    std::optional<Seconds> retention_;
+    std::optional<Seconds> body_retention_;
+    bool on_trial_ = false;
+    std::atomic<bool> away_{false};
+    std::atomic<bool> outbox_fails_{false};
+    std::atomic<bool> taking_{true};
+};
+
+}  // namespace route::storage

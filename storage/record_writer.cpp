@@ -1,0 +1,285 @@
+#include "storage/record_writer.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace route::storage {
+
+namespace {
+
+/// So much waiting wakes a thread that gathers: it would be more than a batch.
+constexpr std::size_t enough_bytes = RecordKeeper::batch_bytes;
+
+void call(std::function<void()>& stored)
+{
+    if (stored)
+        std::exchange(stored, nullptr)();
+}
+
+}  // namespace
+
+RecordWriter::RecordWriter(Connector connector, WriterOptions options, WriterHooks hooks)
+    : hooks_{counting(std::move(hooks))},
+      timing_{options.timing},
+      queue_limit_{options.records.queue},
+      new_settings_{options.records},
+      keeper_{std::move(connector), options.outbox, timing_, hooks_, [this] { attend(); }},
+      thread_{[this] { run(); }}
+{
+}
+
+RecordWriter::~RecordWriter()
+{
+    if (thread_.joinable())
+        stop(std::chrono::steady_clock::now() + std::chrono::seconds{1});
+}
+
+void RecordWriter::take(Record&& record, std::function<void()> stored)
+{
+    const bool waited_for = static_cast<bool>(stored);
+    const auto bytes = record.memory();
+    queue_.push(std::make_unique<QueuedRecord>(
+        QueuedRecord{std::move(record), std::move(stored), bytes, std::chrono::steady_clock::now()}));
+    const auto before = queue_bytes_.fetch_add(bytes);
+    const bool enough = before < enough_bytes && before + bytes >= enough_bytes;
+    if (waited_for || enough)
+        attend();
+    else
+        sleeper_.wake(Sleeper::Call::any);
+}
+
+void RecordWriter::dropped(const Record& record)
+{
+    auto queued = std::make_unique<QueuedRecord>();
+    queued->record = record;
+    queued->record.body.clear();
+    queued->lost = true;
+    queue_.push(std::move(queued));
+    sleeper_.wake(Sleeper::Call::any);
+}
+
+void RecordWriter::attend()
+{
+    attend_ = true;
+    sleeper_.wake(Sleeper::Call::urgent);
+}
+
+void RecordWriter::configure(const RecordSettings& settings)
+{
+    {
+        const std::lock_guard lock{settings_mutex_};
+        new_settings_ = settings;
+    }
+    queue_limit_ = settings.queue;
+    settings_changed_ = true;
+}
+
+void RecordWriter::stop(std::chrono::steady_clock::time_point deadline)
+{
+    stop_by_ = deadline;
+    stopping_ = true;
+    attend();
+    if (thread_.joinable())
+        thread_.join();
+}
+
+std::string RecordWriter::degraded() const
+{
+    auto text = keeper_.degraded();
+    if (const auto lost = this->lost(); lost > 0)
+        text += fmt::format("{}{} records are lost", text.empty() ? "" : "; ", lost);
+    return text;
+}
+
+WriterHooks RecordWriter::counting(WriterHooks hooks)
+{
+    WriterHooks counted;
+    counted.on_completed = std::move(hooks.on_completed);
+    counted.on_written = [this, next = std::move(hooks.on_written)](std::size_t records, Nanoseconds took) {
+        written_ += records;
+        if (next)
+            next(records, took);
+    };
+    counted.on_dropped = [this, next = std::move(hooks.on_dropped)](std::size_t records) {
+        lost_ += records;
+        if (next)
+            next(records);
+    };
+    counted.on_rejected = [this, next = std::move(hooks.on_rejected)] {
+        ++rejected_;
+        if (next)
+            next();
+    };
+    return counted;
+}
+
+void RecordWriter::run()
+{
+    while (!stopping_) {
+        apply_settings();
+        collect();
+        auto now = std::chrono::steady_clock::now();
+        if (write_at() <= now)
+            write(now);
+        give_up_waiting(now);
+        now = std::chrono::steady_clock::now();
+        const auto tend_at = keeper_.tend(now);
+        sleep(std::min({tend_at, write_at(), give_up_at()}));
+    }
+    flush_until(stop_by_);
+}
+
+void RecordWriter::sleep(TimePoint until)
+{
+    if (pending_.empty())
+        sleeper_.sleep(Sleeper::Call::any, until, [this] { return attend_ || !queue_.empty(); });
+    else
+        sleeper_.sleep(Sleeper::Call::urgent, until, [this] { return attend_.load(); });
+}
+
+void RecordWriter::apply_settings()
+{
+    if (!settings_changed_.exchange(false))
+        return;
+    const std::lock_guard lock{settings_mutex_};
+    limits_ = {new_settings_.request_body, new_settings_.max_request_body, new_settings_.response,
+               new_settings_.max_response};
+    flush_ = std::chrono::milliseconds{new_settings_.flush};
+    keeper_.retain(new_settings_.retention, new_settings_.body_retention);
+}
+
+void RecordWriter::collect()
+{
+    attend_ = false;
+    queue_.take_all([this](std::unique_ptr<QueuedRecord> queued) { complete(*queued); });
+}
+
+void RecordWriter::complete(QueuedRecord& queued)
+{
+    auto& record = queued.record;
+    try {
+        complete_record(record, limits_);
+        if (hooks_.on_completed)
+            hooks_.on_completed(record);
+    } catch (const std::exception& error) {
+        spdlog::error("record {}: {}", record.request_id, error.what());
+    }
+    if (queued.lost) {
+        spdlog::error("the record of request {} is lost: there was no room for it", record.request_id);
+        hooks_.on_dropped(1);
+        return;
+    }
+    if (!record.authenticated) {
+        queue_bytes_ -= queued.bytes;
+        call(queued.stored);
+        return;
+    }
+    records_.push_back(std::move(record));
+    waited_for_ = waited_for_ || queued.stored;
+    pending_bytes_ += queued.bytes;
+    pending_.push_back({std::move(queued.stored), queued.bytes, queued.taken_at});
+}
+
+/// When the pending records are to be written.
+RecordWriter::TimePoint RecordWriter::write_at() const
+{
+    if (keeper_.on_trial())
+        return TimePoint::min();
+    if (pending_.empty())
+        return TimePoint::max();
+    if (keeper_.starting())
+        return std::max(retry_at_, pending_.front().taken_at + timing_.patience);
+    if (retry_at_ != TimePoint{})
+        return retry_at_;
+    if (waited_for_ || pending_bytes_ >= enough_bytes)
+        return TimePoint::min();
+    return pending_.front().taken_at + flush_;
+}
+
+RecordWriter::TimePoint RecordWriter::give_up_at() const
+{
+    if (waited_for_)
+        for (const auto& pending : pending_)
+            if (pending.stored)
+                return pending.taken_at + timing_.give_up;
+    return TimePoint::max();
+}
+
+void RecordWriter::write(TimePoint now)
+{
+    const auto kept =
+        keeper_.starting() ? keeper_.keep_in_outbox(records_, now) : keeper_.keep(records_, now);
+    settle(kept);
+    retry_at_ = pending_.empty() ? TimePoint{} : now + timing_.first_retry;
+}
+
+/// Nobody waits for ever: the records stay in the queue all the same.
+void RecordWriter::give_up_waiting(TimePoint now)
+{
+    if (give_up_at() > now)
+        return;
+    waited_for_ = false;
+    for (auto& pending : pending_)
+        if (pending.taken_at + timing_.give_up <= now)
+            call(pending.stored);
+        else
+            waited_for_ = waited_for_ || pending.stored;
+}
+
+void RecordWriter::settle(std::size_t count)
+{
+    const auto end = static_cast<std::ptrdiff_t>(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        queue_bytes_ -= pending_[i].bytes;
+        pending_bytes_ -= pending_[i].bytes;
+        call(pending_[i].stored);
+    }
+    records_.erase(records_.begin(), records_.begin() + end);
+    pending_.erase(pending_.begin(), pending_.begin() + end);
+    waited_for_ =
+        std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) { return !!pending.stored; });
+}
+
+void RecordWriter::flush_until(TimePoint deadline)
+{
+    constexpr std::chrono::milliseconds pause{20};
+    for (;;) {
+        apply_settings();
+        collect();
+        const auto now = std::chrono::steady_clock::now();
+        if (pending_.empty())
+            return;
+        if (now >= deadline)
+            break;
+        const bool wait = keeper_.starting() && write_at() > now;
+        // A batch at a time, so that a slow database does not run past the deadline.
+        const auto batch = std::span{records_}.first(std::min(records_.size(), RecordKeeper::batch_rows));
+        const auto kept = wait                 ? 0
+                          : keeper_.starting() ? keeper_.keep_in_outbox(batch, now)
+                                               : keeper_.keep(batch, now);
+        settle(kept);
+        if (kept > 0)
+            continue;
+        const auto tend_at = keeper_.tend(now);
+        if (!keeper_.on_trial())
+            sleeper_.sleep(Sleeper::Call::urgent, std::min({deadline, now + pause, tend_at}),
+                           [this] { return attend_.load(); });
+    }
+    // The outbox is tried once more, however short ago it failed.
+    settle(keeper_.keep_in_outbox(records_, std::chrono::steady_clock::now() + timing_.first_retry));
+    lose_the_rest();
+}
+
+void RecordWriter::lose_the_rest()
+{
+    if (pending_.empty())
+        return;
+    spdlog::error("{} records are lost: neither the database nor the outbox took them", pending_.size());
+    hooks_.on_dropped(pending_.size());
+    settle(pending_.size());
+}
+
+}  // namespace route::storage

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/client_key.hpp"
+#include "core/record.hpp"
+#include "core/upstream.hpp"
+
+namespace route::storage {
+
+/// Why the database did not do it. Thrown by repositories; caught by the record writer, the change feed and
+/// the command line.
+class StorageError : public std::runtime_error
+{
+  public:
+    enum class Kind
+    {
+        unavailable,  ///< locked, full, away, read-only: the same call may succeed later
+        conflict,     ///< a unique key is taken; the message names which
+        rejected,     ///< this row itself is refused: trying again is useless
+        broken,       ///< not a database, newer schema, damaged
+    };
+    StorageError(Kind kind, const std::string& message) : std::runtime_error{message}, kind_{kind} {}
+    Kind kind() const { return kind_; }
+
+  private:
+    Kind kind_;
+};
+
+/// Filters of `record list/show/tail/stats/prune/export`; all given ones must hold.
+struct RecordFilter
+{
+    std::optional<SystemTime> since;
+    std::optional<SystemTime> until;
+    std::string model;
+    std::string upstream;  ///< name of the upstream that answered
+    std::string key;       ///< key_name
+    std::optional<unsigned> status;
+    std::string outcome;
+    std::string grep;       ///< substring of body, response or error, case-sensitive
+    std::size_t limit = 0;  ///< 0: no limit
+    bool newest_first = true;
+    std::int64_t after_id = 0;  ///< only rows with a larger id (tail)
+    bool bodies = true;         ///< false: body and response are left empty
+};
+
+/// A row as it is read back.
+struct StoredRecord
+{
+    std::int64_t id = 0;
+    Record record;  ///< attempts included when asked for one record
+};
+
+/// `record stats`: the requests of one model answered by one upstream.
+struct RecordStats
+{
+    std::string model;     ///< "" for requests without one
+    std::string upstream;  ///< its name; "" when none answered
+    std::uint64_t requests = 0;
+    std::uint64_t ok = 0;
+    std::uint64_t errors = 0;  ///< every other outcome
+    Nanoseconds p50{};         ///< of elapsed_time; nearest rank
+    Nanoseconds p95{};
+    std::int64_t prompt_tokens = 0;
+    std::int64_t completion_tokens = 0;
+    std::int64_t total_tokens = 0;
+
+    bool operator==(const RecordStats&) const = default;
+};
+
+/// What one short step of pruning did.
+struct PruneStep
+{
+    std::uint64_t rows = 0;  ///< deleted or emptied
+    bool done = true;        ///< nothing older is left
+};
+
+template <class R>
+concept UpstreamRepository = requires(R repository, const UpstreamDefinition& definition, std::int64_t id) {
+    /// All not deleted, by priority, then id. Rows that cannot be used are included as they are:
+    /// make_upstream() judges them; only those whose allow, deny or rename is not the JSON it should be are
+    /// left out, with a warning.
+    { repository.upstreams() } -> std::same_as<std::vector<UpstreamDefinition>>;
+    /// Whether the table ever had a row, deleted ones included.
+    { repository.ever_had_upstream() } -> std::same_as<bool>;
+    /// The new id; StorageError conflict when (sk, endpoint) or the name is taken. `definition.id` is not
+    /// looked at.
+    { repository.add_upstream(definition) } -> std::same_as<std::int64_t>;
+    /// Writes every column of the row `definition.id`; false when there is none.
+    { repository.update_upstream(definition) } -> std::same_as<bool>;
+    /// Sets deleted_at; false when there is none.
+    { repository.remove_upstream(id) } -> std::same_as<bool>;
+};
+
+template <class R>
+concept ClientKeyRepository = requires(R repository, const std::string& name, const KeyHash& hash) {
+    /// All not deleted, by id.
+    { repository.client_keys() } -> std::same_as<std::vector<ClientKey>>;
+    /// The new id; StorageError conflict when the name or the key is taken.
+    { repository.add_client_key(name, hash) } -> std::same_as<std::int64_t>;
+    /// Sets deleted_at; false when there is none.
+    { repository.remove_client_key(name) } -> std::same_as<bool>;
+    /// Adds the key only when the table never had one, under the migration lock; true when it did.
+    { repository.add_first_client_key(name, hash) } -> std::same_as<bool>;
+};
+
+template <class R>
+concept RecordRepository = requires(R repository, std::span<const Record> records, const RecordFilter& filter,
+                                    const std::function<bool(const StoredRecord&)>& visit,
+                                    const std::string& request_id, SystemTime before, std::size_t rows) {
+    /// All of them with their attempts in one transaction; one whose request_id is there already is passed
+    /// over. Throws `unavailable` after a second of waiting at most: the record writer's promises rest on it.
+    { repository.insert(records) } -> std::same_as<void>;
+    /// Calls `visit` per record until it returns false.
+    {
+        repository.for_each_record(filter, visit)
+    } -> std::same_as<void>;  // by request_id (time); with after_id by id
+    /// By request_id or by id, attempts included.
+    { repository.find_record(request_id) } -> std::same_as<std::optional<StoredRecord>>;
+    /// Deletes older records and their attempts, in steps that never hold the database long; how many records
+    /// went.
+    { repository.prune(before) } -> std::same_as<std::uint64_t>;
+    /// Empties body and response of older records.
+    { repository.prune_bodies(before) } -> std::same_as<std::uint64_t>;
+    /// One step of the same, looking at `rows` records at most.
+    { repository.prune_step(before, rows) } -> std::same_as<PruneStep>;
+    { repository.prune_bodies_step(before, rows) } -> std::same_as<PruneStep>;
+    /// By number of requests, most first.
+    { repository.record_stats(filter) } -> std::same_as<std::vector<RecordStats>>;
+};
+
+template <class R>
+concept Repository = UpstreamRepository<R> && ClientKeyRepository<R> && RecordRepository<R>;
+
+}  // namespace route::storage

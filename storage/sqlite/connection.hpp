@@ -1,0 +1,63 @@
+#pragma once
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "storage/repository.hpp"
+
+namespace route::storage {
+
+struct SqliteOptions
+{
+    std::string path;
+    /// Longest wait for a lock another connection holds. Short: behind the record writer's stands the outbox.
+    std::chrono::milliseconds busy_timeout{1000};
+    /// The same while the schema is made, migrated or taken over, which another router may be doing.
+    std::chrono::milliseconds migration_timeout{30'000};
+    bool create = true;      ///< false: a missing file is `unavailable`
+    bool read_only = false;  ///< then the schema must be current
+};
+
+/// What SQLite reported, as a StorageError; `constraint` is the kind of a violated constraint.
+StorageError storage_error(const SQLite::Exception& error, StorageError::Kind constraint);
+
+/// Calls `function`; SQLite's exceptions come out as StorageErrors.
+template <class F>
+auto guarded(F&& function, StorageError::Kind constraint = StorageError::Kind::rejected)
+{
+    try {
+        return std::forward<F>(function)();
+    } catch (const SQLite::Exception& error) {
+        throw storage_error(error, constraint);
+    }
+}
+
+/// Opens the file, making it with mode 0600 (its -wal and -shm take after it), and sets the connection up.
+/// The schema is migrated, or taken over from v0.3.0; the journal is WAL. Throws StorageError.
+SQLite::Database open_sqlite_file(const SqliteOptions& options);
+
+/// A transaction that writes: the lock is taken at its beginning, so that it cannot fail half-way for being
+/// behind.
+class WriteTransaction
+{
+  public:
+    explicit WriteTransaction(SQLite::Database& database)
+        : transaction_{database, SQLite::TransactionBehavior::IMMEDIATE}
+    {
+    }
+    void commit() { transaction_.commit(); }
+
+  private:
+    SQLite::Transaction transaction_;
+};
+
+/// Whether the table or index exists.
+bool schema_has(SQLite::Database& database, const std::string& name);
+
+/// Whether the table has the column.
+bool has_column(SQLite::Database& database, const std::string& table, const std::string& column);
+
+}  // namespace route::storage

@@ -1,0 +1,180 @@
+#include "storage/sqlite/migrations.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "storage/sqlite/connection.hpp"
+#include "storage/sqlite/legacy_import.hpp"
+
+namespace route::storage {
+
+namespace {
+
+/// Values of PRAGMA user_version. A file whose takeover is done but for erasing what was freed has the tables
+/// of the current one.
+constexpr int empty_version = 0;
+constexpr int erasure_pending = 1;
+constexpr int current_version = 2;
+
+int version_of(SQLite::Database& database)
+{
+    return database.execAndGet("PRAGMA user_version").getInt();
+}
+
+void set_version(SQLite::Database& database, int version)
+{
+    database.exec(fmt::format("PRAGMA user_version = {}", version));
+}
+
+void make_or_take_over(SQLite::Database& database, const std::string& path)
+{
+    // Pages that the takeover frees are overwritten; it can not be set inside the transaction.
+    database.exec("PRAGMA secure_delete = ON");
+    {
+        WriteTransaction transaction{database};
+        if (version_of(database) == empty_version) {
+            const bool legacy = is_legacy(database);
+            if (legacy) {
+                copy_legacy(path);
+                import_legacy(database);
+            } else {
+                create_schema(database);
+            }
+            set_version(database, legacy ? erasure_pending : current_version);
+            transaction.commit();
+        }
+    }
+    database.exec("PRAGMA secure_delete = OFF");
+}
+
+/// Rewrites the file without its free pages. When that fails (the disk is full) the next start tries again:
+/// nothing in use depends on it.
+void erase_freed(SQLite::Database& database, const std::string& path)
+{
+    try {
+        database.tryExec("PRAGMA journal_mode = DELETE");  // in WAL the page size could not change
+        database.exec("VACUUM");
+        database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+        set_version(database, current_version);
+    } catch (const SQLite::Exception& error) {
+        spdlog::warn("{}: freed pages of v0.3.0 could not be erased yet, the next start tries again: {}",
+                     path, error.what());
+    }
+}
+
+constexpr auto upstreams_table = R"(
+CREATE TABLE IF NOT EXISTS openai_upstreams (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    deleted_at TEXT,
+    sk TEXT,
+    endpoint TEXT DEFAULT 'https://api.openai.com/v1',
+    timeout REAL,
+    name TEXT,
+    priority INTEGER DEFAULT 0,
+    weight INTEGER DEFAULT 1,
+    stream_timeout REAL,
+    allow TEXT DEFAULT '[]',
+    deny TEXT DEFAULT '[]',
+    rename TEXT DEFAULT '{}',
+    proxy TEXT DEFAULT '',
+    enabled INTEGER DEFAULT 1
+);
+CREATE UNIQUE INDEX IF NOT EXISTS openai_upstreams_sk_endpoint
+    ON openai_upstreams (sk, endpoint) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS openai_upstreams_name
+    ON openai_upstreams (name) WHERE deleted_at IS NULL AND name <> '';
+)";
+
+constexpr auto keys_table = R"(
+CREATE TABLE IF NOT EXISTS client_keys (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    key_hash TEXT NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    deleted_at TEXT
+);
+CREATE UNIQUE INDEX IF NOT EXISTS client_keys_name ON client_keys (name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS client_keys_key_hash ON client_keys (key_hash) WHERE deleted_at IS NULL;
+)";
+
+// One index beside the primary key: request_id begins with the time, so it serves ranges of time, too.
+constexpr auto records_tables = R"(
+CREATE TABLE IF NOT EXISTS records (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    request_id TEXT NOT NULL,
+    client_request_id TEXT,
+    created_at TEXT NOT NULL,
+    node TEXT,
+    ip TEXT,
+    key_name TEXT,
+    user_agent TEXT,
+    method TEXT,
+    path TEXT,
+    model TEXT,
+    stream INTEGER,
+    body TEXT,
+    body_bytes INTEGER,
+    status INTEGER,
+    outcome TEXT,
+    error TEXT,
+    upstream_id INTEGER,
+    upstream_name TEXT,
+    upstream_endpoint TEXT,
+    attempts INTEGER,
+    response TEXT,
+    response_bytes INTEGER,
+    response_time INTEGER,
+    elapsed_time INTEGER,
+    prompt_tokens INTEGER,
+    completion_tokens INTEGER,
+    total_tokens INTEGER,
+    finish_reason TEXT
+);
+CREATE UNIQUE INDEX IF NOT EXISTS records_request_id ON records (request_id);
+CREATE TABLE IF NOT EXISTS attempts (
+    request_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    upstream_id INTEGER,
+    upstream_name TEXT,
+    started_at TEXT,
+    status INTEGER,
+    outcome TEXT,
+    error TEXT,
+    first_byte_time INTEGER,
+    elapsed_time INTEGER,
+    PRIMARY KEY (request_id, number)
+) WITHOUT ROWID;
+)";
+
+}  // namespace
+
+bool schema_is_current(SQLite::Database& database)
+{
+    const int version = version_of(database);
+    if (version > current_version || version < empty_version)
+        throw StorageError{
+            StorageError::Kind::broken,
+            fmt::format(
+                "{} has schema version {}, written by a newer version of this program, which knows {}",
+                database.getFilename(), version, current_version)};
+    return version == current_version;
+}
+
+void migrate(SQLite::Database& database, const std::string& path)
+{
+    if (version_of(database) == empty_version)
+        make_or_take_over(database, path);
+    if (version_of(database) == erasure_pending)
+        erase_freed(database, path);
+}
+
+void create_schema(SQLite::Database& database)
+{
+    database.exec(upstreams_table);
+    database.exec(keys_table);
+    database.exec(records_tables);
+}
+
+}  // namespace route::storage

@@ -1,0 +1,100 @@
+#include <charconv>
+
+#include "storage/sqlite/record_rows.hpp"
+#include "storage/sqlite/sqlite_repository.hpp"
+
+namespace route::storage {
+
+namespace {
+
+/// By request_id, which is by time; those after an id in the order in which they were stored.
+std::string order_and_limit(const RecordFilter& filter)
+{
+    std::string sql = filter.after_id > 0 ? " ORDER BY id" : " ORDER BY request_id";
+    if (filter.newest_first && filter.after_id == 0)
+        sql += " DESC";
+    if (filter.limit > 0)
+        sql += " LIMIT " + std::to_string(filter.limit);
+    return sql;
+}
+
+std::optional<std::int64_t> number_in(const std::string& text)
+{
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size())
+        return {};
+    return number;
+}
+
+}  // namespace
+
+void SqliteRepository::for_each_record(const RecordFilter& filter,
+                                       const std::function<bool(const StoredRecord&)>& visit)
+{
+    guarded([&] {
+        const FilterSql conditions{filter};
+        SQLite::Statement row{*database_, "SELECT " + record_columns(filter.bodies) + " FROM records" +
+                                              conditions.where() + order_and_limit(filter)};
+        conditions.bind(row);
+        while (row.executeStep() && visit(read_record(row))) {
+        }
+    });
+}
+
+std::optional<StoredRecord> SqliteRepository::find_record(const std::string& id)
+{
+    return guarded([&]() -> std::optional<StoredRecord> {
+        const auto number = number_in(id);
+        SQLite::Statement row{*database_, "SELECT " + record_columns(true) + " FROM records WHERE " +
+                                              (number ? "id = ?" : "request_id = ?")};
+        if (number)
+            row.bind(1, *number);
+        else
+            row.bind(1, id);
+        if (!row.executeStep())
+            return {};
+        auto found = read_record(row);
+        found.record.attempts = read_attempts(*database_, found.record.request_id);
+        return found;
+    });
+}
+
+std::uint64_t SqliteRepository::record_count()
+{
+    return guarded([&] {
+        return static_cast<std::uint64_t>(database_->execAndGet("SELECT count(*) FROM records").getInt64());
+    });
+}
+
+std::vector<Record> SqliteRepository::oldest_records(std::size_t rows, std::size_t bytes)
+{
+    return guarded([&] {
+        std::vector<Record> found;
+        std::size_t held = 0;
+        SQLite::Statement row{*database_, "SELECT " + record_columns(true) + " FROM records ORDER BY id"};
+        while (found.size() < rows && held < bytes && row.executeStep()) {
+            auto record = read_record(row).record;
+            record.attempts = read_attempts(*database_, record.request_id);
+            held += record.body.size() + record.response.size();
+            found.push_back(std::move(record));
+        }
+        return found;
+    });
+}
+
+void SqliteRepository::erase_records(std::span<const Record> records)
+{
+    guarded([&] {
+        WriteTransaction transaction{*database_};
+        RowWriter record{*database_, "DELETE FROM records WHERE request_id = ?"};
+        RowWriter attempts{*database_, "DELETE FROM attempts WHERE request_id = ?"};
+        for (const auto& erased : records) {
+            record.text(erased.request_id).write();
+            attempts.text(erased.request_id).write();
+        }
+        transaction.commit();
+    });
+}
+
+}  // namespace route::storage

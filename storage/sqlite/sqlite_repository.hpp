@@ -1,0 +1,84 @@
+#pragma once
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "storage/repository.hpp"
+#include "storage/sqlite/connection.hpp"
+#include "storage/sqlite/row_writer.hpp"
+
+namespace route::storage {
+
+/// The repository in one SQLite file. One connection: to be used by one thread at a time; any number of
+/// connections, of other processes too, may share the file. Every function throws StorageError.
+class SqliteRepository
+{
+  public:
+    /// Opens, makes or migrates the file.
+    explicit SqliteRepository(const SqliteOptions& options);
+    SqliteRepository(SqliteRepository&&) = default;
+    SqliteRepository& operator=(SqliteRepository&&) =
+        delete;  // would close the connection before its statements
+
+    std::vector<UpstreamDefinition> upstreams();
+    bool ever_had_upstream();
+    std::int64_t add_upstream(const UpstreamDefinition& definition);
+    bool update_upstream(const UpstreamDefinition& definition);
+    bool remove_upstream(std::int64_t id);
+
+    std::vector<ClientKey> client_keys();
+    std::int64_t add_client_key(const std::string& name, const KeyHash& hash);
+    bool remove_client_key(const std::string& name);
+    bool add_first_client_key(const std::string& name, const KeyHash& hash);
+
+    void insert(std::span<const Record> records);
+    void for_each_record(const RecordFilter& filter, const std::function<bool(const StoredRecord&)>& visit);
+    std::optional<StoredRecord> find_record(const std::string& id);
+    std::uint64_t prune(SystemTime before);
+    std::uint64_t prune_bodies(SystemTime before);
+    PruneStep prune_step(SystemTime before, std::size_t rows);
+    PruneStep prune_bodies_step(SystemTime before, std::size_t rows);
+    std::vector<RecordStats> record_stats(const RecordFilter& filter);
+
+    // What the outbox needs beyond the concepts.
+
+    std::uint64_t record_count();
+    /// The first ones by id, attempts included: `rows` of them at most, fewer when their bodies reach
+    /// `bytes`.
+    std::vector<Record> oldest_records(std::size_t rows, std::size_t bytes);
+    /// Deletes these with their attempts in one transaction.
+    void erase_records(std::span<const Record> records);
+    /// Gives the space of deleted rows back to the file system. For small files: it rewrites the rest.
+    void compact();
+    /// Makes upstreams and keys be these, ids included, and nothing else.
+    void replace_upstreams_and_keys(const std::vector<UpstreamDefinition>& upstreams,
+                                    const std::vector<ClientKey>& keys);
+
+    /// Grows by the commits of other connections (PRAGMA data_version).
+    std::int64_t data_version();
+
+    /// Throws `unavailable` when the path names another file by now, or none.
+    void check_file() const;
+
+    /// The connection, for what only a test asks of it.
+    SQLite::Database& connection() { return *database_; }
+
+  private:
+    std::string path_;
+    std::uint64_t device_ = 0;
+    std::uint64_t inode_ = 0;
+    std::unique_ptr<SQLite::Database> database_;
+    std::unique_ptr<RowWriter> insert_record_;
+    std::unique_ptr<RowWriter> insert_attempt_;
+    std::string bodies_pruned_to_;         ///< request_id: what is older has no bodies
+    std::set<std::string> reported_rows_;  ///< unusable ones, warned of once
+};
+
+static_assert(Repository<SqliteRepository>);
+
+}  // namespace route::storage

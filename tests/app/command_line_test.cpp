@@ -1,0 +1,168 @@
+#include "tests/app/command_line.hpp"
+
+#include "tests/support/catch.hpp"
+
+namespace route::tests {
+namespace {
+
+TEST_CASE("serve gets what the command line says, with or without its name")
+{
+    CommandLine line;
+    line.serve_code = 7;
+    CHECK(line.run({}).code == 7);
+    REQUIRE(line.served);
+    CHECK_FALSE(line.served->config);
+    CHECK_FALSE(line.served->database);
+    CHECK_FALSE(line.served->listen);
+    CHECK_FALSE(line.served->noauth);
+
+    const std::vector<std::string> arguments = GENERATE(
+        values<std::vector<std::string>>({{"-addr", "[::1]:1", "-noauth", "-database", "d"},
+                                          {"--addr=[::1]:1", "--noauth", "--database=d"},
+                                          {"serve", "--addr", "[::1]:1", "--noauth", "--database", "d"},
+                                          {"--database", "d", "serve", "--noauth", "--addr=[::1]:1"}}));
+    line.served.reset();
+    CHECK(line.run(arguments).code == 7);
+    REQUIRE(line.served);
+    CHECK(line.served->listen == "[::1]:1");
+    CHECK(line.served->database == "d");
+    CHECK(line.served->noauth);
+}
+
+TEST_CASE("wrong usage ends with 2 and one line")
+{
+    CommandLine line;
+    const std::vector<std::string> arguments = GENERATE(values<std::vector<std::string>>({
+        {"no-such-command"},
+        {"--no-such-option"},
+        {"serve", "--no-such-option"},
+        {"serve", "--addr", "nowhere"},
+        {"serve", "extra"},
+        {"upstream"},
+        {"upstream", "no-such-command"},
+        {"upstream", "add"},
+        {"upstream", "add", "--priority", "high"},
+        {"upstream", "add", "--sk", "k", "--timeout", "-1"},
+        {"upstream", "add", "--sk", "k", "--rename", "a"},
+        {"upstream", "show"},
+        {"upstream", "enable", "a", "b"},
+        {"key", "add"},
+        {"key", "add", "a", "--value", "sk-secret"},
+        {"record", "list", "--since", "yesterday"},
+        {"record", "list", "--outcome", "good"},
+        {"record", "list", "--status", "7"},
+        {"record", "prune"},
+        {"explain"},
+        {"config"},
+        {"-noauth=perhaps"},
+    }));
+    const auto done = line(arguments);
+    INFO(done.err);
+    CHECK(done.code == 2);
+    CHECK(done.out.empty());
+    CHECK(done.err.starts_with("openai-api-route: "));
+    CHECK(done.err.find('\n') == done.err.size() - 1);
+    CHECK(done.err.find("sk-secret") == std::string::npos);
+}
+
+TEST_CASE("an argument too many may be a key: it is not repeated")
+{
+    CommandLine line;
+    const auto done = line({"upstream", "list", "sk-0123456789abcdefghij"});
+    CHECK(done.code == 2);
+    CHECK(done.err == "openai-api-route: unexpected argument: sk-0…ghij\n");
+    CHECK(line({"upstream", "list", "--sk=sk-0123456789abcdefghij"}).err ==
+          "openai-api-route: unexpected argument: --sk\n");
+}
+
+TEST_CASE("help and version go to standard output")
+{
+    CommandLine line;
+    for (const std::vector<std::string>& arguments :
+         std::vector<std::vector<std::string>>{{"--help"},
+                                               {"serve", "--help"},
+                                               {"upstream", "--help"},
+                                               {"upstream", "add", "--help"},
+                                               {"key", "add", "-h"},
+                                               {"record", "list", "--help"},
+                                               {"config", "show", "--help"},
+                                               {"explain", "--help"}}) {
+        const auto done = line.run(arguments);
+        CHECK(done.code == 0);
+        CHECK(done.err.empty());
+        CHECK_THAT(done.out, ContainsSubstring("Usage"));
+    }
+    CHECK_THAT(line.run({"--help"}).out, ContainsSubstring("--config") && ContainsSubstring("upstream"));
+    CHECK_THAT(line.run({"upstream", "add", "--help"}).out, ContainsSubstring("--stream-timeout"));
+    CHECK_THAT(line.run({"--version"}).out, Catch::Matchers::StartsWith("openai-api-route "));
+}
+
+TEST_CASE("config check says ok, or what is wrong")
+{
+    CommandLine line;
+    CHECK(line.run({"config", "check", "--config", line.config_path()}).out == line.config_path() + ": ok\n");
+    line.configure("[server]\nlissen = 1\n");
+    const auto done = line.run({"--config", line.config_path(), "config", "check"});
+    CHECK(done.code == 1);
+    CHECK(done.out.empty());
+    CHECK(done.err == "openai-api-route: " + line.config_path() +
+                          ":2: server.lissen: unknown key; did you mean server.listen?\n");
+    CHECK(line.run({"config", "check", "--config", "/no/such/file"}).code == 1);
+}
+
+TEST_CASE("config show prints what is in force, without secrets")
+{
+    CommandLine line;
+    line.configure(
+        "[server]\nlisten = \":1\"\n[auth]\nkeys = [\"sk-client-0123456789\"]\n[[upstreams]]\nsk = "
+        "\"sk-upstream-0123456789\"\n");
+    const auto text = line.ok({"config", "show"});
+    CHECK_THAT(text, ContainsSubstring("listen = \":1\"\n") &&
+                         ContainsSubstring("sqlite = \"" + line.database_path()));
+    CHECK_THAT(text, ContainsSubstring("sk-u…6789") && ContainsSubstring("sk-c…6789"));
+    CHECK(text.find("0123456789") == std::string::npos);
+    const auto json = line.ok({"config", "show", "--json"});
+    CHECK_THAT(json, ContainsSubstring("\"listen\""));
+    CHECK(json.find("0123456789") == std::string::npos);
+}
+
+TEST_CASE("commands that need a database say so when there is none")
+{
+    CommandLine line;
+    line.configure("[storage]\nbackend = \"none\"\n[auth]\nkeys = [\"k\"]\n[[upstreams]]\nsk = \"env:X\"\n");
+    const auto none = [&](std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), {"--config", line.config_path()});
+        return line.run(arguments);
+    };
+    for (const std::vector<std::string>& arguments :
+         std::vector<std::vector<std::string>>{{"upstream", "add", "--sk", "k"},
+                                               {"upstream", "remove", "a"},
+                                               {"key", "add", "a"},
+                                               {"key", "remove", "a"},
+                                               {"record", "list"},
+                                               {"record", "show", "1"}}) {
+        const auto done = none(arguments);
+        CHECK(done.code == 1);
+        CHECK_THAT(done.err, ContainsSubstring("storage.backend"));
+    }
+    CHECK_THAT(none({"upstream", "list"}).out, ContainsSubstring("file-1"));
+    CHECK_THAT(none({"key", "list"}).out, ContainsSubstring("config-1"));
+    CHECK(none({"explain", "--model", "m"}).code == 0);
+}
+
+TEST_CASE("a database that cannot be opened is one line on standard error")
+{
+    CommandLine line;
+    line.directory.write("db.sqlite", "this is no database, and long enough to be sure of it\n");
+    const auto done = line({"upstream", "list"});
+    CHECK(done.code == 1);
+    CHECK(done.err.starts_with("openai-api-route: "));
+    CHECK(done.err.find('\n') == done.err.size() - 1);
+    const auto elsewhere = line.run({"upstream", "list", "--database", "/no/such/place/db.sqlite"});
+    CHECK(elsewhere.code == 1);
+    CHECK_THAT(line.run({"upstream", "list", "--database", "postgresql://u:secret@h/d"}).err,
+               ContainsSubstring("--database: this version has no PostgreSQL yet"));
+}
+
+}  // namespace
+}  // namespace route::tests

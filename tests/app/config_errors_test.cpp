@@ -1,0 +1,154 @@
+#include <string>
+
+#include "tests/app/config_support.hpp"
+
+namespace route::tests {
+namespace {
+
+struct Refused
+{
+    const char* text;
+    std::size_t line;
+    const char* key;
+    const char* problem;
+};
+
+TEST_CASE("what is wrong is named with its line and key")
+{
+    const Refused row = GENERATE(values<Refused>({
+        {"[server]\nlisten = 1", 2, "server.listen", "string"},
+        {"[server]\nlisten = \"x\"", 2, "server.listen", "HOST:PORT"},
+        {"[server]\n\nthreads = -1", 3, "server.threads", "from 0 to 1024"},
+        {"[server]\nthreads = 1.5", 2, "server.threads", "whole number"},
+        {"[server]\nmax_body = \"64MB\"", 2, "server.max_body", "64MiB"},
+        {"[server]\nmax_body = 0", 2, "server.max_body", "at least 1B"},
+        {"[server]\nmax_body = -5", 2, "server.max_body", "size"},
+        {"[server]\nheader_timeout = 0", 2, "server.header_timeout", "above 0"},
+        {"[server]\nheader_timeout = nan", 2, "server.header_timeout", "above 0"},
+        {"[server]\ndrain = inf", 2, "server.drain", "seconds"},
+        {"[server]\ndrain = \"5\"", 2, "server.drain", "seconds"},
+        {"[server]\ntrusted_proxies = \"10.0.0.0/8\"", 2, "server.trusted_proxies", "list"},
+        {"[server]\ntrusted_proxies = [\n\"10.0.0.0/8\",\n\"x\"]", 4, "server.trusted_proxies",
+         "address ranges"},
+        {"server = 1", 1, "server", "table"},
+        {"[auth]\nenabled = \"yes\"", 2, "auth.enabled", "true or false"},
+        {"[auth]\nkeys = \"x\"", 2, "auth.keys", "list"},
+        {"[auth]\nkeys = [\"\"]", 2, "auth.keys", "expected"},
+        {"[auth]\nkeys = [\"a b\"]", 2, "auth.keys", "without blanks"},
+        {"[auth]\nkeys = [1]", 2, "auth.keys", "expected"},
+        {"[auth]\nkeys = [{ name = \"a\" }]", 2, "auth.keys", "expected"},
+        {"[auth]\nkeys = [{ name = \"\", key = \"k\" }]", 2, "auth.keys.name", "name"},
+        {"[secrets]\nenv = [\"A B\"]", 2, "secrets.env", "environment"},
+        {"[timeouts]\nstream = 0", 2, "timeouts.stream", "above 0"},
+        {"[failover]\norder = \"fastest\"", 2, "failover.order", "\"priority\", \"random\""},
+        {"[failover]\ntotal = -1", 2, "failover.total", "0 or more"},
+        {"[storage]\nbackend = \"mysql\"", 2, "storage.backend", "\"sqlite\", \"postgres\", \"none\""},
+        {"[storage]\nsqlite = \"\"", 2, "storage.sqlite", "not empty"},
+        {"[storage]\npostgres = \"mysql://x\"", 2, "storage.postgres", "postgresql://"},
+        {"[records]\nretention = \"30\"", 2, "records.retention", "duration"},
+        {"[records]\nretention = 30", 2, "records.retention", "duration"},
+        {"[records]\ndurability = \"never\"", 2, "records.durability", "\"batch\", \"commit\""},
+        {"[metrics]\npath = \"metrics\"", 2, "metrics.path", "begins with"},
+        {"[log]\nlevel = \"loud\"", 2, "log.level", "\"warning\""},
+        {"[log]\nformat = 1", 2, "log.format", "\"text\", \"json\""},
+        {"[log]\nlevel = \"in\\u0000fo\"", 2, "log.level", "one of"},
+        {"[upstream]\nca_file = \"a\\u001bb\"", 2, "upstream.ca_file", "control characters"},
+        {"[[upstreams]]\nname = \"a\"", 1, "upstreams.sk", "key"},
+        {"[[upstreams]]\nsk = \"x\"\nname = \"123\"", 3, "upstreams.name", "not all digits"},
+        {"[[upstreams]]\nsk = \"x\"\nendpoint = \"ftp://x\"", 3, "upstreams.endpoint", "http"},
+        {"[[upstreams]]\nsk = \"a b\"", 1, "upstreams", "sk"},
+        {"[[upstreams]]\nsk = \"x\"\ntimeout = 0", 3, "upstreams.timeout", "above 0"},
+        {"[[upstreams]]\nsk = \"x\"\nallow = \"gpt\"", 3, "upstreams.allow", "list"},
+        {"[[upstreams]]\nsk = \"x\"\nallow = [\"\"]", 3, "upstreams.allow", "not empty"},
+        {"[[upstreams]]\nsk = \"x\"\nrename = [\"a\"]", 3, "upstreams.rename", "table"},
+        {"[[upstreams]]\nsk = \"x\"\nrename = { a = 1 }", 3, "upstreams.rename", "string"},
+        {"[[upstreams]]\nsk = \"x\"\nname = \"a\"\n[[upstreams]]\nsk = \"y\"\nname = \"a\"", 4,
+         "upstreams.name", "no other"},
+        {"[upstreams]\nsk = \"x\"", 1, "upstreams", "[[upstreams]]"},
+        {"upstreams = [1]", 1, "upstreams", "[[upstreams]]"},
+        {"[storage]\nbackend = \"none\"", 2, "storage.backend", "auth.keys"},
+        {"[server\nlisten = 1", 1, "", "table"},
+        {"[log]\nlevel = \"info\"\nlevel = \"info\"", 3, "", "level"},
+    }));
+    const auto error = error_of(row.text);
+    INFO(row.text << "\n" << describe(error));
+    CHECK(error.file == "f.toml");
+    CHECK(error.line == row.line);
+    CHECK(error.key == row.key);
+    CHECK_THAT(error.problem, ContainsSubstring(row.problem));
+    CHECK(describe(error).find('\n') == std::string::npos);
+}
+
+TEST_CASE("an unknown key is named with the nearest one")
+{
+    struct Row
+    {
+        const char* text;
+        std::size_t line;
+        const char* key;
+        const char* nearest;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"[server]\nlissen = \":1\"", 2, "server.lissen", "server.listen"},
+        {"[sever]\nlisten = \":1\"", 1, "sever", "server"},
+        {"listen = \":1\"", 1, "listen", "server.listen"},
+        {"[records]\nsqlite = \"a\"", 2, "records.sqlite", "storage.sqlite"},
+        {"[timeouts]\nlarge-body = 1", 2, "timeouts.large-body", "timeouts.large_body"},
+        {"[[upstreams]]\nsk = \"x\"\nprio = 1", 3, "upstreams.prio", "upstreams.proxy"},
+        {"[[upstreams]]\nsk = \"x\"\nend_point = 1", 3, "upstreams.end_point", "upstreams.endpoint"},
+        {"[auth]\nkeys = [{ nam = \"a\", key = \"k\" }]", 2, "auth.keys.nam", "auth.keys.name"},
+        {"[server]\nsomething_else_entirely = 1", 2, "server.something_else_entirely", ""},
+    }));
+    const auto error = error_of(row.text);
+    INFO(describe(error));
+    CHECK(error.problem == "unknown key");
+    CHECK(error.line == row.line);
+    CHECK(error.key == row.key);
+    CHECK(error.nearest == row.nearest);
+}
+
+TEST_CASE("an error reads as one line")
+{
+    CHECK(describe(error_of("[server]\nlissen = 1")) ==
+          "f.toml:2: server.lissen: unknown key; did you mean server.listen?");
+    CHECK(describe(error_of("[server]\nthreads = \"two\"")) ==
+          "f.toml:2: server.threads: expected a whole number from 0 to 1024");
+}
+
+TEST_CASE("keys of features that are not there yet are accepted at their defaults only")
+{
+    struct Row
+    {
+        const char* table;
+        const char* key;
+        const char* value;
+    };
+    const Row row = GENERATE(values<Row>({{"server", "certificate", "cert.pem"},
+                                          {"server", "private_key", "key.pem"},
+                                          {"upstream", "proxy", "http://proxy:3128"},
+                                          {"storage", "backend", "postgres"},
+                                          {"notify", "feishu_webhook", "https://open.feishu.cn/x"},
+                                          {"notify", "feishu_secret", "the-secret"},
+                                          {"notify", "matrix_homeserver", "https://matrix.org"},
+                                          {"notify", "matrix_room", "!a:b"},
+                                          {"notify", "matrix_token", "env:TOKEN"}}));
+    const std::string table = std::string{"["} + row.table + "]\n" + row.key + " = ";
+    const auto error = error_of(table + '"' + row.value + '"');
+    CHECK(error.line == 2);
+    CHECK(error.key == std::string{row.table} + "." + row.key);
+    CHECK_THAT(error.problem, ContainsSubstring("this version has no"));
+    CHECK(describe(error).find(row.value) == std::string::npos);
+    if (std::string{row.key} != "backend")
+        CHECK(settings_of(table + "\"\"") == defaults());
+}
+
+TEST_CASE("a proxy of one upstream is not there yet either")
+{
+    const auto error = error_of("[[upstreams]]\nsk = \"x\"\nproxy = \"http://p:1\"");
+    CHECK(error.key == "upstreams.proxy");
+    CHECK_THAT(error.problem, ContainsSubstring("outbound proxies"));
+    CHECK(settings_of("[[upstreams]]\nsk = \"x\"\nproxy = \"\"").upstreams.size() == 1);
+}
+
+}  // namespace
+}  // namespace route::tests

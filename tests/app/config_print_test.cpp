@@ -1,0 +1,58 @@
+#include "app/config_print.hpp"
+
+#include <string>
+
+#include "tests/app/config_support.hpp"
+
+namespace route::tests {
+namespace {
+
+TEST_CASE("what is printed reads back as the same")
+{
+    auto settings = settings_of(R"([server]
+drain = 0.5
+trusted_proxies = ["10.0.0.0/8", "::1"]
+[auth]
+keys = ["env:A", { name = "Alice \"A\" \\ é", key = "file:/k" }]
+[records]
+retention = "30d"
+durability = "commit"
+[failover]
+order = "random"
+[log]
+format = "json"
+[[upstreams]]
+sk = "env:X"
+timeout = 1.5
+allow = ["a", "b\"c"]
+rename = { a = "b", "c.d" = "e" }
+[[upstreams]]
+sk = "asis")");
+    CHECK(settings_of(print_settings(settings)) == settings);
+    CHECK(settings_of(print_settings(defaults())) == defaults());
+}
+
+TEST_CASE("what is printed holds no secret")
+{
+    Settings settings;
+    settings.auth.keys = {{"a", "sk-client-0123456789abcdef"}, {"b", "short"}};
+    settings.storage.postgres = "postgresql://u:SECRET1@h/d";
+    settings.notify.feishu_webhook = "https://open.feishu.cn/open-apis/bot/v2/hook/SECRET2";
+    settings.notify.feishu_secret = "SECRET3";
+    settings.notify.matrix_token = "SECRET4";
+    settings.upstream.proxy = "http://u:SECRET5@proxy:1";
+    UpstreamDefinition upstream;
+    upstream.name = "x";
+    upstream.sk = "sk-upstream-0123456789xyz";
+    upstream.proxy = "http://u:SECRET6@proxy:1";
+    settings.upstreams = {upstream};
+    const auto text = print_settings(settings);
+    CHECK(text.find("SECRET") == std::string::npos);
+    CHECK(text.find("short") == std::string::npos);
+    CHECK(text.find("0123456789") == std::string::npos);
+    CHECK_THAT(text, ContainsSubstring("sk-c…cdef"));
+    CHECK_THAT(text, ContainsSubstring("sk-u…9xyz"));
+}
+
+}  // namespace
+}  // namespace route::tests

@@ -1,0 +1,89 @@
+#include <boost/json.hpp>
+
+#include "tests/app/command_line.hpp"
+#include "tests/support/catch.hpp"
+
+namespace route::tests {
+namespace {
+
+TEST_CASE("explain says who would be tried, and why the others would not")
+{
+    CommandLine line;
+    line.configure(
+        "[[upstreams]]\nname = \"first\"\nsk = \"asis\"\nallow = [\"gpt-*\"]\nrename = { \"gpt-4\" = "
+        "\"gpt-4o\" }\n"
+        "[[upstreams]]\nname = \"second\"\nsk = \"asis\"\nallow = [\"claude-*\"]\n"
+        "[[upstreams]]\nname = \"third\"\nsk = \"asis\"\nenabled = false\n"
+        "[[upstreams]]\nname = \"fourth\"\nsk = \"asis\"\ndeny = [\"gpt-4\"]\n"
+        "[[upstreams]]\nname = \"fifth\"\nsk = \"env:ROUTE_TEST_UNSET\"\n"
+        "[[upstreams]]\nname = \"sixth\"\nsk = \"asis\"\npriority = -1\ntimeout = 9\n");
+    CHECK(line.ok({"explain", "--model", "gpt-4", "--stream"}) ==
+          "TRY  UPSTREAM  PRIORITY  MODEL   TIMEOUT  BY\n"
+          "  1  sixth           -1  gpt-4       9 s  its own timeout\n"
+          "  2  first            0  gpt-4o      5 s  timeouts.stream\n"
+          "\n"
+          "NOT TRIED  WHY\n"
+          "second     no entry of allow matches gpt-4\n"
+          "third      disabled\n"
+          "fourth     deny matches gpt-4\n"
+          "fifth      unusable: sk: environment variable ROUTE_TEST_UNSET is not set\n");
+    const auto json =
+        boost::json::parse(line.ok({"explain", "--model", "gpt-4", "--json", "--body-bytes", "200000"}));
+    CHECK(json.at("order").as_array().size() == 2);
+    CHECK(json.at("order").as_array()[1].at("by").as_string() == "timeouts.large_body");
+    CHECK(json.at("order").as_array()[1].at("timeout").as_int64() == 20);
+    CHECK(json.at("not_tried").as_array().size() == 4);
+}
+
+TEST_CASE("explain names the rule of each timeout")
+{
+    struct Row
+    {
+        const char* upstream;
+        std::vector<std::string> arguments;
+        const char* expected;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"", {}, "120 s  timeouts.single"},
+        {"", {"--stream", "--body-bytes", "200000"}, "120 s  timeouts.single"},
+        {"timeout = 7\n", {"--stream"}, "7 s  its own timeout"},
+        {"timeout = 7\nstream_timeout = 0.5\n", {"--stream"}, "0.5 s  its own stream_timeout"},
+        {"timeout = 7\nstream_timeout = 0.5\n", {}, "7 s  its own timeout"},
+    }));
+    CommandLine line;
+    line.configure(std::string{"[[upstreams]]\nsk = \"asis\"\n"} + row.upstream);
+    std::vector<std::string> arguments{"explain", "--model", "m"};
+    arguments.insert(arguments.end(), row.arguments.begin(), row.arguments.end());
+    CHECK_THAT(line.ok(arguments), ContainsSubstring(row.expected));
+}
+
+TEST_CASE("explain knows client keys without showing them")
+{
+    CommandLine line;
+    line.configure("[auth]\nkeys = [{ name = \"alice\", key = \"sk-alice-0123456789\" }]\n");
+    line.ok({"key", "add", "bob", "--value", "-"}, "sk-bob-0123456789");
+    const auto said = [&](const std::string& key, const std::string& input = "") {
+        const auto text = line.ok({"explain", "--model", "m", "--key", key}, input);
+        CHECK(text.find("0123456789") == std::string::npos);
+        return text.substr(0, text.find('\n'));
+    };
+    CHECK(said("alice") == "client key: alice (file)");
+    CHECK(said("-", "sk-alice-0123456789\n") == "client key: alice (file)");
+    CHECK(said("sk-bob-0123456789") == "client key: bob (database)");
+    CHECK(said("eve") == "client key: unknown: the request is refused with 403");
+    CHECK_THAT(line.ok({"explain", "--model", "m"}), ContainsSubstring("no upstream would be tried"));
+}
+
+TEST_CASE("explain resolves the database's references only where they may be")
+{
+    const Variable variable{"ROUTE_TEST_SK", "sk-resolved"};
+    CommandLine line;
+    CHECK(line({"upstream", "add", "--sk", "env:ROUTE_TEST_SK", "--name", "a"}).code == 0);
+    CHECK_THAT(line.ok({"explain", "--model", "m"}), ContainsSubstring("add it to secrets.env"));
+    line.configure("[secrets]\nenv = [\"ROUTE_TEST_SK\"]\n[failover]\norder = \"random\"\n");
+    CHECK_THAT(line.ok({"explain", "--model", "m"}),
+               ContainsSubstring("1  a") && ContainsSubstring("one draw"));
+}
+
+}  // namespace
+}  // namespace route::tests

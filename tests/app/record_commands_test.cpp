@@ -1,0 +1,182 @@
+#include <boost/json.hpp>
+#include <sstream>
+
+#include "core/uuid.hpp"
+#include "tests/app/command_line.hpp"
+#include "tests/support/catch.hpp"
+
+namespace route::tests {
+namespace {
+
+using std::chrono::milliseconds;
+
+const SystemTime first_time =
+    std::chrono::sys_days{std::chrono::year{2026} / 1 / 31} + std::chrono::hours{12};
+
+Record record_at(SystemTime time, std::uint64_t number)
+{
+    Record record;
+    record.request_id = uuid_v7(time, number, number);
+    record.created_at = time;
+    record.node = "host";
+    record.ip = "1.2.3.4";
+    record.key_name = "alice";
+    record.method = "POST";
+    record.path = "/v1/chat/completions";
+    record.authenticated = true;
+    return record;
+}
+
+Record good_record()
+{
+    auto record = record_at(first_time, 1);
+    record.model = "gpt-4o";
+    record.body = R"({"model":"gpt-4o"})";
+    record.status = 200;
+    record.upstream_name = "second";
+    record.response = "hello\x1b[31m";
+    record.elapsed_time = milliseconds{1500};
+    record.response_time = milliseconds{500};
+    record.prompt_tokens = 3;
+    record.completion_tokens = 4;
+    record.total_tokens = 7;
+    record.attempts.resize(2);
+    record.attempts[0].upstream_name = "first";
+    record.attempts[0].outcome = AttemptOutcome::connect;
+    record.attempts[0].error = "connection refused";
+    record.attempts[1].number = 2;
+    record.attempts[1].upstream_name = "second";
+    record.attempts[1].status = 200;
+    return record;
+}
+
+Record failed_record()
+{
+    auto record = record_at(first_time + std::chrono::hours{24}, 2);
+    record.model = "模型";
+    record.body = "needle";
+    record.status = 502;
+    record.outcome = RequestOutcome::upstream_error;
+    record.error = "every upstream failed";
+    return record;
+}
+
+void store(const CommandLine& line)
+{
+    const std::vector<Record> records{good_record(), failed_record()};
+    line.database().insert(records);
+}
+
+TEST_CASE("records are listed, newest first")
+{
+    CommandLine line;
+    store(line);
+    CHECK(
+        line.ok({"record", "list"}) ==
+        "ID  TIME                      STATUS  OUTCOME         MODEL   UPSTREAM      MS  TOKENS  ATTEMPTS\n"
+        " 2  2026-02-01T12:00:00.000Z     502  upstream_error  模型                 0.0                 0\n"
+        " 1  2026-01-31T12:00:00.000Z     200  ok              gpt-4o  second    1500.0       7         2\n");
+    const auto json = boost::json::parse(line.ok({"record", "list", "--json"})).as_array();
+    REQUIRE(json.size() == 2);
+    CHECK(json[0].at("id").as_int64() == 2);
+    CHECK(json[0].at("total_tokens").is_null());
+    CHECK(json[1].at("elapsed_time").as_int64() == 1'500'000'000);
+    CHECK(json[1].at("body").as_string() == R"({"model":"gpt-4o"})");
+    CHECK(boost::json::parse(line.ok({"record", "list", "--json", "--limit", "1"})).as_array().size() == 1);
+}
+
+TEST_CASE("records are filtered and exported as JSON lines, oldest first")
+{
+    CommandLine line;
+    store(line);
+    struct Row
+    {
+        std::vector<std::string> arguments;
+        std::vector<std::int64_t> ids;
+    };
+    const Row row = GENERATE(values<Row>({
+        {{}, {1, 2}},
+        {{"--limit", "1"}, {1}},
+        {{"--since", "2026-02-01"}, {2}},
+        {{"--until", "2026-02-01"}, {1}},
+        {{"--until", "2026-01-31T20:00:00+08:00"}, {}},
+        {{"--since", "2026-01-31T20:00:00+08:00"}, {1, 2}},
+        {{"--model", "gpt-4o"}, {1}},
+        {{"--upstream", "second"}, {1}},
+        {{"--key", "alice"}, {1, 2}},
+        {{"--key", "bob"}, {}},
+        {{"--status", "502"}, {2}},
+        {{"--outcome", "ok"}, {1}},
+        {{"--grep", "needle"}, {2}},
+        {{"--grep", "needle", "--status", "200"}, {}},
+    }));
+    std::vector<std::string> arguments = row.arguments;
+    arguments.insert(arguments.begin(), {"record", "export"});
+    std::istringstream lines{line.ok(arguments)};
+    std::vector<std::int64_t> ids;
+    for (std::string text; std::getline(lines, text);)
+        ids.push_back(boost::json::parse(text).at("id").as_int64());
+    CHECK(ids == row.ids);
+}
+
+TEST_CASE("one record is shown with its attempts and bodies")
+{
+    CommandLine line;
+    store(line);
+    for (const std::string& id : {std::string{"1"}, good_record().request_id}) {
+        const auto text = line.ok({"record", "show", id});
+        CHECK_THAT(text, ContainsSubstring("connection refused") && ContainsSubstring("gpt-4o"));
+        CHECK_THAT(text, ContainsSubstring("body:\n{\"model\":\"gpt-4o\"}\n") &&
+                             ContainsSubstring("response:\nhello"));
+        CHECK(text.find('\x1b') == std::string::npos);
+    }
+    const auto json = boost::json::parse(line.ok({"record", "show", "1", "--json"})).as_object();
+    const auto& attempts = json.at("attempts").as_array();
+    REQUIRE(attempts.size() == 2);
+    CHECK(attempts[0].at("outcome").as_string() == "connect");
+    CHECK(attempts[0].at("status").is_null());
+    CHECK(attempts[1].at("status").as_int64() == 200);
+    const auto missing = line({"record", "show", "no-such-id"});
+    CHECK(missing.code == 1);
+    CHECK(missing.err == "openai-api-route: there is no record no-such-id\n");
+}
+
+TEST_CASE("statistics")
+{
+    CommandLine line;
+    store(line);
+    CHECK_THAT(line.ok({"record", "stats"}), ContainsSubstring("gpt-4o  second"));
+    const auto json =
+        boost::json::parse(line.ok({"record", "stats", "--json", "--model", "gpt-4o"})).as_array();
+    REQUIRE(json.size() == 1);
+    CHECK(json[0].at("requests").as_int64() == 1);
+    CHECK(json[0].at("p95_time").as_int64() == 1'500'000'000);
+    CHECK(json[0].at("total_tokens").as_int64() == 7);
+}
+
+TEST_CASE("old records are pruned, whole or their bodies")
+{
+    CommandLine line;
+    store(line);
+    CHECK(line.ok({"record", "prune", "--until", "2026-02-01", "--bodies"}) == "emptied 1 records\n");
+    CHECK(line.database().find_record("1")->record.response.empty());
+    CHECK(line.database().find_record("2")->record.body == "needle");
+    CHECK(line.ok({"record", "prune", "--until", "2026-02-01"}) == "deleted 1 records\n");
+    CHECK_FALSE(line.database().find_record("1"));
+    CHECK(line.database().find_record("2"));
+}
+
+TEST_CASE("the last records, oldest of them first")
+{
+    CommandLine line;
+    CHECK(line.ok({"record", "tail", "--no-follow"}).empty());
+    store(line);
+    const auto text = line.ok({"record", "tail", "--no-follow"});
+    CHECK(text.find("1  2026-01-31T12:00:00.000Z  200  ok  gpt-4o  second  1500.0 ms  -\n") == 0);
+    CHECK_THAT(text, ContainsSubstring("every upstream failed"));
+    const auto last = line.ok({"record", "tail", "--no-follow", "--limit", "1", "--json"});
+    CHECK(boost::json::parse(last).at("id").as_int64() == 2);
+}
+
+}  // namespace
+}  // namespace route::tests

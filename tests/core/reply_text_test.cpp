@@ -1,0 +1,141 @@
+#include "core/reply_text.hpp"
+
+#include <string>
+#include <utility>
+
+#include "core/text.hpp"
+#include "tests/core/reply_samples.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace route;
+
+namespace {
+
+constexpr std::size_t no_limit = 1u << 20;
+
+ReplySummary summary_of(std::string_view stream, std::size_t max_text = no_limit)
+{
+    SseParser parser;
+    StreamReply reply{max_text};
+    parser.feed(stream, [&](const SseEvent& event) { reply.add(event); });
+    return reply.take();
+}
+
+std::string chunk(const std::string& delta)
+{
+    return R"(data: {"choices":[{"index":0,"delta":)" + delta + "}]}\n\n";
+}
+
+}  // namespace
+
+TEST_CASE("a stream says what its events say together")
+{
+    for (const auto& sample : reply_samples()) {
+        CAPTURE(sample.name);
+        const auto summary = summary_of(sample.stream);
+        CHECK(summary.text == sample.text);
+        CHECK_FALSE(summary.text_cut);
+        CHECK(summary.prompt_tokens == sample.prompt_tokens);
+        CHECK(summary.completion_tokens == sample.completion_tokens);
+        CHECK(summary.total_tokens == sample.total_tokens);
+        CHECK(summary.finish_reason == sample.finish_reason);
+    }
+}
+
+TEST_CASE("a stream's event lines may be missing")
+{
+    for (const auto& sample : reply_samples()) {
+        CAPTURE(sample.name);
+        StreamReply reply{no_limit};
+        SseParser parser;
+        parser.feed(sample.stream, [&](const SseEvent& event) { reply.add({"", event.data}); });
+        const auto summary = reply.take();
+        CHECK(summary.text == sample.text);
+        CHECK(summary.total_tokens == sample.total_tokens);
+        CHECK(summary.finish_reason == sample.finish_reason);
+    }
+}
+
+TEST_CASE("a stream's text is cut at every limit, its tokens are not lost")
+{
+    for (const auto& sample : reply_samples()) {
+        CAPTURE(sample.name);
+        for (std::size_t limit = 0; limit <= sample.text.size() + 1; ++limit) {
+            const auto summary = summary_of(sample.stream, limit);
+            REQUIRE(summary.text.size() <= limit);
+            REQUIRE(valid_utf8(summary.text));
+            REQUIRE(summary.text_cut == (limit < sample.text.size()));
+            REQUIRE(summary.total_tokens == sample.total_tokens);
+            REQUIRE(summary.finish_reason == sample.finish_reason);
+        }
+    }
+}
+
+TEST_CASE("content wins over refusal")
+{
+    CHECK(summary_of(chunk(R"({"refusal":"no"})") + chunk(R"({"content":"yes"})")).text == "yes");
+    CHECK(summary_of(chunk(R"({"refusal":"no","content":null})")).text == "no");
+}
+
+TEST_CASE("blanks around an event's JSON change nothing")
+{
+    CHECK(summary_of("data:  \t{\"choices\":[{\"delta\":{\"content\":\"a\"}}]} \n\n").text == "a");
+}
+
+TEST_CASE("content may come in parts, of which text counts")
+{
+    CHECK(summary_of(chunk(R"({"content":[{"type":"thinking","thinking":[]},{"type":"text","text":"a"}]})") +
+                     chunk(R"({"content":"b","reasoning_content":"hidden"})"))
+              .text == "ab");
+}
+
+TEST_CASE("tool calls without an index begin with a name")
+{
+    const auto stream = chunk(R"({"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{"}}]})") +
+                        chunk(R"({"tool_calls":[{"function":{"arguments":"}"}}]})") +
+                        chunk(R"({"tool_calls":[{"id":"b","function":{"name":"g","arguments":"{}"}}]})");
+    CHECK(summary_of(stream).text == R"({"name":"f","arguments":"{}"})"
+                                     "\n"
+                                     R"({"name":"g","arguments":"{}"})");
+}
+
+TEST_CASE("what a stream reply does not understand it passes over")
+{
+    const std::string noise =
+        "data: hello\n\ndata: [1,2]\n\ndata: {\"choices\n\ndata: {\"choices\":7,\"usage\":[]}\n\n"
+        "data: {\"choices\":[7,null,{\"index\":0,\"delta\":[]}],\"delta\":{\"text\":\"no\"}}\n\n"
+        "event: x\ndata: "
+        "{\"delta\":\"no\",\"item\":null,\"response\":3,\"message\":{},\"content_block\":\"\"}\n\n"
+        "data: "
+        "{\"usage\":{\"prompt_tokens\":1.5,\"completion_tokens\":\"x\",\"total_tokens\":99999999999999999999}"
+        "}\n\n";
+    const auto& sample = reply_samples().front();
+    const auto summary = summary_of(noise + sample.stream + noise);
+    CHECK(summary.text == sample.text);
+    CHECK(summary.prompt_tokens == sample.prompt_tokens);
+    CHECK(summary.total_tokens == sample.total_tokens);
+}
+
+TEST_CASE("tool calls without end take no memory without end")
+{
+    StreamReply reply{1000};
+    for (int i = 0; i < 20'000; ++i) {
+        const auto call = R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":)" + std::to_string(i) +
+                          R"(,"function":{"name":"f"}}]}}]})";
+        reply.add({"", call});
+    }
+    const auto summary = reply.take();
+    CHECK(summary.text.size() <= 1000);
+    CHECK(summary.text_cut);
+}
+
+TEST_CASE("a stream reply is empty once taken, and may be moved")
+{
+    StreamReply reply{no_limit};
+    reply.add({"", R"({"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]})"});
+    StreamReply moved{std::move(reply)};
+    CHECK(moved.take().text == "a");
+    const auto again = moved.take();
+    CHECK(again.text.empty());
+    CHECK(again.finish_reason.empty());
+}

@@ -1,0 +1,133 @@
+#include "core/request_facts.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tests/support/catch.hpp"
+
+using namespace route;
+
+namespace {
+
+/// In memory that ends where the padding ends, which holds what would mislead a parser.
+Result<RequestFacts> facts_of(std::string_view body, std::string_view content_type = "application/json")
+{
+    constexpr std::string_view misleading = "}]\",:\"model\":1";
+    std::vector<char> bytes(body.begin(), body.end());
+    for (std::size_t i = 0; i < body_padding; ++i)
+        bytes.push_back(misleading[i % misleading.size()]);
+    return read_request_facts(content_type, {bytes.data(), body.size()});
+}
+
+}  // namespace
+
+TEST_CASE("model and stream are read from JSON")
+{
+    struct Row
+    {
+        std::string body;
+        std::string model;
+        bool stream;
+        std::string token;
+    };
+    const Row rows[]{
+        {R"({"model":"gpt-4o","stream":true})", "gpt-4o", true, R"("gpt-4o")"},
+        {R"({"stream":false,"model":"gpt-4o"})", "gpt-4o", false, R"("gpt-4o")"},
+        {"\r\n\t {\n \"model\" : \"gpt-4o\" \n, \"x\": [1,{\"model\":\"no\"}] } \n", "gpt-4o", false,
+         R"("gpt-4o")"},
+        {R"({"mod\u0065l":"g","\u0073tream":true})", "g", true, R"("g")"},
+        {R"({"model":"a\"b\u00e4\n","messages":[{"model":"x","stream":true}]})", "a\"b\u00e4\n", false,
+         R"("a\"b\u00e4\n")"},
+        {R"({"model":"","stream":"true"})", "", false, R"("")"},
+        {R"({"model":"m","stream":true,"stream":false})", "m", false, R"("m")"},
+        {R"({"metadata":{"model":"no"},"models":["no"],"Model":"no","model":"m"})", "m", false, R"("m")"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.body);
+        const auto facts = facts_of(row.body).value();
+        CHECK(facts.model == row.model);
+        CHECK(facts.stream == row.stream);
+        CHECK(facts.model_is_json);
+        CHECK(row.body.substr(facts.model_begin, facts.model_end - facts.model_begin) == row.token);
+        // The content type of a JSON body is often wrong.
+        CHECK(facts_of(row.body, "text/plain").value().model == row.model);
+    }
+}
+
+TEST_CASE("bodies without a model")
+{
+    for (const auto* body : {"",
+                             " ",
+                             "{",
+                             "{}",
+                             "[]",
+                             "null",
+                             "\"model\"",
+                             "[{\"model\":\"m\"}]",
+                             R"({"model":null})",
+                             R"({"model":1})",
+                             R"({"model":["m"]})",
+                             R"({"model":{"model":"m"}})",
+                             R"({"input":{"model":"m"}})",
+                             R"({"model":"m")",
+                             R"({"model":"m"}})",
+                             R"({"model":"m"} {})",
+                             R"({"model":"m",})",
+                             R"({"model":"m" "x":1})",
+                             R"({"model":"m)",
+                             R"({"model":"\ud800"})",
+                             R"({"model":"m","mod\x":1})",
+                             R"({"model":"m","x":})",
+                             R"({"model":)",
+                             R"({"model"})",
+                             R"({"model":"m",x:1})",
+                             "{\"model\":\"\n\"}",
+                             "{\"model\":\"\xff\"}",
+                             "\xEF\xBB\xBF{\"model\":\"m\"}",
+                             "model=m"}) {
+        CAPTURE(body);
+        const auto facts = facts_of(body);
+        REQUIRE(facts.has_value());
+        CHECK_FALSE(facts->model.has_value());
+    }
+}
+
+TEST_CASE("stream is read although there is no model")
+{
+    CHECK(facts_of(R"({"stream":true})").value().stream);
+    CHECK(facts_of(R"({"model":7,"stream":true})").value().stream);
+}
+
+TEST_CASE("two top-level models are refused")
+{
+    for (const auto* body :
+         {R"({"model":"a","model":"a"})", R"({"model":"a","messages":[{"content":"x"}],"mod\u0065l":"b"})",
+          R"({"\u006dodel":1,"stream":true,"model":"b"})", R"({"model":null,"model":null})"}) {
+        CAPTURE(body);
+        const auto facts = facts_of(body);
+        REQUIRE(facts.has_error());
+        CHECK(facts.error().reason == "two top-level 'model' members");
+    }
+}
+
+TEST_CASE("a renamed model leaves every other byte as it was")
+{
+    const std::string body = "{ \"a\" : 1.0e+2 ,\"model\" :  \"x\" , \"b\":\"\\u00e4\" }";
+    const auto facts = facts_of(body).value();
+    CHECK(rename_model(body, facts, "y\"\n\u00e4") ==
+          "{ \"a\" : 1.0e+2 ,\"model\" :  \"y\\\"\\n\u00e4\" , \"b\":\"\\u00e4\" }");
+    CHECK(rename_model(body, facts, "") == "{ \"a\" : 1.0e+2 ,\"model\" :  \"\" , \"b\":\"\\u00e4\" }");
+}
+
+TEST_CASE("large and deep bodies")
+{
+    const std::string large =
+        R"({"messages":[{"content":")" + std::string(3u << 20, 'x') + R"("}],"model":"m"})";
+    CHECK(facts_of(large).value().model == "m");
+    const std::string deep =
+        R"({"a":)" + std::string(100'000, '[') + std::string(100'000, ']') + R"(,"model":"m"})";
+    CHECK(facts_of(deep).value().model == "m");
+    const std::string open = R"({"model":"m","a":)" + std::string(100'000, '[') + "}";
+    CHECK_FALSE(facts_of(open).value().model.has_value());
+}

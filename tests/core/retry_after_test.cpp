@@ -1,0 +1,68 @@
+#include "core/failover_policy.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace route;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Sun, 06 Nov 1994 08:49:37 GMT
+constexpr std::chrono::system_clock::time_point now{784111777s};
+
+std::optional<std::int64_t> seconds(std::string_view value, std::chrono::system_clock::time_point when = now)
+{
+    const auto wait = parse_retry_after(value, when);
+    return wait ? std::optional<std::int64_t>{wait->count()} : std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("Retry-After in seconds")
+{
+    CHECK(seconds("0") == 0);
+    CHECK(seconds("120") == 120);
+    CHECK(seconds(" \t7 ") == 7);
+    CHECK(seconds("007") == 7);
+    CHECK(seconds("4294967295") == 365 * 86400);
+    CHECK(seconds("99999999999999999999999") == 365 * 86400);
+    for (const auto* bad : {"", " ", "-1", "+1", "1.5", "1s", "1 2", "0x10", "soon", "1,2"}) {
+        CAPTURE(bad);
+        CHECK_FALSE(seconds(bad));
+    }
+    CHECK_FALSE(seconds(std::string(1000, '1')));
+}
+
+TEST_CASE("Retry-After as a date, in each of the three forms of RFC 9110 5.6.7")
+{
+    for (const auto* date :
+         {"Sun, 06 Nov 1994 08:50:37 GMT", "Sunday, 06-Nov-94 08:50:37 GMT", "Sun Nov  6 08:50:37 1994"}) {
+        CAPTURE(date);
+        CHECK(seconds(date) == 60);
+        CHECK(seconds(date, now + 1ms) == 60);
+        CHECK(seconds(date, now + 60s) == 0);
+        CHECK_FALSE(seconds(date, now + 61s));
+    }
+    CHECK(seconds("Tue Nov 15 08:49:37 1994") == 9 * 86400);
+    CHECK(seconds("Thu, 29 Feb 1996 00:00:00 GMT") == 365 * 86400);
+    CHECK(seconds("Fri, 31 Dec 9999 23:59:59 GMT") == 365 * 86400);
+}
+
+TEST_CASE("a two-digit year more than fifty years ahead is past")
+{
+    const std::chrono::sys_days today{std::chrono::year{2026} / 1 / 31};
+    CHECK(seconds("Saturday, 31-Jan-26 00:01:00 GMT", today) == 60);
+    CHECK(seconds("Friday, 31-Jan-76 00:01:00 GMT", today) == 365 * 86400);
+    CHECK_FALSE(seconds("Monday, 31-Jan-77 00:01:00 GMT", today));
+    CHECK_FALSE(seconds("Sunday, 06-Nov-94 08:50:37 GMT", today));
+}
+
+TEST_CASE("what is no date is unreadable")
+{
+    for (const auto* bad :
+         {"Sun, 06 Nov 1994 08:50:37", "Sun, 06 Nov 1994 08:50:37 CET", "Sun, 06 Nov 1994 08:50:37 GMT x",
+          "Sun, 31 Feb 1995 08:50:37 GMT", "Sun, 06 Foo 1995 08:50:37 GMT", "Sun, 06 Nov 1995 25:50:37 GMT",
+          "Sun, 06 Nov", "1995-11-06T08:50:37Z"}) {
+        CAPTURE(bad);
+        CHECK_FALSE(seconds(bad));
+    }
+}

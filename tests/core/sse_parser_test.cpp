@@ -1,0 +1,248 @@
+#include "core/sse_parser.hpp"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/support/catch.hpp"
+
+using namespace route;
+using namespace std::string_literals;
+
+namespace {
+
+using Events = std::vector<std::pair<std::string, std::string>>;  // type, data
+
+void feed(SseParser& parser, std::string_view bytes, Events& events)
+{
+    parser.feed(bytes, [&](const SseEvent& event) { events.emplace_back(event.type, event.data); });
+}
+
+struct Row
+{
+    std::string bytes;
+    Events events;
+};
+
+const std::vector<Row>& rows()
+{
+    static const std::vector<Row> all{
+        {"", {}},
+        {"data: a\n\n", {{"", "a"}}},
+        {"data:a\n\ndata: b\n\n", {{"", "a"}, {"", "b"}}},
+        {"data: a\r\n\r\ndata: b\r\n\r\n", {{"", "a"}, {"", "b"}}},
+        {"data: a\r\rdata: b\r\r", {{"", "a"}, {"", "b"}}},
+        {"data: a\r\n\rdata: b\r\n\n", {{"", "a"}, {"", "b"}}},
+        {"data: a\n\r\ndata: b\r\r\n", {{"", "a"}, {"", "b"}}},
+        {"\xEF\xBB\xBF"
+         "data: a\n\n\xEF\xBB\xBF"
+         "data: b\n\n",
+         {{"", "a"}}},
+        {"event: x\ndata: a\n\ndata: b\n\n", {{"x", "a"}, {"", "b"}}},
+        {"data: a\nevent:y\nevent: x\n\n", {{"x", "a"}}},
+        {"event: x\n\ndata: a\n\n", {{"", "a"}}},
+        {"data: a\ndata: b\ndata:\ndata\n\n", {{"", "a\nb\n\n"}}},
+        {"data\n\ndata\ndata\n\ndata:", {{"", ""}, {"", "\n"}}},
+        {"data:  a \n\n", {{"", " a "}}},
+        {": ping\n\n:\n: x\ndata: a\n: y\n\n", {{"", "a"}}},
+        {"id: 7\nretry: 9\nfoo: bar\ndata: a\nfoo\n\n", {{"", "a"}}},
+        {"id: 7\n\n\n\ndata: a\n\n", {{"", "a"}}},
+        {"data: a\n\ndata: cut\n", {{"", "a"}}},
+        {"dat: a\nDATA: b\n data: c\n\n", {}},
+        {"data: a:b: c\n\n", {{"", "a:b: c"}}},
+        {"data: \u00e4\u6f22\U0001F600\n\n", {{"", "\u00e4\u6f22\U0001F600"}}},
+        {"data: a\0b\n\n"s, {{"", "a\0b"s}}},
+        {"event: x\r\ndata: {\"a\":1}\r\n: c\r\ndata: z\r\n\r\ndata: [DONE]\r\n\r\n",
+         {{"x", "{\"a\":1}\nz"}, {"", "[DONE]"}}},
+    };
+    return all;
+}
+
+/// at_boundary() after each prefix that came in one piece.
+std::vector<bool> boundaries(const std::string& bytes)
+{
+    std::vector<bool> result;
+    for (std::size_t size = 0; size <= bytes.size(); ++size) {
+        SseParser parser;
+        Events events;
+        feed(parser, std::string_view{bytes}.substr(0, size), events);
+        result.push_back(parser.at_boundary());
+    }
+    return result;
+}
+
+}  // namespace
+
+TEST_CASE("bytes become events")
+{
+    for (const auto& row : rows()) {
+        CAPTURE(row.bytes);
+        SseParser parser;
+        Events events;
+        feed(parser, row.bytes, events);
+        CHECK(events == row.events);
+    }
+}
+
+TEST_CASE("a stream split at every byte gives the same events and boundaries")
+{
+    for (const auto& row : rows()) {
+        CAPTURE(row.bytes);
+        const auto expected = boundaries(row.bytes);
+        SseParser parser;
+        Events events;
+        for (std::size_t i = 0; i < row.bytes.size(); ++i) {
+            feed(parser, std::string_view{row.bytes}.substr(i, 1), events);
+            REQUIRE(parser.at_boundary() == expected[i + 1]);
+        }
+        CHECK(events == row.events);
+    }
+}
+
+TEST_CASE("a stream split at every pair of bytes gives the same events and boundaries")
+{
+    for (const auto& row : rows()) {
+        const std::string_view bytes{row.bytes};
+        const auto expected = boundaries(row.bytes);
+        for (std::size_t first = 0; first <= bytes.size(); ++first) {
+            for (std::size_t second = first; second <= bytes.size(); ++second) {
+                SseParser parser;
+                Events events;
+                feed(parser, bytes.substr(0, first), events);
+                feed(parser, bytes.substr(first, second - first), events);
+                const bool at_second = parser.at_boundary();
+                feed(parser, bytes.substr(second), events);
+                if (events != row.events || at_second != expected[second] ||
+                    parser.at_boundary() != expected[bytes.size()])
+                    FAIL("split at " << first << " and " << second << " of " << row.bytes);
+            }
+        }
+    }
+    SUCCEED();
+}
+
+TEST_CASE("where an event may be put in")
+{
+    struct At
+    {
+        std::string bytes;
+        bool boundary;
+    };
+    const At table[]{
+        {"", true},
+        {"data: a\n\n", true},
+        {"data: a\r\n\r\n", true},
+        {"data: a\r\n\r", true},
+        {"data: a\n", false},
+        {"data: a\r", false},
+        {"data: a\r\n", false},
+        {"data: a", false},
+        {"data: a\n\nd", false},
+        {"data: a\n\n: ping", false},
+        {"data: a\n\n: ping\n", true},
+        {"data: a\n\n: ping\n\n", true},
+        {"data: a\n: ping\n", false},
+        {"data: a\n\nevent: x\n", false},
+        {"data: a\n\nid: 1\n", false},
+        {"\n\n", true},
+        {"\xEF\xBB\xBF", true},
+        {"\xEF\xBB", false},
+        {"\xEF\xBB\xBF\xEF\xBB\xBF", false},
+    };
+    for (const auto& row : table) {
+        CAPTURE(row.bytes);
+        CHECK(boundaries(row.bytes).back() == row.boundary);
+    }
+}
+
+TEST_CASE("an event in one piece is not copied")
+{
+    const std::string bytes = "event: x\ndata: abc\n\n";
+    SseParser parser;
+    std::size_t at = 0;
+    parser.feed(bytes, [&](const SseEvent& event) {
+        at = static_cast<std::size_t>(event.data.data() - bytes.data());
+    });
+    CHECK(at == bytes.find("abc"));
+}
+
+TEST_CASE("a parser may be moved between two pieces")
+{
+    SseParser parser;
+    Events events;
+    feed(parser, "event: x\ndata: a\ndat", events);
+    SseParser moved{std::move(parser)};
+    feed(moved, "a: b\n\n", events);
+    CHECK(events == Events{{"x", "a\nb"}});
+}
+
+TEST_CASE("an event that is too long is delivered cut, however it comes")
+{
+    const std::string line(SseParser::max_event / 2 + 100, 'x');
+    const std::string inputs[]{
+        "event: t\ndata: " + std::string(SseParser::max_event + 5000, 'x') + "\n\ndata: next\n\n",
+        "event: t\ndata: " + line + "\ndata: " + line + "\ndata: " + line + "\nevent: u\n\ndata: next\n\n",
+        "event: " + std::string(SseParser::max_event, 't') + "\ndata: " + line + "\n\ndata: next\n\n",
+        ": " + std::string(SseParser::max_event * 2, 'c') + "\ndata: a\n\ndata: next\n\n",
+    };
+    for (const auto& bytes : inputs) {
+        SseParser whole;
+        Events expected;
+        feed(whole, bytes, expected);
+        REQUIRE(expected.size() == 2);
+        CHECK(expected[0].second.size() <= SseParser::max_event);
+        CHECK(expected[1].second == "next");
+        for (const std::size_t step : {1009u, 65'536u, 700'001u}) {
+            SseParser parser;
+            Events events;
+            for (std::size_t at = 0; at < bytes.size(); at += step)
+                feed(parser, std::string_view{bytes}.substr(at, step), events);
+            CHECK(events == expected);
+            CHECK(parser.at_boundary());
+        }
+    }
+}
+
+TEST_CASE("a stream of bare CRs takes no quadratic time")
+{
+    std::string bytes;
+    for (int i = 0; i < 200'000; ++i)
+        bytes += "data: a\r\r";
+    SseParser parser;
+    std::size_t count = 0;
+    parser.feed(bytes, [&](const SseEvent&) { ++count; });
+    CHECK(count == 200'000);
+}
+
+TEST_CASE("what the first events of a stream mean")
+{
+    struct Meaning
+    {
+        SseEvent event;
+        EventMeaning meaning;
+    };
+    const Meaning table[]{
+        {{"", "[DONE]"}, EventMeaning::done},
+        {{"", " [DONE] "}, EventMeaning::done},
+        {{"", ""}, EventMeaning::data},
+        {{"", "hello"}, EventMeaning::data},
+        {{"error", "{}"}, EventMeaning::error},
+        {{"error", ""}, EventMeaning::error},
+        {{"", R"({"type":"error","message":"x"})"}, EventMeaning::error},
+        {{"", R"({"message":"x","type":"error"})"}, EventMeaning::error},
+        {{"message", R"({"error":{"message":"x"}})"}, EventMeaning::error},
+        {{"", R"( {"id":"x","error":"text"})"}, EventMeaning::error},
+        {{"", R"({"error":false})"}, EventMeaning::error},
+        {{"", R"({"error":null,"choices":[]})"}, EventMeaning::data},
+        {{"", R"({"choices":[{"error":{"a":1},"delta":{"type":"error"}}]})"}, EventMeaning::data},
+        {{"", R"({"type":"response.created","response":{"error":null}})"}, EventMeaning::data},
+        {{"", R"({"type":null})"}, EventMeaning::data},
+        {{"", R"({"error":{"message":)"}, EventMeaning::data},
+        {{"", R"(["error"])"}, EventMeaning::data},
+        {{"ping", R"({"type": "ping"})"}, EventMeaning::data},
+    };
+    for (const auto& row : table) {
+        CAPTURE(row.event.type, row.event.data);
+        CHECK(meaning_of(row.event) == row.meaning);
+    }
+}

@@ -1,0 +1,68 @@
+"""Holds every #include against the arrows between the rooms. Prints what breaks them; exit code 1 if anything does."""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# Which rooms' headers a room may include, beside its own.
+MAY_USE = {
+    "core": set(),
+    "core/net": {"core"},
+    "storage": {"core"},
+    "metrics": {"core"},
+    "notify": {"core", "core/net"},
+    "app": {"core", "core/net", "storage", "metrics", "notify"},
+    "tests": {"core", "core/net", "storage", "metrics", "notify", "app"},
+}
+
+# What only some rooms may touch: a pattern in angle brackets, and the rooms it belongs to.
+BELONGS_TO = [
+    # Beast's names of fields and statuses are values, not I/O.
+    (r"boost/(asio|beast(?!/http/(field|status|verb)\.hpp))|sys/socket\.h|netinet/|arpa/|netdb\.h|sys/epoll\.h", {"core/net", "notify", "app", "tests"}),
+    (r"SQLiteCpp/|sqlite3\.h|pqxx/|libpq-fe\.h", {"storage", "tests"}),
+    (r"prometheus/", {"metrics", "tests"}),
+    (r"toml\+\+/|CLI/", {"app", "tests"}),
+    (r"fstream|filesystem|iostream|thread|mutex|condition_variable|unistd\.h|fcntl\.h|spdlog/", set(MAY_USE) - {"core"}),
+]
+
+# core/ decides with what it is given: it reads no clock.
+CLOCK_READ = re.compile(r"_clock::now\s*\(")
+INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
+
+
+def room_of(path: str) -> str | None:
+    return next((room for room in sorted(MAY_USE, key=len, reverse=True) if path.startswith(room + "/")), None)
+
+
+def complaints(file: pathlib.Path):
+    room = room_of(file.relative_to(ROOT).as_posix())
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        where = f"{file.relative_to(ROOT)}:{number}"
+        include = INCLUDE.match(line)
+        if include and include[1]:
+            used = room_of(include[1])
+            if used is None:
+                yield f'{where}: "{include[1]}" is not written from the root of the project'
+            elif used != room and used not in MAY_USE[room]:
+                yield f"{where}: {room} may not use {used} ({include[1]})"
+        if include and include[2]:
+            for pattern, rooms in BELONGS_TO:
+                if re.match(pattern, include[2]) and room not in rooms:
+                    yield f"{where}: <{include[2]}> does not belong in {room}"
+        if room == "core" and CLOCK_READ.search(line):
+            yield f"{where}: core reads no clock: time comes in as a parameter"
+
+
+def main() -> int:
+    files = [file for room in MAY_USE for suffix in ("cpp", "hpp") for file in (ROOT / room).rglob(f"*.{suffix}")]
+    found = sorted({complaint for file in files for complaint in complaints(file)})
+    for complaint in found:
+        print(complaint)
+    print(f"{len(set(files))} files, {len(found)} against the arrows")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+#include <string>
+
+#include "tests/net/stage.hpp"
+
+// Which upstream is tried first after failures.
+
+namespace route::test {
+
+namespace {
+
+Script failing(unsigned status, Headers headers = json_headers)
+{
+    return script::reply(status, headers, upstream_error("no"));
+}
+
+Settings with_cooldown_after(int failures)
+{
+    Settings settings = patient_settings();
+    settings.failover.cooldown = Seconds{600};
+    settings.failover.cooldown_after = failures;
+    return settings;
+}
+
+/// The upstream tried first for one more request.
+std::string tried_first(Stage& stage)
+{
+    const std::size_t before = stage.router().records().size();
+    stage.ask(chat_request());
+    return stage.record(before).attempts.at(0).upstream_name;
+}
+
+}  // namespace
+
+TEST_CASE("failures in a row put an upstream behind the others")
+{
+    Stage stage{{failing(500), script::chat_reply("hello")}, with_cooldown_after(3)};
+    CHECK(tried_first(stage) == "first");
+    CHECK(tried_first(stage) == "first");
+    CHECK(tried_first(stage) == "first");
+    CHECK(tried_first(stage) == "second");
+    CHECK(stage.first().requests().size() == 3);
+}
+
+TEST_CASE("an upstream in cooldown is tried last, not left out")
+{
+    const Script once_well{
+        step::read_request(), step::send(reply_text(200, json_headers, chat_reply("hello"))),
+        step::read_request(), step::send(reply_text(404, json_headers, upstream_error("no")))};
+    const Script first_badly{
+        step::read_request(), step::send(reply_text(500, json_headers, upstream_error("no"))),
+        step::read_request(), step::send(reply_text(200, json_headers, chat_reply("back"))),
+        step::read_request(), step::send(reply_text(200, json_headers, chat_reply("again")))};
+    Stage stage{{first_badly, once_well}, with_cooldown_after(1)};
+    CHECK(stage.ask(chat_request()).body() == chat_reply("hello"));
+    CHECK(stage.ask(chat_request()).body() == chat_reply("back"));
+    const auto& attempts = stage.record(1).attempts;
+    REQUIRE(attempts.size() == 2);
+    CHECK(attempts[0].upstream_name == "second");
+    CHECK(attempts[1].upstream_name == "first");
+    CHECK(tried_first(stage) == "first");
+}
+
+TEST_CASE("all in cooldown: they keep their order")
+{
+    Stage stage{{failing(500), failing(502)}, with_cooldown_after(1)};
+    CHECK(tried_first(stage) == "first");
+    CHECK(tried_first(stage) == "first");
+    CHECK(stage.first().requests().size() == 2);
+    CHECK(stage.second().requests().size() == 2);
+}
+
+TEST_CASE("a success ends the run of failures")
+{
+    const auto fails = step::send(reply_text(500, json_headers, "no"));
+    const auto succeeds = step::send(reply_text(200, json_headers, chat_reply("hello")));
+    Script script;
+    for (const auto& answer : {fails, succeeds, fails, fails}) {
+        script.push_back(step::read_request());
+        script.push_back(answer);
+    }
+    Stage stage{{script, script::chat_reply("hello")}, with_cooldown_after(2)};
+    for (int request = 0; request < 4; ++request) {
+        CHECK(tried_first(stage) == "first");
+    }
+    CHECK(tried_first(stage) == "second");
+}
+
+TEST_CASE("which failures count")
+{
+    struct Case
+    {
+        unsigned status;
+        bool counts;
+        bool counts_asis;
+    };
+    const auto [status, counts, counts_asis] = GENERATE(values<Case>({
+        {302, true, true},
+        {400, false, false},
+        {401, true, false},
+        {403, true, false},
+        {404, false, false},
+        {408, true, true},
+        {409, false, false},
+        {422, false, false},
+        {429, true, false},
+        {500, true, true},
+        {503, true, true},
+    }));
+    const bool asis = GENERATE(false, true);
+    CAPTURE(status, asis);
+    Stage stage{{failing(status), script::chat_reply("hello")}, with_cooldown_after(1)};
+    if (asis) {
+        stage.change([](auto& definitions) { definitions[0].sk = "asis"; });
+    }
+    CHECK(tried_first(stage) == "first");
+    const bool cools_down = asis ? counts_asis : counts;
+    CHECK(tried_first(stage) == (cools_down ? "second" : "first"));
+}
+
+TEST_CASE("broken connections and timeouts count")
+{
+    Settings settings = with_cooldown_after(1);
+    settings.timeouts.default_ = Seconds{0.05};
+    const auto script =
+        GENERATE_COPY(values<Script>({script::reset_after_request(), script::silence(), script::half_head(),
+                                      script::wrong_length(), script::garbage()}));
+    Stage stage{{script, script::chat_reply("hello")}, settings};
+    CHECK(tried_first(stage) == "first");
+    CHECK(tried_first(stage) == "second");
+}
+
+TEST_CASE("Retry-After of 429 and 503 starts a cooldown at once")
+{
+    struct Case
+    {
+        unsigned status;
+        std::string value;
+        std::string next;
+    };
+    const auto [status, value, next] = GENERATE(values<Case>({
+        {429, "600", "second"},
+        {503, "600", "second"},
+        {503, "Fri, 31 Dec 2999 23:59:59 GMT", "second"},
+        {429, "soon", "first"},
+        {429, "0", "first"},
+        {500, "600", "first"},
+        {404, "600", "first"},
+    }));
+    CAPTURE(status, value);
+    Headers headers = json_headers;
+    headers.emplace_back("Retry-After", value);
+    Stage stage{{failing(status, headers), script::chat_reply("hello")}, with_cooldown_after(3)};
+    CHECK(tried_first(stage) == "first");
+    CHECK(tried_first(stage) == next);
+}
+
+TEST_CASE("cooldown can be switched off")
+{
+    Settings settings = with_cooldown_after(1);
+    settings.failover.cooldown = Seconds{0};
+    Stage stage{{failing(500), script::chat_reply("hello")}, settings};
+    CHECK(tried_first(stage) == "first");
+    CHECK(tried_first(stage) == "first");
+}
+
+TEST_CASE("a client that goes away is no failure of the upstream")
+{
+    Stage stage{{script::silence(), script::chat_reply("hello")}, with_cooldown_after(1)};
+    const auto client = stage.connect();
+    client->send(chat_request());
+    stage.run_until([&] { return stage.first().requests().size() == 1; });
+    client->close();
+    CHECK(stage.record().outcome == RequestOutcome::client_closed);
+    stage.first().play(script::chat_reply("hello"));
+    CHECK(tried_first(stage) == "first");
+}
+
+}  // namespace route::test

@@ -1,0 +1,57 @@
+import pytest
+
+from fakes.router import BINARY, Router
+from fakes.upstream import FakeUpstream
+
+
+def pytest_sessionstart(session):
+    if not BINARY.exists():
+        pytest.exit(f"{BINARY} is not built (ROUTER_BINARY names another)", 4)
+
+
+@pytest.fixture
+def make_upstream():
+    """Upstreams that end with the test."""
+    made = []
+
+    def make(*scripts, **kwargs) -> FakeUpstream:
+        made.append(FakeUpstream(*scripts, **kwargs))
+        return made[-1]
+
+    yield make
+    for upstream in made:
+        upstream.close()
+
+
+@pytest.fixture
+def upstream(make_upstream) -> FakeUpstream:
+    return make_upstream()
+
+
+@pytest.fixture
+def make_router(tmp_path):
+    """Routers that end with the test, all in one directory."""
+    made = []
+
+    def make() -> Router:
+        made.append(Router(tmp_path))
+        return made[-1]
+
+    yield make
+    for router in made:
+        router.end()
+
+
+@pytest.fixture
+def router(make_router) -> Router:
+    return make_router()
+
+
+@pytest.fixture
+def route(router):
+    """route(upstream…, table={…}…): the router, configured and serving."""
+
+    def start(*upstreams, arguments=(), environment=None, **tables) -> Router:
+        return router.configure(upstreams, **tables).start(*arguments, environment=environment)
+
+    return start

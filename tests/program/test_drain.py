@@ -1,0 +1,97 @@
+"""SIGTERM: what was begun is finished, and then it ends."""
+
+import signal
+import time
+
+import pytest
+
+from fakes.client import Client, chat, request
+from fakes.upstream import END, SSE_HEAD, Gate, chunk, event, reply, silence
+
+
+def slow_stream(gate):
+    def script(connection, _):
+        connection.send(SSE_HEAD + chunk(event({"n": 1})))
+        gate.wait()
+        connection.send(chunk(event({"n": 2})) + END)
+
+    return script
+
+
+@pytest.mark.instrumented
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_requests_in_flight_finish_before_it_ends(route, make_upstream, number):
+    gate = Gate()
+    router = route(make_upstream(slow_stream(gate)))
+    with router.client() as client, router.client() as idle:
+        idle.ask("/v1/metrics", method="GET")
+        client.send(request(body=chat(stream=True)))
+        client.read_head()
+        assert client.read_chunk() == event({"n": 1})
+        before = len(router.lines)
+        router.signal(number)
+        router.wait_for_line("shutting down", after=before)
+        assert idle.closed()
+        with pytest.raises(OSError):
+            Client(router.address, 2).close()
+        assert router.process.poll() is None
+        gate.open()
+        assert client.read_chunk() == event({"n": 2})
+        assert client.read_chunk() == b""
+        assert client.closed()
+    assert router.wait() == 0
+    assert router.only_record()["outcome"] == "ok"
+
+
+def test_a_reply_that_begins_during_the_drain_closes_its_connection(route, make_upstream):
+    gate = Gate()
+
+    def script(connection, seen):
+        gate.wait()
+        reply()(connection, seen)
+
+    upstream = make_upstream(script)
+    router = route(upstream)
+    with router.client() as client, router.client() as other:
+        client.send(request())
+        upstream.wait_for_requests()
+        other.send(b"GET /readyz HTTP/1.1\r\nHost: r\r\n")
+        router.signal(signal.SIGTERM)
+        router.wait_for_line("shutting down")
+        gate.open()
+        answer = client.read_response()
+        assert (answer.status, answer.header("connection")) == (200, "close")
+        assert client.closed()
+    assert router.wait() == 0
+
+
+def test_a_second_signal_ends_at_once(route, make_upstream):
+    upstream = make_upstream(silence)
+    router = route(upstream)
+    with router.client() as client:
+        client.send(request())
+        upstream.wait_for_requests()
+        router.signal(signal.SIGTERM)
+        router.wait_for_line("shutting down")
+        router.signal(signal.SIGTERM)
+        router.wait(5)
+
+
+def test_a_drain_ends_in_time(route, make_upstream):
+    upstream = make_upstream(silence)
+    router = route(upstream, server={"drain": 0.5})
+    with router.client() as client:
+        client.send(request())
+        upstream.wait_for_requests()
+        started = time.monotonic()
+        router.stop(seconds=10)
+        assert time.monotonic() - started < 6
+    assert len(router.records()) == 1
+
+
+def test_a_second_router_takes_over_the_port(route, upstream, make_router):
+    old = route(upstream, server={"listen": "127.0.0.1:0"})
+    new = make_router()
+    new.start("--addr", f"127.0.0.1:{old.address[1]}")
+    assert old.stop() == 0
+    assert new.ask().status == 200

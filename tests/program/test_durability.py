@@ -1,0 +1,138 @@
+"""No record is lost: killed under load, locked out of its database, restarted in between."""
+
+import sqlite3
+import threading
+import time
+
+import pytest
+
+from fakes.client import Broken
+from fakes.router import INSTRUMENTED, eventually
+from fakes.upstream import END, SSE_HEAD, chunk, event, reply
+
+
+class Load:
+    """Clients that ask until they are told to stop, and remember which replies they saw whole."""
+
+    def __init__(self, router, clients=8):
+        self.router = router
+        self.seen: list[str] = []
+        self.failed: list[str] = []
+        self.slowest = 0.0
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def _ask(self):
+        try:
+            with self.router.client() as client:
+                while not self.stopping.is_set():
+                    started = time.monotonic()
+                    answer = client.ask()
+                    self.slowest = max(self.slowest, time.monotonic() - started)
+                    (self.seen if answer.status == 200 else self.failed).append(answer.header("x-request-id"))
+        except (Broken, OSError) as error:
+            if not self.stopping.is_set():
+                self.failed.append(str(error))
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(20)
+            assert not thread.is_alive()
+        return self
+
+
+def stored_ids(router) -> list[str]:
+    return [row["request_id"] for row in router.sql("SELECT request_id FROM records")]
+
+
+@pytest.mark.parametrize("durability", ["batch", "commit"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
+def test_kill_9_under_load(route, make_upstream, make_router, durability, streamed):
+    script = reply()
+    if streamed:
+        def script(connection, _):
+            connection.send(SSE_HEAD + chunk(event({"choices": [{"index": 0, "delta": {"content": "x"}}]})) + END)
+    router = route(make_upstream(script), records={"durability": durability, "flush": 50}, server={"threads": 2})
+    lost = []
+    for _ in range(2 if INSTRUMENTED else 5):
+        load = Load(router)
+        eventually(lambda: len(load.seen) > 200, 30)
+        at_kill = len(load.seen)
+        load.stopping.set()
+        router.process.kill()
+        router.wait()
+        load.stop()
+        router = make_router().start()
+        # Starting brings what is in the outbox to the database.
+        eventually(lambda: router.metric("openai_api_route_outbox_records") == 0)
+        ids = stored_ids(router)
+        assert len(ids) == len(set(ids))
+        lost.append((len(set(load.seen) - set(ids)), at_kill))
+        assert router.sql("PRAGMA integrity_check")[0][0] == "ok"
+        assert router.sql("SELECT count(*) FROM attempts")[0][0] == len(ids)
+    if durability == "commit":
+        assert [missing for missing, _ in lost] == [0] * len(lost)
+    else:
+        # What was asked in the last flush interval, and a little for the commit itself.
+        assert all(missing < total / 2 for missing, total in lost), lost
+
+
+def test_a_locked_database_delays_nobody_and_loses_nothing(route, upstream):
+    router = route(upstream, records={"durability": "batch"})
+    router.ask()
+    holder = sqlite3.connect(router.database, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    load = Load(router, clients=4)
+    time.sleep(10)
+    during = len(load.seen)
+    assert router.get("/readyz", key=None).status == 200
+    holder.execute("ROLLBACK")
+    holder.close()
+    load.stop()
+    assert load.failed == []
+    assert during > 500
+    assert load.slowest < 2
+    eventually(lambda: len(stored_ids(router)) >= len(load.seen) + 1, 30)
+    ids = stored_ids(router)
+    assert len(ids) == len(set(ids)) and set(load.seen) <= set(ids)
+    assert router.metric("openai_api_route_records_dropped_total") == 0
+    assert router.metric("openai_api_route_outbox_records") == 0
+
+
+def test_with_commit_a_locked_database_costs_at_most_a_second(route, upstream):
+    router = route(upstream)
+    router.ask()
+    holder = sqlite3.connect(router.database, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    answers = [router.ask() for _ in range(3)]
+    router.process.kill()
+    router.wait()
+    holder.execute("ROLLBACK")
+    holder.close()
+    router.start()
+    eventually(lambda: {answer.header("x-request-id") for answer in answers} <= set(stored_ids(router)))
+
+
+def test_records_wait_in_the_outbox_across_a_restart(route, upstream, make_router):
+    router = route(upstream, records={"durability": "batch"})
+    router.ask()
+    holder = sqlite3.connect(router.database, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    answers = [router.ask() for _ in range(20)]
+    assert router.stop() == 0
+    holder.execute("ROLLBACK")
+    holder.close()
+    again = make_router().start()
+    eventually(lambda: {answer.header("x-request-id") for answer in answers} <= set(stored_ids(again)))
+
+
+def test_a_broken_database_is_said_and_nothing_is_overwritten(router, upstream):
+    router.configure([upstream])
+    router.database.write_bytes(b"this is no database at all" * 100)
+    router.start(ready=False)
+    assert router.wait() == 1
+    assert b"db.sqlite" in router.stderr
+    assert router.database.read_bytes().startswith(b"this is no database")

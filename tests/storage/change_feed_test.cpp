@@ -1,0 +1,129 @@
+#include "storage/sqlite/change_feed.hpp"
+
+#include <condition_variable>
+#include <mutex>
+
+#include "tests/storage/databases.hpp"
+#include "tests/storage/samples.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace route;
+using namespace route::storage;
+using namespace route::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// What a feed told, for a test to wait for.
+class Told
+{
+  public:
+    ChangeFeed::OnChange listener()
+    {
+        return [this](const Known& known) {
+            const std::lock_guard lock{mutex_};
+            told_.push_back(known);
+            changed_.notify_all();
+        };
+    }
+
+    /// The `number`th thing told (from 1); fails when nothing comes.
+    Known wait_for(std::size_t number)
+    {
+        std::unique_lock lock{mutex_};
+        REQUIRE(changed_.wait_for(lock, 10s, [&] { return told_.size() >= number; }));
+        return told_[number - 1];
+    }
+
+    std::size_t count()
+    {
+        const std::lock_guard lock{mutex_};
+        return told_.size();
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<Known> told_;
+};
+
+UpstreamDefinition definition_of(const std::string& sk)
+{
+    UpstreamDefinition definition;
+    definition.sk = sk;
+    return definition;
+}
+
+SqliteOptions options_of(const SqliteDatabase& database)
+{
+    SqliteOptions options;
+    options.path = database.path();
+    return options;
+}
+
+}  // namespace
+
+TEST_CASE("a feed tells of upstreams and keys, by whomever they are changed")
+{
+    SqliteDatabase database;
+    auto repository = database.open();
+    Told told;
+    SqliteChangeFeed feed{options_of(database), {}, told.listener(), 1ms};
+    repository.add_upstream(definition_of("sk-1"));
+    CHECK(told.wait_for(1).upstreams.at(0).sk == "sk-1");
+    repository.add_client_key("alice", hash_key("a"));
+    CHECK(told.wait_for(2).keys.at(0).name == "alice");
+    database.execute("UPDATE openai_upstreams SET priority = 5");
+    CHECK(told.wait_for(3).upstreams.at(0).priority == 5);
+    feed.stop();
+    CHECK_FALSE(feed.failing());
+}
+
+TEST_CASE("a feed tells what changed before it began, and nothing that is known")
+{
+    SqliteDatabase database;
+    auto repository = database.open();
+    repository.add_upstream(definition_of("sk-1"));
+    Told told;
+    SECTION("known")
+    {
+        SqliteChangeFeed feed{options_of(database), {repository.upstreams(), {}}, told.listener(), 1ms};
+        // Records change the file, and nothing of this.
+        const auto record = sample_record(1);
+        repository.insert(std::span{&record, 1});
+        repository.add_upstream(definition_of("sk-2"));
+        CHECK(told.wait_for(1).upstreams.size() == 2);
+        CHECK(told.count() == 1);
+    }
+    SECTION("changed before")
+    {
+        SqliteChangeFeed feed{options_of(database), {}, told.listener(), 1h};
+        CHECK(told.wait_for(1).upstreams.size() == 1);
+    }
+}
+
+TEST_CASE("a feed stops at once, however long its interval is")
+{
+    SqliteDatabase database;
+    auto repository = database.open();
+    SqliteChangeFeed feed{options_of(database), {}, [](const Known&) {}, 1h};
+    feed.stop();
+}
+
+TEST_CASE("a feed keeps what it knows while the file is away")
+{
+    SqliteDatabase database;
+    auto repository = database.open();
+    repository.add_upstream(definition_of("sk-1"));
+    Told told;
+    SqliteChangeFeed feed{options_of(database), {repository.upstreams(), {}}, told.listener(), 1ms};
+    std::filesystem::rename(database.path(), database.path() + ".moved");
+    while (!feed.failing())
+        std::this_thread::yield();
+    std::filesystem::rename(database.path() + ".moved", database.path());
+    while (feed.failing())
+        std::this_thread::yield();
+    CHECK(told.count() == 0);
+    repository.add_upstream(definition_of("sk-2"));
+    CHECK(told.wait_for(1).upstreams.size() == 2);
+}

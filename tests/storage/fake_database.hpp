@@ -1,0 +1,158 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "storage/connecting.hpp"
+
+namespace route::test {
+
+using namespace std::chrono_literals;
+
+/// Lets a test wait for what another thread does.
+class Bell
+{
+  public:
+    /// Changes what `until` looks at, and rings.
+    template <class F>
+    void ring(F&& change)
+    {
+        const std::lock_guard lock{mutex_};
+        change();
+        changed_.notify_all();
+    }
+    void ring()
+    {
+        ring([] {});
+    }
+
+    /// False when it has not come true within ten seconds.
+    template <class F>
+    [[nodiscard]] bool until(F&& condition)
+    {
+        std::unique_lock lock{mutex_};
+        return changed_.wait_for(lock, 10s, condition);
+    }
+
+    template <class F>
+    auto look(F&& at)
+    {
+        const std::lock_guard lock{mutex_};
+        return at();
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+};
+
+/// A database whose failures are scripted. Shared by the connections made to it.
+class FakeDatabase
+{
+  public:
+    using Rule = std::function<void(std::span<const Record>)>;
+
+    storage::Connector connector()
+    {
+        return [this]() -> std::unique_ptr<storage::RecordStore> {
+            bell_.ring([&] { ++connections_; });
+            run(open_rule_, {});
+            return std::make_unique<Connection>(*this);
+        };
+    }
+
+    /// Called by each opening (without records) or insert; throws what the database would.
+    void on_open(Rule rule)
+    {
+        bell_.ring([&] { open_rule_ = std::move(rule); });
+    }
+    void on_insert(Rule rule)
+    {
+        bell_.ring([&] { insert_rule_ = std::move(rule); });
+    }
+
+    static Rule failing(storage::StorageError::Kind kind)
+    {
+        return [kind](auto) { throw storage::StorageError{kind, "scripted"}; };
+    }
+    void goes_away() { on_insert(failing(storage::StorageError::Kind::unavailable)); }
+    void comes_back() { on_insert({}); }
+
+    std::vector<std::string> ids()
+    {
+        return bell_.look([&] { return ids_; });
+    }
+    std::vector<std::size_t> batches()
+    {
+        return bell_.look([&] { return batches_; });
+    }
+    int connections()
+    {
+        return bell_.look([&] { return connections_; });
+    }
+    std::vector<std::string> pruned()
+    {
+        return bell_.look([&] { return pruned_; });
+    }
+    [[nodiscard]] bool wait_for_records(std::size_t count)
+    {
+        return bell_.until([&] { return ids_.size() >= count; });
+    }
+    [[nodiscard]] bool wait_for_prunes(std::size_t count)
+    {
+        return bell_.until([&] { return pruned_.size() >= count; });
+    }
+
+  private:
+    class Connection final : public storage::RecordStore
+    {
+      public:
+        explicit Connection(FakeDatabase& database) : database_{database} {}
+        void insert(std::span<const Record> records) override { database_.insert(records); }
+        storage::PruneStep prune_step(SystemTime, std::size_t) override { return database_.prune("records"); }
+        storage::PruneStep prune_bodies_step(SystemTime, std::size_t) override
+        {
+            return database_.prune("bodies");
+        }
+
+      private:
+        FakeDatabase& database_;
+    };
+
+    void run(const Rule& rule, std::span<const Record> records)
+    {
+        const auto copy = bell_.look([&] { return rule; });
+        if (copy)
+            copy(records);
+    }
+
+    void insert(std::span<const Record> records)
+    {
+        run(insert_rule_, records);
+        bell_.ring([&] {
+            batches_.push_back(records.size());
+            for (const auto& record : records)
+                if (std::find(ids_.begin(), ids_.end(), record.request_id) == ids_.end())
+                    ids_.push_back(record.request_id);
+        });
+    }
+
+    storage::PruneStep prune(const std::string& what)
+    {
+        bell_.ring([&] { pruned_.push_back(what); });
+        return {1, bell_.look([&] { return pruned_.size() % 2 == 0; })};
+    }
+
+    Bell bell_;
+    Rule open_rule_;
+    Rule insert_rule_;
+    int connections_ = 0;
+    std::vector<std::string> ids_;
+    std::vector<std::size_t> batches_;
+    std::vector<std::string> pruned_;
+};
+
+}  // namespace route::test

@@ -1,0 +1,144 @@
+#include "storage/open.hpp"
+
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <sstream>
+
+#include "storage/outbox.hpp"
+#include "tests/storage/databases.hpp"
+#include "tests/storage/samples.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace route;
+using namespace route::storage;
+using namespace route::test;
+
+namespace {
+
+StorageSettings settings_in(const TempDir& directory)
+{
+    StorageSettings settings;
+    settings.sqlite = directory / "db.sqlite";
+    settings.outbox = directory / "outbox.sqlite";
+    return settings;
+}
+
+/// What is logged while it lives.
+class LogCapture
+{
+  public:
+    LogCapture() : previous_{spdlog::default_logger()}
+    {
+        spdlog::set_default_logger(
+            std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
+    }
+    ~LogCapture() { spdlog::set_default_logger(previous_); }
+
+    std::string text() const { return text_.str(); }
+
+  private:
+    std::shared_ptr<spdlog::logger> previous_;
+    std::ostringstream text_;
+};
+
+}  // namespace
+
+TEST_CASE("a start makes the database and reads it")
+{
+    TempDir directory;
+    const auto settings = settings_in(directory);
+    {
+        const auto started = start(settings);
+        REQUIRE(started.repository);
+        CHECK(started.known == Known{});
+        CHECK_FALSE(started.ever_had_upstream);
+        UpstreamDefinition definition;
+        definition.sk = "sk-1";
+        started.repository->add_upstream(definition);
+        started.repository->add_first_client_key("first", hash_key("secret"));
+    }
+    const auto started = start(settings);
+    CHECK(started.known.upstreams.size() == 1);
+    CHECK(started.known.keys.size() == 1);
+    CHECK(started.ever_had_upstream);
+    CHECK_FALSE(std::filesystem::exists(settings.outbox));
+}
+
+TEST_CASE("the public default key of v0.3.0 is warned of at each start")
+{
+    TempDir directory;
+    const auto settings = settings_in(directory);
+    open_repository(settings)->add_client_key("v0.3.0", hash_key("woshimima"));
+    for (int i = 0; i < 2; ++i) {
+        const LogCapture log;
+        start(settings);
+        CHECK_THAT(log.text(), ContainsSubstring("woshimima"));
+    }
+}
+
+TEST_CASE("a start without the database takes what was last known, if anything")
+{
+    TempDir directory;
+    auto settings = settings_in(directory);
+    settings.sqlite = directory / "no-such-directory/db.sqlite";
+    CHECK_THROWS_AS(start(settings), StorageError);
+    Known known;
+    known.keys.push_back({1, "alice", hash_key("a"), ""});
+    remember(settings.outbox, known);
+    const auto started = start(settings);
+    CHECK_FALSE(started.repository);
+    CHECK(started.known == known);
+    CHECK(started.ever_had_upstream);
+}
+
+TEST_CASE("the record writer's connection makes no file")
+{
+    TempDir directory;
+    const auto settings = settings_in(directory);
+    CHECK_THROWS_AS(record_connector(settings)(), StorageError);
+    CHECK_FALSE(std::filesystem::exists(settings.sqlite));
+    start(settings);
+    const auto record = sample_record(1);
+    record_connector(settings)()->insert(std::span{&record, 1});
+    CHECK(open_repository(settings)->find_record(record.request_id));
+}
+
+TEST_CASE("without a database nothing is kept and nothing is followed")
+{
+    TempDir directory;
+    Settings settings;
+    settings.storage = settings_in(directory);
+    settings.storage.backend = Backend::none;
+    const auto started = start(settings.storage);
+    REQUIRE(started.repository);
+    const auto record = sample_record(1);
+    started.repository->insert(std::span{&record, 1});
+    CHECK_FALSE(started.repository->find_record(record.request_id));
+    CHECK_THROWS_AS(started.repository->add_client_key("alice", hash_key("a")), StorageError);
+    CHECK(follow(settings.storage, {}, [](const Known&) {}) == nullptr);
+    CHECK(writer_options(settings).outbox.empty());
+    settings.storage.backend = Backend::sqlite;
+    CHECK(writer_options(settings).outbox == settings.storage.outbox);
+    CHECK_FALSE(std::filesystem::exists(settings.storage.sqlite));
+}
+
+TEST_CASE("a change is followed from what the start gave")
+{
+    TempDir directory;
+    const auto settings = settings_in(directory);
+    auto started = start(settings);
+    std::mutex mutex;
+    std::condition_variable changed;
+    Known told;
+    const auto feed = follow(settings, started.known, [&](const Known& known) {
+        const std::lock_guard lock{mutex};
+        told = known;
+        changed.notify_all();
+    });
+    started.repository->add_client_key("alice", hash_key("a"));
+    std::unique_lock lock{mutex};
+    CHECK(changed.wait_for(lock, std::chrono::seconds{10}, [&] { return told.keys.size() == 1; }));
+    lock.unlock();
+    feed->stop();
+}

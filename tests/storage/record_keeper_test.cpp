@@ -1,0 +1,324 @@
+#include "storage/record_keeper.hpp"
+
+#include <boost/json.hpp>
+
+#include "tests/storage/fake_database.hpp"
+#include "tests/storage/samples.hpp"
+#include "tests/storage/tempdir.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace route;
+using namespace route::storage;
+using namespace route::test;
+
+namespace {
+
+using Kind = StorageError::Kind;
+
+/// A keeper over a fake database and a real outbox, with a clock that the test turns.
+class Kept
+{
+  public:
+    explicit Kept(FakeDatabase& database, const std::string& outbox_name = "outbox.sqlite")
+        : outbox_path{directory / outbox_name},
+          keeper{database.connector(), outbox_path, timing(), hooks(),
+                 [this] { bell_.ring([&] { ++woken_; }); }}
+    {
+    }
+
+    static WriterTiming timing()
+    {
+        WriterTiming timing;
+        timing.first_prune = 1h;
+        return timing;
+    }
+
+    /// Lets the connection that is being made be made, and the keeper see it.
+    void connect()
+    {
+        REQUIRE(bell_.until([&] { return woken_ > seen_; }));
+        ++seen_;
+        tend();
+    }
+
+    /// Lets the time of the next try pass, and the new connection be made.
+    void retry()
+    {
+        now += 10s;
+        tend();
+        connect();
+    }
+
+    RecordKeeper::TimePoint tend() { return keeper.tend(now); }
+
+    std::size_t keep(const std::vector<Record>& records) { return keeper.keep(records, now); }
+
+    RecordKeeper::TimePoint now = std::chrono::steady_clock::now();
+    TempDir directory;
+    std::string outbox_path;
+    std::size_t written = 0;
+    std::size_t dropped = 0;
+    int rejected = 0;
+
+  private:
+    WriterHooks hooks()
+    {
+        WriterHooks hooks;
+        hooks.on_written = [this](std::size_t records, Nanoseconds) { written += records; };
+        hooks.on_dropped = [this](std::size_t records) { dropped += records; };
+        hooks.on_rejected = [this] { ++rejected; };
+        return hooks;
+    }
+
+    Bell bell_;
+    int woken_ = 0;
+    int seen_ = 0;
+
+  public:
+    RecordKeeper keeper;
+};
+
+std::vector<Record> samples(std::uint64_t from, std::uint64_t count)
+{
+    std::vector<Record> records;
+    for (auto i = from; i < from + count; ++i)
+        records.push_back(sample_record(i));
+    return records;
+}
+
+std::vector<std::string> ids_of(std::uint64_t from, std::uint64_t count)
+{
+    std::vector<std::string> ids;
+    for (auto i = from; i < from + count; ++i)
+        ids.push_back(request_id(i));
+    return ids;
+}
+
+}  // namespace
+
+TEST_CASE("records go to the database")
+{
+    FakeDatabase database;
+    Kept kept{database};
+    CHECK(kept.keeper.starting());
+    CHECK(kept.keep(samples(0, 1)) == 0);  // it may still wait
+    kept.connect();
+    CHECK_FALSE(kept.keeper.starting());
+    CHECK(kept.keep(samples(0, 3)) == 3);
+    CHECK(database.ids() == ids_of(0, 3));
+    CHECK(kept.written == 3);
+    CHECK(kept.keeper.degraded().empty());
+    CHECK_FALSE(std::filesystem::exists(kept.outbox_path));
+}
+
+TEST_CASE("a transaction is bounded in rows and in bytes")
+{
+    FakeDatabase database;
+    Kept kept{database};
+    kept.connect();
+    kept.keep(samples(0, 2500));
+    CHECK(database.batches() == std::vector<std::size_t>{1000, 1000, 500});
+    auto large = samples(3000, 3);
+    for (auto& record : large)
+        record.body.assign(5u << 20, 'x');
+    kept.keep(large);
+    CHECK(database.batches() == std::vector<std::size_t>{1000, 1000, 500, 2, 1});
+}
+
+TEST_CASE(
+    "while the database is away records go to the outbox, and from there to it when it is back, once each")
+{
+    FakeDatabase database;
+    Kept kept{database};
+    kept.connect();
+    kept.keep(samples(0, 2));
+    const auto kind = GENERATE(Kind::unavailable, Kind::broken);
+    database.on_insert(FakeDatabase::failing(kind));
+    CHECK(kept.keep(samples(2, 3)) == 3);
+    CHECK(kept.keeper.outbox_records() == 3);
+    CHECK(kept.keeper.taking());
+    CHECK_THAT(kept.keeper.degraded(), ContainsSubstring("3 wait in the outbox"));
+
+    kept.retry();  // still away
+    CHECK(kept.keep(samples(5, 1)) == 1);
+    CHECK(kept.keeper.outbox_records() == 4);
+
+    database.comes_back();
+    kept.retry();
+    CHECK(kept.keeper.degraded().empty());
+    CHECK(kept.keeper.outbox_records() == 0);
+    CHECK(kept.keep(samples(6, 1)) == 1);
+    CHECK(database.ids() == ids_of(0, 7));
+    CHECK(kept.written == 7);
+}
+
+TEST_CASE("the waits between tries double up to a bound")
+{
+    FakeDatabase database;
+    database.on_open(FakeDatabase::failing(Kind::unavailable));
+    Kept kept{database};
+    std::vector<std::chrono::milliseconds> waits;
+    for (int i = 0; i < 6; ++i) {
+        kept.connect();
+        const auto next = kept.tend();
+        waits.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(next - kept.now));
+        kept.now = next;
+        kept.tend();
+    }
+    CHECK(waits == std::vector<std::chrono::milliseconds>{500ms, 1000ms, 2000ms, 4000ms, 5000ms, 5000ms});
+    CHECK(database.connections() == 7);
+}
+
+TEST_CASE("a database that can be opened but not written to is not back")
+{
+    FakeDatabase database;
+    database.on_open(FakeDatabase::failing(Kind::unavailable));
+    Kept kept{database};
+    kept.connect();
+    database.on_open({});
+    database.goes_away();
+    SECTION("with records waiting")
+    {
+        kept.keep(samples(0, 1));
+        kept.retry();
+        CHECK(kept.keeper.outbox_records() == 1);
+        CHECK_FALSE(kept.keeper.on_trial());
+    }
+    SECTION("without")
+    {
+        kept.retry();
+        CHECK(kept.keeper.on_trial());
+        kept.keep({});
+        CHECK_FALSE(kept.keeper.on_trial());
+    }
+    CHECK_FALSE(kept.keeper.degraded().empty());
+    database.comes_back();
+    kept.retry();
+    kept.keep({});
+    CHECK(kept.keeper.degraded().empty());
+}
+
+TEST_CASE("the outbox of an earlier run is emptied into the database, without what is there already")
+{
+    FakeDatabase database;
+    TempDir directory;
+    Kept first{database};
+    first.connect();
+    first.keep(samples(0, 2));
+    {
+        // As after a kill between the insert into the database and the erasure from the outbox.
+        Outbox outbox{first.directory / "earlier.sqlite"};
+        outbox.insert(samples(1, 2500));
+    }
+    WriterTiming timing;
+    Bell bell;
+    bool woken = false;
+    RecordKeeper keeper{database.connector(), first.directory / "earlier.sqlite", timing, {}, [&] {
+                            bell.ring([&] { woken = true; });
+                        }};
+    CHECK(keeper.outbox_records() == 2500);
+    REQUIRE(bell.until([&] { return woken; }));
+    int calls = 0;
+    while (keeper.tend(first.now) <= first.now)
+        REQUIRE(++calls < 10);
+    CHECK(keeper.outbox_records() == 0);
+    CHECK(database.ids() == ids_of(0, 2501));
+}
+
+TEST_CASE("a record that is refused by itself is set aside and holds up nothing")
+{
+    FakeDatabase database;
+    Kept kept{database};
+    kept.connect();
+    const auto kind = GENERATE(Kind::rejected, Kind::conflict);
+    const auto refused =
+        GENERATE(std::set<std::uint64_t>{0}, std::set<std::uint64_t>{9}, std::set<std::uint64_t>{3, 4, 7});
+    const FakeDatabase::Rule refuse = [&](std::span<const Record> records) {
+        for (const auto number : refused)
+            for (const auto& record : records)
+                if (record.request_id == request_id(number))
+                    throw StorageError{kind, "scripted refusal"};
+    };
+    database.on_insert(refuse);
+    SECTION("on its way into the database")
+    {
+        CHECK(kept.keep(samples(0, 10)) == 10);
+    }
+    SECTION("on its way from the outbox")
+    {
+        database.goes_away();
+        kept.keep(samples(0, 10));
+        database.on_insert(refuse);
+        kept.retry();
+        CHECK(kept.keeper.outbox_records() == 0);
+    }
+    CHECK(database.ids().size() == 10 - refused.size());
+    CHECK(kept.rejected == static_cast<int>(refused.size()));
+    CHECK(kept.dropped == 0);
+    const auto path = kept.directory / "rejected-records.jsonl";
+    CHECK(mode_of(path) == 0600);
+    std::ifstream file{path};
+    std::set<std::uint64_t> found;
+    for (std::string line; std::getline(file, line);) {
+        const auto object = boost::json::parse(line).as_object();
+        CHECK(object.at("reason") == "scripted refusal");
+        CHECK(object.at("response") == "hello");
+        CHECK(object.at("created_at") == "2026-01-31T12:00:00.123Z");
+        CHECK(object.at("attempts").as_array().size() == 2);
+        found.insert(std::stoull(std::string{object.at("client_request_id").as_string().c_str()}.substr(7)));
+    }
+    CHECK(found == refused);
+}
+
+TEST_CASE("when neither the database nor the outbox takes records they stay where they are")
+{
+    FakeDatabase database;
+    Kept kept{database, "no-such-directory/outbox.sqlite"};
+    kept.connect();
+    database.goes_away();
+    CHECK(kept.keep(samples(0, 2)) == 0);
+    CHECK_FALSE(kept.keeper.taking());
+    CHECK_THAT(kept.keeper.degraded(), ContainsSubstring("neither"));
+    SECTION("the outbox comes back first")
+    {
+        std::filesystem::create_directory(kept.directory / "no-such-directory");
+        kept.now += 1s;
+        CHECK(kept.keep(samples(0, 2)) == 2);
+        CHECK(kept.keeper.outbox_records() == 2);
+    }
+    SECTION("the database comes back first")
+    {
+        database.comes_back();
+        kept.retry();
+        CHECK(kept.keeper.on_trial());
+        CHECK(kept.keep(samples(0, 2)) == 2);
+        CHECK(database.ids() == ids_of(0, 2));
+    }
+    CHECK(kept.keeper.taking());
+}
+
+TEST_CASE("older records and bodies are pruned, a step at a time, while the database is there")
+{
+    FakeDatabase database;
+    Kept kept{database};
+    kept.connect();
+    kept.keeper.retain(Seconds{3600}, {});
+    kept.now += 2h;
+    CHECK(kept.tend() <= kept.now);  // the first step says that there is more
+    CHECK(kept.tend() > kept.now);
+    CHECK(database.pruned() == std::vector<std::string>{"records", "records"});
+    kept.keeper.retain({}, Seconds{60});
+    kept.now += 2h;
+    kept.tend();
+    CHECK(database.pruned().back() == "bodies");
+}
+
+TEST_CASE("nothing is pruned unless it is asked for")
+{
+    FakeDatabase database;
+    Kept kept{database};
+    kept.connect();
+    kept.now += 100h;
+    kept.tend();
+    CHECK(database.pruned().empty());
+}

@@ -1,0 +1,92 @@
+#include "storage/record_queue.hpp"
+
+#include <thread>
+#include <vector>
+
+#include "storage/sleeper.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace route;
+using namespace route::storage;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::unique_ptr<QueuedRecord> queued(std::string ip, std::size_t number)
+{
+    auto record = std::make_unique<QueuedRecord>();
+    record->record.ip = std::move(ip);
+    record->bytes = number;
+    return record;
+}
+
+}  // namespace
+
+TEST_CASE("a queue gives in the order in which it was given")
+{
+    RecordQueue queue;
+    CHECK(queue.empty());
+    for (std::size_t i = 0; i < 5; ++i)
+        queue.push(queued("", i));
+    std::string order;
+    queue.take_all([&](auto record) { order += std::to_string(record->bytes); });
+    CHECK(order == "01234");
+    CHECK(queue.empty());
+    queue.push(queued("", 7));  // freed with the queue
+}
+
+TEST_CASE("four producers lose nothing, keep their order and never leave the taker asleep")
+{
+    constexpr std::size_t producers = 4;
+    constexpr std::size_t each = 5000;
+    RecordQueue queue;
+    Sleeper sleeper;
+    std::vector<std::thread> threads;
+    for (std::size_t p = 0; p < producers; ++p)
+        threads.emplace_back([&, p] {
+            for (std::size_t i = 0; i < each; ++i) {
+                queue.push(queued(std::to_string(p), i));
+                sleeper.wake(Sleeper::Call::any);
+            }
+        });
+    std::vector<std::size_t> next(producers, 0);
+    std::size_t taken = 0;
+    bool in_order = true;
+    while (taken < producers * each) {
+        sleeper.sleep(Sleeper::Call::any, Sleeper::TimePoint::max(), [&] { return !queue.empty(); });
+        queue.take_all([&](auto record) {
+            in_order = in_order && record->bytes == next[std::stoul(record->record.ip)]++;
+            ++taken;
+        });
+    }
+    for (auto& thread : threads)
+        thread.join();
+    CHECK(in_order);
+    CHECK(queue.empty());
+}
+
+TEST_CASE("a sleeper sleeps until its time, or until what is urgent")
+{
+    Sleeper sleeper;
+    const auto never = [] { return false; };
+    const auto start = std::chrono::steady_clock::now();
+    sleeper.sleep(Sleeper::Call::any, start + 5ms, never);
+    CHECK(std::chrono::steady_clock::now() >= start + 5ms);
+
+    std::atomic<bool> asleep{false};
+    std::atomic<bool> woken{false};
+    std::thread thread{[&] {
+        sleeper.sleep(Sleeper::Call::urgent, Sleeper::TimePoint::max(), [&] {
+            asleep = true;
+            return false;
+        });
+        woken = true;
+    }};
+    while (!asleep)
+        std::this_thread::yield();
+    sleeper.wake(Sleeper::Call::any);
+    CHECK_FALSE(woken);
+    sleeper.wake(Sleeper::Call::urgent);
+    thread.join();
+    CHECK(woken);
+}

@@ -1,0 +1,207 @@
+#include "storage/null_repository.hpp"
+#include "tests/storage/databases.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace route;
+using namespace route::storage;
+using namespace route::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+UpstreamDefinition full_definition()
+{
+    UpstreamDefinition definition;
+    definition.name = "azure";
+    definition.sk = "sk-one";
+    definition.endpoint = "https://azure.example.com/v1";
+    definition.priority = 3;
+    definition.weight = 5;
+    definition.timeout = 2.5s;
+    definition.stream_timeout = 1s;
+    definition.allow = {"gpt-*", "o1 \"quoted\""};
+    definition.deny = {"gpt-3*"};
+    definition.rename = {{"gpt-4", "my-gpt-4"}};
+    definition.proxy = "http://proxy:3128";
+    definition.enabled = false;
+    return definition;
+}
+
+UpstreamDefinition small_definition(const std::string& sk, const std::string& name = "")
+{
+    UpstreamDefinition definition;
+    definition.sk = sk;
+    definition.name = name;
+    return definition;
+}
+
+StorageError::Kind kind_thrown(const std::function<void()>& function)
+{
+    try {
+        function();
+    } catch (const StorageError& error) {
+        return error.kind();
+    }
+    FAIL("nothing was thrown");
+    return {};
+}
+
+KeyHash hash_of(unsigned char byte)
+{
+    KeyHash hash;
+    hash.fill(byte);
+    return hash;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("an upstream is read back as it was added", "", SqliteDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    CHECK_FALSE(repository.ever_had_upstream());
+    auto definition = full_definition();
+    definition.id = repository.add_upstream(definition);
+    CHECK(repository.upstreams() == std::vector{definition});
+    CHECK(repository.ever_had_upstream());
+}
+
+TEMPLATE_TEST_CASE("an endpoint and a key make a complete upstream in SQL", "", SqliteDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    database.execute(
+        "INSERT INTO openai_upstreams (sk, endpoint) VALUES ('sk-two', 'https://api.example.com/v1')");
+    auto expected = small_definition("sk-two");
+    expected.id = 1;
+    expected.endpoint = "https://api.example.com/v1";
+    CHECK(repository.upstreams() == std::vector{expected});
+}
+
+TEMPLATE_TEST_CASE("NULL in a column of an upstream means its default", "", SqliteDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    database.execute(
+        "INSERT INTO openai_upstreams (sk, endpoint, timeout, name, priority, weight, stream_timeout, allow, "
+        "deny, rename,"
+        " proxy, enabled, created_at) VALUES ('sk-two', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
+        "NULL, NULL, NULL,"
+        " NULL)");
+    auto expected = small_definition("sk-two");
+    expected.id = 1;
+    CHECK(repository.upstreams() == std::vector{expected});
+}
+
+TEMPLATE_TEST_CASE("a row whose lists are no JSON is left out, the others are not", "", SqliteDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    repository.add_upstream(small_definition("sk-good"));
+    const auto* broken =
+        GENERATE("allow) VALUES ('x', '[\"a\"'", "deny) VALUES ('x', '[1]'", "deny) VALUES ('x', '{}'",
+                 "rename) VALUES ('x', '[]'", "rename) VALUES ('x', '{\"a\":1}'");
+    database.execute(std::string{"INSERT INTO openai_upstreams (sk, "} + broken + ")");
+    const auto upstreams = repository.upstreams();
+    REQUIRE(upstreams.size() == 1);
+    CHECK(upstreams.front().sk == "sk-good");
+}
+
+TEMPLATE_TEST_CASE("upstreams come by priority, then by id", "", SqliteDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    auto late = small_definition("sk-late");
+    late.priority = 1;
+    repository.add_upstream(late);
+    repository.add_upstream(small_definition("sk-b"));
+    repository.add_upstream(small_definition("sk-c"));
+    auto first = small_definition("sk-first");
+    first.priority = -1;
+    repository.add_upstream(first);
+    std::string order;
+    for (const auto& upstream : repository.upstreams())
+        order += upstream.sk + " ";
+    CHECK(order == "sk-first sk-b sk-c sk-late ");
+}
+
+TEMPLATE_TEST_CASE("a taken name or endpoint is a conflict that is named", "", SqliteDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    repository.add_upstream(small_definition("sk-1", "one"));
+    CHECK_THROWS_WITH(repository.add_upstream(small_definition("sk-2", "one")),
+                      ContainsSubstring("name \"one\""));
+    CHECK_THROWS_WITH(repository.add_upstream(small_definition("sk-1", "two")),
+                      ContainsSubstring("endpoint"));
+    CHECK_THROWS_WITH(repository.add_upstream(small_definition("sk-1", "two")), !ContainsSubstring("sk-1"));
+    CHECK(kind_thrown([&] { repository.add_upstream(small_definition("sk-1")); }) ==
+          StorageError::Kind::conflict);
+    // Rows without a name do not have the same one.
+    repository.add_upstream(small_definition("sk-3"));
+    repository.add_upstream(small_definition("sk-4"));
+    database.execute("INSERT INTO openai_upstreams (sk, name) VALUES ('sk-5', ''), ('sk-6', '')");
+
+    auto second = small_definition("sk-2", "two");
+    second.id = repository.add_upstream(second);
+    second.name = "one";
+    CHECK(kind_thrown([&] { repository.update_upstream(second); }) == StorageError::Kind::conflict);
+}
+
+TEMPLATE_TEST_CASE("an upstream is changed and removed", "", SqliteDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    auto definition = full_definition();
+    definition.id = repository.add_upstream(definition);
+    definition.name = "";
+    definition.timeout.reset();
+    definition.enabled = true;
+    definition.allow.clear();
+    CHECK(repository.update_upstream(definition));
+    CHECK(repository.upstreams() == std::vector{definition});
+
+    CHECK(repository.remove_upstream(definition.id));
+    CHECK_FALSE(repository.remove_upstream(definition.id));
+    CHECK_FALSE(repository.update_upstream(definition));
+    CHECK(repository.upstreams().empty());
+    CHECK(repository.ever_had_upstream());
+    // What is removed leaves its name and endpoint to others.
+    CHECK(repository.add_upstream(definition) != definition.id);
+}
+
+TEMPLATE_TEST_CASE("client keys are added, listed and removed", "", SqliteDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    CHECK(repository.client_keys().empty());
+    const auto id = repository.add_client_key("alice", hash_of(1));
+    repository.add_client_key("bob", hash_of(2));
+    auto keys = repository.client_keys();
+    REQUIRE(keys.size() == 2);
+    CHECK(keys[0].id == id);
+    CHECK(keys[0].name == "alice");
+    CHECK(keys[0].hash == hash_of(1));
+    CHECK(keys[0].created_at.size() == 24);
+
+    CHECK_THROWS_WITH(repository.add_client_key("alice", hash_of(3)), ContainsSubstring("\"alice\""));
+    CHECK(kind_thrown([&] { repository.add_client_key("carol", hash_of(1)); }) ==
+          StorageError::Kind::conflict);
+
+    CHECK(repository.remove_client_key("alice"));
+    CHECK_FALSE(repository.remove_client_key("alice"));
+    CHECK(repository.client_keys().size() == 1);
+    repository.add_client_key("alice", hash_of(1));
+}
+
+TEMPLATE_TEST_CASE("the first client key is made once only", "", SqliteDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    auto other = database.open();
+    CHECK(repository.add_first_client_key("first", hash_of(1)));
+    CHECK_FALSE(other.add_first_client_key("first", hash_of(2)));
+    CHECK(other.client_keys().at(0).hash == hash_of(1));
+    repository.remove_client_key("first");
+    CHECK_FALSE(repository.add_first_client_key("first", hash_of(3)));
+}

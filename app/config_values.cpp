@@ -122,7 +122,7 @@ std::string format_duration(Seconds duration)
 
 Result<ListenAddress> parse_listen(std::string_view text)
 {
-    const Invalid expected{"HOST:PORT, :PORT or [IPV6]:PORT"};
+    Invalid expected{"HOST:PORT, :PORT or [IPV6]:PORT"};
     const auto colon = text.rfind(':');
     if (colon == std::string_view::npos)
         return expected;

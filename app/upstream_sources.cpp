@@ -49,16 +49,20 @@ std::vector<SourcedUpstream> all_upstreams(const std::vector<UpstreamDefinition>
                                            const std::vector<UpstreamDefinition>& stored, bool ever_stored)
 {
     std::vector<SourcedUpstream> all;
+    const auto add = [&](const UpstreamDefinition& definition, UpstreamOrigin origin) {
+        const auto later = [](int priority, const SourcedUpstream& other) {
+            return priority < other.definition.priority;
+        };
+        const auto place = std::upper_bound(all.begin(), all.end(), definition.priority, later);
+        all.insert(place, {definition, origin});
+    };
     for (const auto& definition : configured)
-        all.push_back({definition, UpstreamOrigin::file});
+        add(definition, UpstreamOrigin::file);
     for (const auto& definition : stored)
-        all.push_back({definition, UpstreamOrigin::database});
+        add(definition, UpstreamOrigin::database);
     if (all.empty() && !ever_stored)
         if (const auto definition = upstream_of_environment())
-            all.push_back({*definition, UpstreamOrigin::environment});
-    std::stable_sort(all.begin(), all.end(), [](const SourcedUpstream& a, const SourcedUpstream& b) {
-        return a.definition.priority < b.definition.priority;
-    });
+            add(*definition, UpstreamOrigin::environment);
     return all;
 }
 

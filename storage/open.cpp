@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/text.hpp"
@@ -32,6 +33,23 @@ SqliteOptions record_options(const StorageSettings& settings)
     options.busy_timeout = std::chrono::milliseconds{800};
     options.migration_timeout = std::chrono::milliseconds{800};
     return options;
+}
+
+/// What a router on this machine last knew.
+std::optional<Known> last_known(const StorageSettings& settings)
+{
+    try {
+        if (settings.backend != Backend::sqlite)
+            return remembered(settings.outbox);
+        // The file is there, and only can not be opened for writing: a full disk, a program that locks
+        // readers out.
+        auto options = sqlite_options(settings);
+        options.immutable = true;
+        SqliteRepository repository{options};
+        return Known{repository.upstreams(), repository.client_keys()};
+    } catch (const StorageError&) {
+        return {};
+    }
 }
 
 [[noreturn]] void refuse_postgres()
@@ -86,18 +104,20 @@ std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings)
     return open(settings, sqlite_options(settings));
 }
 
-Start start(const StorageSettings& settings)
+Start start(const StorageSettings& settings, std::chrono::milliseconds patience)
 {
     Start started;
     try {
-        started.repository = open_repository(settings);
+        auto options = sqlite_options(settings);
+        options.migration_timeout = patience;
+        started.repository = open(settings, options);
         started.known = {started.repository->upstreams(), started.repository->client_keys()};
         started.ever_had_upstream = started.repository->ever_had_upstream();
         remember_for_next_start(settings, started.known);
     } catch (const StorageError& error) {
         if (error.kind() != StorageError::Kind::unavailable)
             throw;
-        auto known = remembered(settings.outbox);
+        auto known = last_known(settings);
         if (!known)
             throw;
         spdlog::warn("the database is away, starting with the upstreams and keys last known: {}",

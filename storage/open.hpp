@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "core/settings.hpp"
@@ -25,7 +26,8 @@ struct Start
 /// Opens the database and reads upstreams and client keys; warns of v0.3.0's public default key. While the
 /// database is `unavailable`, what a router on this machine last knew serves. Throws StorageError when there
 /// is neither.
-Start start(const StorageSettings& settings);
+/// `patience`: how long to wait for whoever locks the database, a router that migrates it for one.
+Start start(const StorageSettings& settings, std::chrono::milliseconds patience = std::chrono::seconds{10});
 
 /// Follows the changes to `known`, what start() gave; null with backend "none".
 std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, Known known,

@@ -187,7 +187,7 @@ void RecordWriter::complete(QueuedRecord& queued)
 RecordWriter::TimePoint RecordWriter::write_at() const
 {
     if (keeper_.on_trial())
-        return TimePoint::min();
+        return TimePoint{};
     if (pending_.empty())
         return TimePoint::max();
     if (keeper_.starting())
@@ -195,7 +195,7 @@ RecordWriter::TimePoint RecordWriter::write_at() const
     if (retry_at_ != TimePoint{})
         return retry_at_;
     if (waited_for_ || pending_bytes_ >= enough_bytes)
-        return TimePoint::min();
+        return TimePoint{};
     return pending_.front().taken_at + flush_;
 }
 

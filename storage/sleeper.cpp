@@ -25,9 +25,10 @@ Sleeper::~Sleeper()
 void Sleeper::wait(TimePoint until)
 {
     using namespace std::chrono;
+    const auto now = steady_clock::now();
     // Rounded up, lest the last millisecond be spent in turning round; the bound keeps it in poll's range.
-    const auto left = ceil<milliseconds>(until - steady_clock::now());
-    const auto timeout = std::clamp(left, milliseconds{0}, milliseconds{hours{24}});
+    const auto left = until <= now ? milliseconds{0} : ceil<milliseconds>(until - now);
+    const auto timeout = std::min(left, milliseconds{hours{24}});
     pollfd waited{event_, POLLIN, 0};
     if (::poll(&waited, 1, static_cast<int>(timeout.count())) > 0) {
         std::uint64_t calls = 0;

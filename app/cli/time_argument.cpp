@@ -22,9 +22,9 @@ class Scanner
         unsigned number = 0;
         if (rest_.size() < count)
             return fail();
-        const auto* end = rest_.data() + count;
-        const auto [stop, error] = std::from_chars(rest_.data(), end, number);
-        if (error != std::errc{} || stop != end)
+        const auto text = rest_.substr(0, count);
+        const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (error != std::errc{} || stop != text.data() + text.size())
             return fail();
         rest_.remove_prefix(count);
         return number;

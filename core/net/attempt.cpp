@@ -3,6 +3,7 @@
 #include <array>
 #include <boost/asio/error.hpp>
 #include <boost/beast/http/error.hpp>
+#include <limits>
 
 namespace route::net {
 
@@ -59,7 +60,7 @@ awaitable<bool> Attempt::run()
             succeeded = co_await hold();
         if (succeeded)
             co_return true;
-        const bool again = !first_byte_ && replace_connection(*failure_, reused_, replaced);
+        const bool again = replace_connection(*failure_, reused_, replaced);
         if (!again)
             break;
     }
@@ -84,7 +85,26 @@ void Attempt::abort(Cause cause)
 
 void Attempt::on_deadline(void* target)
 {
-    static_cast<Attempt*>(target)->abort(Cause::timeout);
+    auto& attempt = *static_cast<Attempt*>(target);
+    if (!attempt.still_taking_request())
+        attempt.abort(Cause::timeout);
+}
+
+/// The kernel takes a request at once; the upstream may take longer. While it does, the wait for its head has not begun.
+bool Attempt::still_taking_request()
+{
+    const bool waits_for_head = phase_ == Phase::write_request || phase_ == Phase::await_head;
+    if (!waits_for_head || unacknowledged_ == 0 || !connection_ || !connection_->is_open())
+        return false;
+    const auto now = Clock::now();
+    const auto progress = connection_->send_progress();
+    if (progress.unacknowledged >= std::exchange(unacknowledged_, progress.unacknowledged))
+        return false;
+    const auto limit = std::min(now - progress.since_last + ticks(limits_.timeouts.head), limits_.total);
+    if (limit <= now)
+        return false;
+    deadline_.expire_at(limit);
+    return true;
 }
 
 void Attempt::on_commit_deadline(void* target)
@@ -107,7 +127,12 @@ void Attempt::expect_more()
 
 bool Attempt::fail(Phase phase, Cause cause, error_code error, std::string detail)
 {
-    failure_ = AttemptFailure{phase, cause, error, std::nullopt, std::move(detail)};
+    failure_.emplace();
+    failure_->phase = phase;
+    failure_->cause = cause;
+    failure_->error = error;
+    failure_->detail = std::move(detail);
+    failure_->response_begun = first_byte_.has_value();
     if (aborted_)
         failure_->cause = *aborted_;
     if (parser_ && parser_->status() != 0)
@@ -175,6 +200,7 @@ awaitable<bool> Attempt::send()
     std::span<iovec> parts{storage.data(), count};
     std::string own_head;
     sent_whole_ = false;
+    unacknowledged_ = std::numeric_limits<std::size_t>::max();
     arm(limits_.timeouts.head);
     while (!parts.empty()) {
         const auto written = connection_->write_some(parts);
@@ -317,6 +343,8 @@ awaitable<bool> Attempt::hold()
         if (step == Read::failed)
             co_return false;
     }
+    if (!held_.empty())
+        stash();
     commit_deadline_.cancel();
     deadline_.cancel();
     phase_ = Phase::relay_body;

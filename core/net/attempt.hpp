@@ -98,6 +98,7 @@ class Attempt
     void stash();
     void arm(Seconds wait);
     void note_first_byte();
+    bool still_taking_request();
     std::optional<std::string> renamed_model() const;
     static void on_early_reply(void* target);
     static void on_deadline(void* target);
@@ -117,6 +118,7 @@ class Attempt
     bool extra_bytes_ = false;  ///< after the reply: the connection cannot be used again
     bool kept_body_ = false;    ///< the body is that of a failed reply
     bool sent_whole_ = false;
+    std::size_t unacknowledged_ = 0;  ///< of the request, when last looked at
     Resolver::Question question_;
     Signal resolved_;
     std::optional<Cause> aborted_;

@@ -1,8 +1,10 @@
 #include "core/net/connection.hpp"
 
 #include <openssl/err.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -167,6 +169,17 @@ void Connection::listen(Listener listener, void* target)
     read_.state->listener = listener;
     read_.state->target = target;
     arm(read_, Socket::wait_read);
+}
+
+Connection::SendProgress Connection::send_progress()
+{
+    int queued = 0;
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::ioctl(socket_.native_handle(), SIOCOUTQ, &queued) != 0 ||
+        ::getsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return {};
+    return {static_cast<std::size_t>(queued), std::chrono::milliseconds{info.tcpi_last_ack_recv}};
 }
 
 void Connection::keep_alive_probes()

@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -84,25 +85,39 @@ int milliseconds(std::chrono::milliseconds duration)
     return static_cast<int>(duration.count());
 }
 
+/// sqlite.org/uri.html
+std::string immutable_uri(const std::string& path)
+{
+    std::string uri = "file:";
+    for (const char c : path) {
+        const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                           std::string_view{"/._-"}.find(c) != std::string_view::npos;
+        uri += plain ? std::string{c} : fmt::format("%{:02x}", static_cast<unsigned char>(c));
+    }
+    return uri + "?immutable=1";
+}
+
 SQLite::Database open_and_migrate(const SqliteOptions& options)
 {
-    if (options.create && !options.read_only)
+    const bool read_only = options.read_only || options.immutable;
+    if (options.create && !read_only)
         make_private_file(options.path);
-    const int access = options.read_only ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE;
-    SQLite::Database database{options.path, access | SQLITE_OPEN_NOMUTEX,
-                              milliseconds(options.migration_timeout)};
+    const int access = read_only ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE;
+    const int uri = options.immutable ? SQLite::OPEN_URI : 0;
+    SQLite::Database database{options.immutable ? immutable_uri(options.path) : options.path,
+                              access | uri | SQLITE_OPEN_NOMUTEX, milliseconds(options.migration_timeout)};
     sqlite3_extended_result_codes(database.getHandle(), 1);
     // Takes effect in a new file only; rows with bodies cost half of what they cost with 4 KiB pages.
     database.exec(
         "PRAGMA page_size = 32768; PRAGMA foreign_keys = OFF; PRAGMA synchronous = NORMAL;"
         "PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 67108864;");
     const bool current = schema_is_current(database);
-    if (options.read_only && !current)
+    if (read_only && !current)
         throw StorageError{Kind::broken,
                            options.path + " has an older schema: it can be read once it is migrated"};
     if (!current)
         migrate(database, options.path);
-    if (!options.read_only)
+    if (!read_only)
         use_wal(database, std::chrono::steady_clock::now() + options.migration_timeout);
     database.setBusyTimeout(milliseconds(options.busy_timeout));
     return database;

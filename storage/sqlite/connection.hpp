@@ -16,9 +16,13 @@ struct SqliteOptions
     /// Longest wait for a lock another connection holds. Short: behind the record writer's stands the outbox.
     std::chrono::milliseconds busy_timeout{1000};
     /// The same while the schema is made, migrated or taken over, which another router may be doing.
-    std::chrono::milliseconds migration_timeout{30'000};
+    std::chrono::milliseconds migration_timeout{10'000};
     bool create = true;      ///< false: a missing file is `unavailable`
     bool read_only = false;  ///< then the schema must be current
+    /// Reads the file alone, without locks and without its -wal and -shm: when the disk is full, or another
+    /// program has locked readers out, too. What was not yet moved from the -wal into the file is not seen.
+    /// Implies read_only.
+    bool immutable = false;
 };
 
 /// What SQLite reported, as a StorageError; `constraint` is the kind of a violated constraint.

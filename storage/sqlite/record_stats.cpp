@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "storage/sqlite/record_rows.hpp"
@@ -54,8 +55,9 @@ std::vector<RecordStats> SqliteRepository::record_stats(const RecordFilter& filt
             group.stats.p95 = percentile(group.elapsed, 95);
             all.push_back(std::move(group.stats));
         }
-        std::stable_sort(all.begin(), all.end(),
-                         [](const auto& a, const auto& b) { return a.requests > b.requests; });
+        std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+            return std::tie(b.requests, a.model, a.upstream) < std::tie(a.requests, b.model, b.upstream);
+        });
         return all;
     });
 }

@@ -44,7 +44,7 @@ def test_metrics(route, make_upstream):
     assert router.metric(prefix + "failovers_total", upstream="first") == 1
     assert router.metric(prefix + "tokens_total", model="gpt-4o") >= 16
     assert router.metric(prefix + "records_written_total") == 2
-    assert router.metric(prefix + "requests_in_flight") == 0
+    assert router.metric(prefix + "requests_in_flight") <= 1  # the one that asks
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
@@ -143,6 +143,7 @@ def test_no_key_is_seen_anywhere(route, make_upstream, format):
                 answers += answer.body + repr(answer.headers).encode()
             except Broken as broken:
                 answers += broken.received
+    upstream.answer(reply())
     for data in (request(path="/v1/../x"), request(body=b"x" * 200_000), request(path="/nowhere"), request(headers=[("Bad Name", "x")]),
                  request(headers=[("x-api-key", KEY)]), request(key=KEY + "x")):
         with router.client() as client:

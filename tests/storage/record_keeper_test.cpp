@@ -1,6 +1,7 @@
 #include "storage/record_keeper.hpp"
 
 #include <boost/json.hpp>
+#include <set>
 
 #include "tests/storage/fake_database.hpp"
 #include "tests/storage/samples.hpp"
@@ -166,6 +167,7 @@ TEST_CASE("the waits between tries double up to a bound")
         kept.tend();
     }
     CHECK(waits == std::vector<std::chrono::milliseconds>{500ms, 1000ms, 2000ms, 4000ms, 5000ms, 5000ms});
+    kept.connect();
     CHECK(database.connections() == 7);
 }
 

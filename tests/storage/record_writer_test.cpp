@@ -19,8 +19,17 @@ using Kind = StorageError::Kind;
 WriterTiming fast()
 {
     WriterTiming timing;
-    timing.patience = timing.first_retry = timing.longest_retry = timing.first_prune = 1ms;
+    timing.patience = 10s;
+    timing.first_retry = timing.longest_retry = timing.first_prune = 1ms;
     timing.give_up = 20ms;
+    return timing;
+}
+
+/// Does not wait for the first connection, either.
+WriterTiming impatient()
+{
+    auto timing = fast();
+    timing.patience = 1ms;
     return timing;
 }
 
@@ -207,7 +216,7 @@ TEST_CASE("a database that is not there at the start: records wait in the outbox
 {
     FakeDatabase database;
     database.on_open(FakeDatabase::failing(Kind::unavailable));
-    Writing writing{database.connector(), flushing_after(0)};
+    Writing writing{database.connector(), flushing_after(0), impatient()};
     REQUIRE(writing.take_and_wait(1));
     CHECK(writing.writer.outbox_records() == 1);
     database.on_open({});
@@ -220,7 +229,7 @@ TEST_CASE("a connection that hangs keeps no record from the outbox")
     Bell gate;
     bool open = false;
     database.on_open([&](auto) { CHECK(gate.until([&] { return open; })); });
-    Writing writing{database.connector(), flushing_after(0)};
+    Writing writing{database.connector(), flushing_after(0), impatient()};
     REQUIRE(writing.take_and_wait(1));
     CHECK(writing.writer.outbox_records() == 1);
     gate.ring([&] { open = true; });

@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -43,7 +44,9 @@ struct Peer
     asio::steady_timer changed;  // never expires: cancelling it wakes those that wait for a change
     std::size_t number;
     std::string received;
-    std::size_t used = 0;  // of `received`: whole requests
+    std::size_t parsed = 0;
+    std::size_t request_begin = 0;
+    std::optional<http::request_parser<http::string_body>> parser;
     bool reading = false;
     bool ended = false;
     bool closed_here = false;
@@ -109,28 +112,29 @@ asio::awaitable<void> next_change(PeerPtr peer)
     co_await peer->changed.async_wait(to_tuple);
 }
 
-/// The request that starts at `used`, when it is there; `head_only`: when its head is.
+/// Takes the next request out of what was received, when it is all there; `head_only`: looks whether its head
+/// is.
 bool take_request(FakeUpstream::State& state, Peer& peer, bool head_only)
 {
-    const std::string_view rest = std::string_view{peer.received}.substr(peer.used);
-    http::request_parser<http::string_body> parser;
-    parser.eager(true);
-    parser.header_limit(1 << 20);
-    parser.body_limit(boost::none);
+    if (!peer.parser) {
+        peer.parser.emplace();
+        peer.parser->eager(true);
+        peer.parser->header_limit(1 << 20);
+        peer.parser->body_limit(boost::none);
+        peer.request_begin = peer.parsed;
+    }
+    auto& parser = *peer.parser;
     error_code error;
-    std::size_t size = 0;
-    while (size < rest.size() && !error && !parser.is_done()) {
-        size += parser.put(asio::buffer(rest.substr(size)), error);
+    while (peer.parsed < peer.received.size() && !error && !parser.is_done()) {
+        const auto rest = std::string_view{peer.received}.substr(peer.parsed);
+        peer.parsed += parser.put(asio::buffer(rest), error);
     }
-    if (head_only) {
-        return parser.is_header_done();
+    if (head_only || !parser.is_done()) {
+        return head_only && parser.is_header_done();
     }
-    if (!parser.is_done()) {
-        return false;
-    }
-    peer.used += size;
-    state.requests.push_back(
-        ReceivedRequest{peer.number, std::string{rest.substr(0, size)}, parser.release()});
+    const std::string raw = peer.received.substr(peer.request_begin, peer.parsed - peer.request_begin);
+    state.requests.push_back(ReceivedRequest{peer.number, raw, parser.release()});
+    peer.parser.reset();
     return true;
 }
 
@@ -305,16 +309,6 @@ asio::awaitable<void> accept_on(StatePtr state)
 std::string ReceivedRequest::header(std::string_view name) const
 {
     return std::string{message[name]};
-}
-
-bool ReceivedRequest::has(std::string_view name) const
-{
-    return message.count(name) > 0;
-}
-
-std::string ReceivedRequest::target() const
-{
-    return std::string{message.target()};
 }
 
 FakeUpstream::FakeUpstream(asio::io_context& io, Script every_connection)

@@ -85,8 +85,8 @@ struct ReceivedRequest
     boost::beast::http::request<boost::beast::http::string_body> message;
 
     std::string header(std::string_view name) const;  ///< "" when it is missing
-    bool has(std::string_view name) const;
-    std::string target() const;
+    bool has(std::string_view name) const { return message.count(name) > 0; }
+    std::string target() const { return std::string{message.target()}; }
     const std::string& body() const { return message.body(); }
 };
 

@@ -1,5 +1,7 @@
 #include "tests/support/test_router.hpp"
 
+#include <algorithm>
+
 #include "tests/support/catch.hpp"
 
 namespace route::test {
@@ -43,7 +45,9 @@ net::RoutingTablePtr TestRouter::make_table(const std::vector<UpstreamDefinition
     table->keys = keys_;
     table->tls = net::TlsClient::make(settings_.upstream.ca_file).value();
     net::set_trusted_proxies(*table, settings_.server.trusted_proxies).value();
-    const SecretResolver plain = [](std::string_view text) -> Result<std::string> { return std::string{text}; };
+    const SecretResolver plain = [](std::string_view text) -> Result<std::string> {
+        return {boost::system::in_place_value, std::string{text}};
+    };
     for (const auto& definition : upstreams) {
         const auto name = effective_name(definition);
         auto known = std::find_if(cooldowns_.begin(), cooldowns_.end(), [&](const auto& each) { return each.first == name; });

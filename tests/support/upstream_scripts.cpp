@@ -38,6 +38,9 @@ std::string reply_text(unsigned status, const Headers& headers, std::string_view
 
 std::string chunk(std::string_view body)
 {
+    if (body.empty()) {
+        return {};  // would end the body
+    }
     static constexpr std::string_view digits = "0123456789abcdef";
     std::string size;
     for (std::size_t rest = body.size(); rest > 0; rest /= 16) {

@@ -38,6 +38,7 @@ class RecordWriter final : public RecordSink
 
     void take(Record&& record, std::function<void()> stored) override;
     bool has_room() const override { return queue_bytes_ < queue_limit_; }
+    std::uint64_t held_bytes() const override { return queue_bytes_; }
     void dropped(const Record& record) override;
 
     /// Other limits, `flush`, bounds and retention from now on. Any thread.

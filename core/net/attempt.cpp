@@ -429,6 +429,7 @@ Attempt::Read Attempt::read()
 awaitable<void> Attempt::read_failed_body()
 {
     kept_body_ = true;
+    phase_ = Phase::relay_body;
     deadline_.expire_at(Clock::now() + ticks(failed_body_time));
     while (!complete_ && held_.size() + fresh_.size() <= failed_body_bytes) {
         stash();
@@ -444,7 +445,7 @@ awaitable<void> Attempt::read_failed_body()
             co_return;
     }
     stash();
-    kept_whole_ = complete_;
+    kept_whole_ = complete_ && held_.size() <= failed_body_bytes;
     if (kept_whole_)
         release();
 }

@@ -16,7 +16,8 @@ Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTi
       timers_{timers},
       known_{known},
       table_{loop.routing},
-      writer_{loop, client, table_->settings.timeouts.idle, table_->settings.records.durability == Durability::commit}
+      writer_{loop, client, table_->settings.timeouts.idle, table_->settings.records.durability == Durability::commit},
+      account_{loop.services.buffered, table_->settings.server.max_buffered}
 {
     loop_.services.in_flight.fetch_add(1, std::memory_order_relaxed);
 }
@@ -24,7 +25,7 @@ Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTi
 Exchange::~Exchange()
 {
     loop_.services.in_flight.fetch_sub(1, std::memory_order_relaxed);
-    loop_.services.buffered.fetch_sub(held_, std::memory_order_relaxed);
+    account_.release();
 }
 
 void Exchange::stop()
@@ -109,21 +110,15 @@ awaitable<void> Exchange::serve()
 
 awaitable<bool> Exchange::take_in_body()
 {
-    auto& services = loop_.services;
     const auto& server = table_->settings.server;
     const auto declared = request_.parser->content_length();
     if (declared && *declared > server.max_body) {
-        RouterError error{413, "body_too_large",
-                          "the body is " + std::to_string(*declared) + " bytes long; at most " +
-                              std::to_string(server.max_body) + " are accepted"};
-        co_await answer(std::move(error));
+        co_await answer_unread_body(ReadOutcome::too_large);
         co_return false;
     }
-    held_ = declared.value_or(0);
-    const auto buffered = services.buffered.fetch_add(held_, std::memory_order_relaxed) + held_;
-    if (buffered + services.sink.held_bytes() > server.max_buffered) {
-        RouterError error{503, "overloaded", "the router holds as much as it may (server.max_buffered); try again shortly"};
-        co_await answer(std::move(error), "Retry-After: 1\r\n");
+    account_.most = server.max_buffered - std::min(server.max_buffered, loop_.services.sink.held_bytes());
+    if (!account_.add(declared.value_or(0))) {
+        co_await answer_unread_body(ReadOutcome::overloaded);
         co_return false;
     }
     if (request_.parser->done()) {
@@ -141,30 +136,35 @@ awaitable<bool> Exchange::take_in_body()
         }
     }
     const auto begin = Clock::now();
-    const auto outcome = co_await read_request_body(client_, request_, server.max_body, server.body_timeout,
-                                                    services.buffered, held_);
+    const auto outcome = co_await read_request_body(client_, request_, server.max_body, server.body_timeout, account_);
     waited_ += Clock::now() - begin;
     request_.body_read = outcome == ReadOutcome::whole;
     record_.body_bytes = request_.body.size();
-    if (request_.body_read)
-        co_return true;
+    if (!request_.body_read)
+        co_await answer_unread_body(outcome);
+    co_return request_.body_read;
+}
+
+awaitable<void> Exchange::answer_unread_body(ReadOutcome outcome)
+{
+    RouterError error{400, "bad_request", "the body is not validly framed"};
+    std::string fields;
     if (outcome == ReadOutcome::timed_out) {
-        RouterError error{408, "request_timeout", "the body did not arrive in time"};
-        co_await answer(std::move(error));
+        error = RouterError{408, "request_timeout", "the body did not arrive in time"};
     }
     else if (outcome == ReadOutcome::too_large) {
-        RouterError error{413, "body_too_large",
-                          "the body is longer than the " + std::to_string(server.max_body) + " bytes that are accepted"};
-        co_await answer(std::move(error));
+        const auto most = std::to_string(table_->settings.server.max_body);
+        error = RouterError{413, "body_too_large", "the body is longer than the " + most + " bytes that are accepted"};
     }
-    else if (outcome == ReadOutcome::malformed) {
-        RouterError error{400, "bad_request", "the body is not validly framed"};
-        co_await answer(std::move(error));
+    else if (outcome == ReadOutcome::overloaded) {
+        error = RouterError{503, "overloaded", "the router holds as much as it may (server.max_buffered); try again shortly"};
+        fields = "Retry-After: 1\r\n";
     }
-    else {
+    else if (outcome != ReadOutcome::malformed) {
         client_closed("while it sent its body");
+        co_return;
     }
-    co_return false;
+    co_await answer(std::move(error), std::move(fields));
 }
 
 void Exchange::begin_record()
@@ -282,6 +282,7 @@ awaitable<void> Exchange::finish()
     else {
         loop_.services.sink.take(std::move(record_), {});
     }
+    account_.release();
     const auto released = co_await writer_.release();
     if (released == ReplyWriter::Written::gone)
         keep_alive_ = false;

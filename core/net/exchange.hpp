@@ -52,6 +52,7 @@ class Exchange
     // exchange.cpp: the straight line
     awaitable<void> serve();
     awaitable<bool> take_in_body();
+    awaitable<void> answer_unread_body(ReadOutcome outcome);
     awaitable<void> finish();
     std::optional<RouterError> authenticate();
     bool authenticate_credential(std::string_view credential);
@@ -101,7 +102,7 @@ class Exchange
     bool recorded_ = false;   ///< ends as a record, a metric and a log line
     bool unrecordable_ = false;  ///< there was no room for its record
     bool stopped_ = false;
-    std::uint64_t held_ = 0;  ///< bytes counted in Services::buffered
+    BufferAccount account_;
     Clock::duration waited_{};
 };
 

@@ -33,6 +33,7 @@ enum class ReadOutcome {
     timed_out,  ///< 408
     malformed,  ///< 400
     too_large,  ///< 431 for heads, 413 for bodies
+    overloaded,  ///< 503: the router holds as much as it may
 };
 
 /// Reads the next head out of the client's input. `first` says that the connection is new. `waiting` is set while nothing of a next request has arrived.
@@ -42,8 +43,20 @@ awaitable<ReadOutcome> read_request_head(Client& client, Request& request, const
 /// Why a parsed head is refused all the same (RFC 9112 3.2, 9110 7.2; dot segments): a sentence, or empty. Sets path and query.
 std::string_view check_request_head(Request& request);
 
-/// Reads and decodes the body. `held` counts the bytes it holds, up to `limit`.
+/// Bytes held by all requests of the process, and how many of them are this request's.
+struct BufferAccount
+{
+    std::atomic<std::uint64_t>& all;
+    std::uint64_t most;  ///< of all
+    std::uint64_t held = 0;
+
+    /// Counts `bytes` more; false when that is more than there may be.
+    bool add(std::uint64_t bytes);
+    void release();
+};
+
+/// Reads and decodes the body, `limit` bytes at most.
 awaitable<ReadOutcome> read_request_body(Client& client, Request& request, std::uint64_t limit, Seconds silence,
-                                         std::atomic<std::uint64_t>& buffered, std::uint64_t& held);
+                                         BufferAccount& account);
 
 }  // namespace route::net

@@ -145,8 +145,19 @@ std::string_view check_request_head(Request& request)
     return {};
 }
 
+bool BufferAccount::add(std::uint64_t bytes)
+{
+    held += bytes;
+    return all.fetch_add(bytes, std::memory_order_relaxed) + bytes <= most;
+}
+
+void BufferAccount::release()
+{
+    all.fetch_sub(std::exchange(held, 0), std::memory_order_relaxed);
+}
+
 awaitable<ReadOutcome> read_request_body(Client& client, Request& request, std::uint64_t limit, Seconds silence,
-                                         std::atomic<std::uint64_t>& buffered, std::uint64_t& held)
+                                         BufferAccount& account)
 {
     auto& parser = *request.parser;
     if (const auto length = parser.content_length())
@@ -161,10 +172,8 @@ awaitable<ReadOutcome> read_request_body(Client& client, Request& request, std::
             if (request.body.size() + payload.size() > limit)
                 co_return ReadOutcome::too_large;
             request.body.append(payload);
-            if (request.body.size() > held) {
-                buffered.fetch_add(request.body.size() - held, std::memory_order_relaxed);
-                held = request.body.size();
-            }
+            if (request.body.size() > account.held && !account.add(request.body.size() - account.held))
+                co_return ReadOutcome::overloaded;
             client.input.erase(0, consumed);
         }
         if (parser.done())

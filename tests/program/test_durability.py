@@ -16,8 +16,8 @@ class Load:
 
     def __init__(self, router, clients=8):
         self.router = router
-        self.seen: list[str] = []
-        self.failed: list[str] = []
+        self.seen: dict[str, float] = {}  # request id -> when its reply was whole
+        self.failed: list = []
         self.slowest = 0.0
         self.stopping = threading.Event()
         self.threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(clients)]
@@ -30,8 +30,12 @@ class Load:
                 while not self.stopping.is_set():
                     started = time.monotonic()
                     answer = client.ask()
-                    self.slowest = max(self.slowest, time.monotonic() - started)
-                    (self.seen if answer.status == 200 else self.failed).append(answer.header("x-request-id"))
+                    now = time.monotonic()
+                    self.slowest = max(self.slowest, now - started)
+                    if answer.status == 200:
+                        self.seen[answer.header("x-request-id")] = now
+                    else:
+                        self.failed.append(answer.status)
         except (Broken, OSError) as error:
             if not self.stopping.is_set():
                 self.failed.append(str(error))
@@ -56,12 +60,14 @@ def test_kill_9_under_load(route, make_upstream, make_router, durability, stream
         def script(connection, _):
             connection.send(SSE_HEAD + chunk(event({"choices": [{"index": 0, "delta": {"content": "x"}}]})) + END)
     router = route(make_upstream(script), records={"durability": durability, "flush": 50}, server={"threads": 2})
-    lost = []
-    for _ in range(2 if INSTRUMENTED else 5):
+    # "batch" may lose what was asked in the last flush interval; the rest of this is for a slow disk.
+    may_lose = 0.5 if durability == "batch" else 0
+    for _ in range(2 if INSTRUMENTED else 4):
         load = Load(router)
-        eventually(lambda: len(load.seen) > 200, 30)
-        at_kill = len(load.seen)
+        time.sleep(1)
+        eventually(lambda: len(load.seen) > 100, 30)
         load.stopping.set()
+        killed = time.monotonic()
         router.process.kill()
         router.wait()
         load.stop()
@@ -70,14 +76,11 @@ def test_kill_9_under_load(route, make_upstream, make_router, durability, stream
         eventually(lambda: router.metric("openai_api_route_outbox_records") == 0)
         ids = stored_ids(router)
         assert len(ids) == len(set(ids))
-        lost.append((len(set(load.seen) - set(ids)), at_kill))
+        stored = set(ids)
+        lost = [killed - when for request_id, when in load.seen.items() if request_id not in stored]
+        assert all(age < may_lose for age in lost), f"{len(lost)} of {len(load.seen)}, the oldest {max(lost)} s before the end"
         assert router.sql("PRAGMA integrity_check")[0][0] == "ok"
         assert router.sql("SELECT count(*) FROM attempts")[0][0] == len(ids)
-    if durability == "commit":
-        assert [missing for missing, _ in lost] == [0] * len(lost)
-    else:
-        # What was asked in the last flush interval, and a little for the commit itself.
-        assert all(missing < total / 2 for missing, total in lost), lost
 
 
 def test_a_locked_database_delays_nobody_and_loses_nothing(route, upstream):
@@ -97,7 +100,7 @@ def test_a_locked_database_delays_nobody_and_loses_nothing(route, upstream):
     assert load.slowest < 2
     eventually(lambda: len(stored_ids(router)) >= len(load.seen) + 1, 30)
     ids = stored_ids(router)
-    assert len(ids) == len(set(ids)) and set(load.seen) <= set(ids)
+    assert len(ids) == len(set(ids)) and load.seen.keys() <= set(ids)
     assert router.metric("openai_api_route_records_dropped_total") == 0
     assert router.metric("openai_api_route_outbox_records") == 0
 

@@ -122,8 +122,7 @@ class Client:
         if method == "HEAD" or response.status in (204, 304) or response.status < 200:
             return response
         if "chunked" in (response.header("transfer-encoding") or ""):
-            while data := self.read_chunk():
-                response.body += data
+            response.body = b"".join(iter(self.read_chunk, b""))
         elif response.header("content-length"):
             response.body = self.read_exactly(int(response.header("content-length")))
         else:

@@ -169,7 +169,7 @@ class FakeUpstream:
                 while peer.fileno() != -1:
                     request = connection.read_request()
                     self._take(request)(connection, request)
-        except Gone:
+        except (Gone, OSError):
             with self.changed:
                 self.closed_early += 1
         finally:

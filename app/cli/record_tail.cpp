@@ -40,7 +40,7 @@ void print(Session& session, const storage::StoredRecord& stored, bool json)
 }
 
 /// The last ones, oldest first.
-std::vector<storage::StoredRecord> last_records(Session& session, storage::RecordFilter filter)
+std::vector<storage::StoredRecord> last_records(Session& session, const storage::RecordFilter& filter)
 {
     std::vector<storage::StoredRecord> found;
     session.database().for_each_record(filter, [&](const storage::StoredRecord& stored) {

@@ -54,8 +54,7 @@ class Router:
         self.process = None
         self.address = None
         self.lines: list[str] = []
-        self.stdout = b""
-        self.stderr = b""
+        self._said = {"stdout": [], "stderr": []}
         self._changed = threading.Condition()
         self._readers: list[threading.Thread] = []
 
@@ -133,19 +132,25 @@ class Router:
     def _read(self, name: str):
         for line in getattr(self.process, name):
             with self._changed:
-                setattr(self, name, getattr(self, name) + line)
+                self._said[name].append(line)
                 self.lines.append(line.decode(errors="replace").rstrip("\n"))
                 self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()
 
+    @property
+    def stderr(self) -> bytes:
+        return b"".join(self._said["stderr"])
+
     def wait_for_line(self, pattern: str, seconds=20, after=0) -> re.Match:
         """The first line, from the `after`th, that has `pattern`."""
-        found = None
+        found, looked_at = None, after
 
         def look():
-            nonlocal found
-            found = next(filter(None, (re.search(pattern, line) for line in self.lines[after:])), None)
+            nonlocal found, looked_at
+            while not found and looked_at < len(self.lines):
+                found = re.search(pattern, self.lines[looked_at])
+                looked_at += 1
             return found or not any(reader.is_alive() for reader in self._readers)
 
         with self._changed:
@@ -155,7 +160,7 @@ class Router:
 
     @property
     def output(self) -> bytes:
-        return self.stdout + self.stderr
+        return b"".join(self._said["stdout"]) + self.stderr
 
     # --- asking it
 

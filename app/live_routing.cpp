@@ -89,14 +89,15 @@ Result<net::RoutingTablePtr> LiveRouting::make_table()
         table->keys.push_back({0, configured.name, hash_key(*key), {}});
     }
     if (find_key(table->keys, hash_key(public_key)) != nullptr)
-        warn_once("the client key of v0.3.0's default configuration is in use: everybody knows it; `key add` makes another, `key remove` "
-                  "takes it away");
+        warn_once(
+            "the client key of v0.3.0's default configuration is in use: everybody knows it; `key add` makes "
+            "another, `key remove` "
+            "takes it away");
     if (const auto proxies = net::set_trusted_proxies(*table, settings_.server.trusted_proxies); !proxies)
         return Invalid{"server.trusted_proxies: " + proxies.error().reason};
     if (current_ && current_->settings.upstream.ca_file == settings_.upstream.ca_file) {
         table->tls = current_->tls;
-    }
-    else {
+    } else {
         auto tls = net::TlsClient::make(settings_.upstream.ca_file);
         if (!tls)
             return Invalid{"upstream.ca_file: " + tls.error().reason};
@@ -108,7 +109,8 @@ Result<net::RoutingTablePtr> LiveRouting::make_table()
 
 void LiveRouting::add_upstreams(net::RoutingTable& table)
 {
-    for (const auto& [definition, origin] : all_upstreams(settings_.upstreams, known_.upstreams, ever_stored_)) {
+    for (const auto& [definition, origin] :
+         all_upstreams(settings_.upstreams, known_.upstreams, ever_stored_)) {
         if (!definition.enabled)
             continue;
         const auto name = effective_name(definition);
@@ -119,8 +121,9 @@ void LiveRouting::add_upstreams(net::RoutingTable& table)
         }
         if (origin == UpstreamOrigin::environment && !told_environment_) {
             told_environment_ = true;
-            spdlog::info("no upstream is configured: OPENAI_API_KEY of the environment serves as the only one, at {}",
-                         escape_for_log(definition.endpoint));
+            spdlog::info(
+                "no upstream is configured: OPENAI_API_KEY of the environment serves as the only one, at {}",
+                escape_for_log(definition.endpoint));
         }
         table.upstreams.push_back(std::make_shared<const Upstream>(*std::move(made)));
     }

@@ -13,7 +13,8 @@
 
 namespace route {
 
-/// Makes routing tables out of configuration and database whenever one of them changes, and hands each to `publish`. Any thread.
+/// Makes routing tables out of configuration and database whenever one of them changes, and hands each to
+/// `publish`. Any thread.
 class LiveRouting
 {
   public:
@@ -30,7 +31,8 @@ class LiveRouting
     /// What the database says now.
     void set_known(const storage::Known& known);
 
-    /// What the configuration file says now; refused (and nothing changes) when a key or file it names cannot be read.
+    /// What the configuration file says now; refused (and nothing changes) when a key or file it names cannot
+    /// be read.
     Result<void> set_settings(const Settings& settings);
 
     /// Name of each upstream in use and whether it is up: not in cooldown.

@@ -5,7 +5,7 @@
 
 int main(int argc, char** argv)
 {
-    return route::cli::run(argc, argv, std::cin, std::cout, std::cerr, [&](const route::ServeOptions& options) {
-        return route::serve(options, argv[0]);
-    });
+    return route::cli::run(
+        argc, argv, std::cin, std::cout, std::cerr,
+        [&](const route::ServeOptions& options) { return route::serve(options, argv[0]); });
 }

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <iostream>
 
@@ -21,6 +23,13 @@ namespace {
 
 constexpr auto flush_bound = std::chrono::seconds{10};
 constexpr auto hasty_flush_bound = std::chrono::seconds{1};
+
+std::string host_name()
+{
+    std::array<char, 256> name{};
+    ::gethostname(name.data(), name.size() - 1);
+    return name.data();
+}
 
 /// The parts of the running program and how they hang together; they are taken down in the opposite order.
 class Program
@@ -53,9 +62,7 @@ class Program
 };
 
 Program::Program(Configuration configuration, ServeOptions options, std::string program)
-    : configuration_{std::move(configuration)},
-      options_{std::move(options)},
-      program_{std::move(program)}
+    : configuration_{std::move(configuration)}, options_{std::move(options)}, program_{std::move(program)}
 {
 }
 
@@ -68,8 +75,7 @@ Result<void> Program::start()
         const bool keyless = settings.auth.enabled && settings.auth.keys.empty() && begun.known.keys.empty();
         if (keyless && begun.repository && settings.storage.backend != Backend::none)
             make_first_key(*begun.repository, begun.known);
-    }
-    catch (const storage::StorageError& error) {
+    } catch (const storage::StorageError& error) {
         return Invalid{error.what()};
     }
     begun.repository.reset();
@@ -78,6 +84,7 @@ Result<void> Program::start()
     writer_ = std::make_unique<storage::RecordWriter>(storage::record_connector(settings.storage),
                                                       storage::writer_options(settings), writer_hooks());
     services_ = std::make_unique<net::Services>(*writer_);
+    services_->node = host_name();
     services_->on_finished = [this](const Record& record) { metrics_->observe(record); };
     services_->metrics_text = [this] { return metrics_->text(); };
     services_->readiness = [this] { return readiness(); };
@@ -130,7 +137,8 @@ net::Readiness Program::readiness() const
         return {false, "records cannot be kept: " + writer_->degraded()};
     auto degraded = writer_->degraded();
     if (feed_ && feed_->failing())
-        degraded += (degraded.empty() ? "" : "; ") + std::string{"upstreams and keys cannot be read: the last known stay in force"};
+        degraded += (degraded.empty() ? "" : "; ") +
+                    std::string{"upstreams and keys cannot be read: the last known stay in force"};
     return {true, degraded.empty() ? "" : "ready; degraded: " + degraded};
 }
 
@@ -139,7 +147,9 @@ void Program::make_first_key(storage::AnyRepository& database, storage::Known& k
     const auto key = make_client_key();
     if (database.add_first_client_key("first", hash_key(key))) {
         // Not to the log, which others may read and which is kept.
-        std::cerr << "\nThis is the first start: a client key was made. It is shown only once:\n\n    " << key << "\n\n" << std::flush;
+        std::cerr << "\nThis is the first start: a client key was made. It is shown only once:\n\n    " << key
+                  << "\n\n"
+                  << std::flush;
     }
     known.keys = database.client_keys();
 }
@@ -147,25 +157,28 @@ void Program::make_first_key(storage::AnyRepository& database, storage::Known& k
 void Program::say_what_is_next() const
 {
     const auto endpoint = server_->endpoint();
-    const auto host = endpoint.address().is_v6() ? "[" + endpoint.address().to_string() + "]" : endpoint.address().to_string();
+    const auto host = endpoint.address().is_v6() ? "[" + endpoint.address().to_string() + "]"
+                                                 : endpoint.address().to_string();
     spdlog::info("openai-api-route {} listening on {}:{}", ROUTE_VERSION, host, endpoint.port());
     for (const char* variable : {"FEISHU_WEBHOOK", "MATRIX_API"})
         if (const auto* value = std::getenv(variable); value != nullptr && *value != '\0')
             spdlog::warn("{} is set, but this version does not send messages yet", variable);
     const auto& table = *routing_->current();
     if (table.settings.auth.enabled && table.keys.empty())
-        spdlog::warn("there is no client key: every request is refused until `{} key add NAME` makes one", program_);
+        spdlog::warn("there is no client key: every request is refused until `{} key add NAME` makes one",
+                     program_);
     if (!table.upstreams.empty())
         return;
     const auto with = options_.config ? " --config " + *options_.config : std::string{};
     const auto database = options_.database ? " --database " + *options_.database : std::string{};
-    std::cerr << fmt::format(
-                     "\nNo upstream yet. Add one from another terminal; it is used within a second:\n\n"
-                     "    printf %s \"$OPENAI_API_KEY\" | {0} upstream add{1}{2} --name openai --sk - --endpoint "
-                     "https://api.openai.com/v1\n\n"
-                     "Then point any OpenAI client at http://localhost:{3}/v1\n\n",
-                     program_, with, database, endpoint.port())
-              << std::flush;
+    std::cerr
+        << fmt::format(
+               "\nNo upstream yet. Add one from another terminal; it is used within a second:\n\n"
+               "    printf %s \"$OPENAI_API_KEY\" | {0} upstream add{1}{2} --name openai --sk - --endpoint "
+               "https://api.openai.com/v1\n\n"
+               "Then point any OpenAI client at http://localhost:{3}/v1\n\n",
+               program_, with, database, endpoint.port())
+        << std::flush;
 }
 
 void Program::reload()
@@ -197,7 +210,8 @@ void Program::drain(Signals& signals)
 {
     spdlog::info("shutting down: {} requests in flight", services_->in_flight.load());
     server_->drain();
-    const auto bound = std::chrono::duration_cast<std::chrono::steady_clock::duration>(configuration_.settings.server.drain);
+    const auto bound =
+        std::chrono::duration_cast<std::chrono::steady_clock::duration>(configuration_.settings.server.drain);
     const auto limit = std::chrono::steady_clock::now() + bound;
     bool hasty = false;
     while (server_->sessions_left() > 0 && !hasty) {

@@ -6,7 +6,8 @@
 
 namespace route {
 
-/// Serves until SIGTERM or SIGINT; the exit code. `program` is how this program was called, for the hints at its start.
+/// Serves until SIGTERM or SIGINT; the exit code. `program` is how this program was called, for the hints at
+/// its start.
 int serve(const ServeOptions& options, const std::string& program);
 
 }  // namespace route

@@ -6,7 +6,8 @@
 
 namespace route {
 
-/// Signals that this thread waits for instead of being interrupted by. Make it before any other thread: they inherit the mask.
+/// Signals that this thread waits for instead of being interrupted by. Make it before any other thread: they
+/// inherit the mask.
 class Signals
 {
   public:

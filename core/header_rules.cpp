@@ -20,19 +20,19 @@ namespace {
 bool hop_by_hop(const HeaderField& header)
 {
     switch (header.id) {
-    case field::connection:
-    case field::keep_alive:
-    case field::proxy_connection:
-    case field::proxy_authenticate:
-    case field::te:
-    case field::trailer:
-    case field::transfer_encoding:
-    case field::upgrade:
-    case field::content_length:
-    case field::http2_settings:
-        return true;
-    default:
-        return false;
+        case field::connection:
+        case field::keep_alive:
+        case field::proxy_connection:
+        case field::proxy_authenticate:
+        case field::te:
+        case field::trailer:
+        case field::transfer_encoding:
+        case field::upgrade:
+        case field::content_length:
+        case field::http2_settings:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -45,21 +45,24 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view prefix)
 bool kept_from_upstream(const HeaderField& header)
 {
     switch (header.id) {
-    case field::authorization:
-    case field::proxy_authorization:
-    case field::cookie:
-    case field::cookie2:
-    case field::expect:
-    case field::forwarded:
-    case field::accept_encoding:
-    case field::host:
-        return true;
-    case field::unknown:
-        return equal_ignoring_case(header.name, "x-api-key") || equal_ignoring_case(header.name, "api-key") ||
-               equal_ignoring_case(header.name, "x-real-ip") || equal_ignoring_case(header.name, "true-client-ip") ||
-               starts_with_ignoring_case(header.name, "x-forwarded-") || starts_with_ignoring_case(header.name, "cf-");
-    default:
-        return false;
+        case field::authorization:
+        case field::proxy_authorization:
+        case field::cookie:
+        case field::cookie2:
+        case field::expect:
+        case field::forwarded:
+        case field::accept_encoding:
+        case field::host:
+            return true;
+        case field::unknown:
+            return equal_ignoring_case(header.name, "x-api-key") ||
+                   equal_ignoring_case(header.name, "api-key") ||
+                   equal_ignoring_case(header.name, "x-real-ip") ||
+                   equal_ignoring_case(header.name, "true-client-ip") ||
+                   starts_with_ignoring_case(header.name, "x-forwarded-") ||
+                   starts_with_ignoring_case(header.name, "cf-");
+        default:
+            return false;
     }
 }
 
@@ -67,19 +70,19 @@ bool kept_from_upstream(const HeaderField& header)
 bool kept_from_client(const HeaderField& header)
 {
     switch (header.id) {
-    case field::set_cookie:
-    case field::set_cookie2:
-    case field::strict_transport_security:
-    case field::alt_svc:
-        return true;
-    case field::unknown:
-        return equal_ignoring_case(header.name, "nel") || equal_ignoring_case(header.name, "report-to") ||
-               equal_ignoring_case(header.name, "x-request-id") ||
-               equal_ignoring_case(header.name, "x-upstream-request-id") ||
-               starts_with_ignoring_case(header.name, "access-control-") ||
-               starts_with_ignoring_case(header.name, "x-route-");
-    default:
-        return starts_with_ignoring_case(header.name, "access-control-");
+        case field::set_cookie:
+        case field::set_cookie2:
+        case field::strict_transport_security:
+        case field::alt_svc:
+            return true;
+        case field::unknown:
+            return equal_ignoring_case(header.name, "nel") || equal_ignoring_case(header.name, "report-to") ||
+                   equal_ignoring_case(header.name, "x-request-id") ||
+                   equal_ignoring_case(header.name, "x-upstream-request-id") ||
+                   starts_with_ignoring_case(header.name, "access-control-") ||
+                   starts_with_ignoring_case(header.name, "x-route-");
+        default:
+            return starts_with_ignoring_case(header.name, "access-control-");
     }
 }
 
@@ -108,7 +111,8 @@ std::vector<std::string_view> nominated_fields(const HeaderFields& fields)
 
 bool nominated(const std::vector<std::string_view>& names, std::string_view name)
 {
-    return std::any_of(names.begin(), names.end(), [&](auto each) { return equal_ignoring_case(each, name); });
+    return std::any_of(names.begin(), names.end(),
+                       [&](auto each) { return equal_ignoring_case(each, name); });
 }
 
 void write_field(std::string& out, std::string_view name, std::string_view value)
@@ -137,7 +141,8 @@ void write_framing(std::string& out, const ReplyFacts& facts)
 constexpr std::string_view cors_fields =
     "Access-Control-Allow-Origin: *\r\n"
     "Access-Control-Expose-Headers: x-request-id, retry-after, x-route-upstream, x-route-attempts, "
-    "x-ratelimit-limit-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-requests, x-ratelimit-remaining-tokens, "
+    "x-ratelimit-limit-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-requests, "
+    "x-ratelimit-remaining-tokens, "
     "x-ratelimit-reset-requests, x-ratelimit-reset-tokens\r\n";
 
 void write_status_line(std::string& out, unsigned status, std::string_view reason)
@@ -182,7 +187,8 @@ void write_upstream_head(std::string& out, const UpstreamRequest& request, const
     write_field(out, "Host", upstream.endpoint.authority);
     const auto nominations = nominated_fields(request.fields);
     for (const auto& header : request.fields) {
-        if (upstream.asis && (header.id == field::authorization || equal_ignoring_case(header.name, "x-api-key"))) {
+        if (upstream.asis &&
+            (header.id == field::authorization || equal_ignoring_case(header.name, "x-api-key"))) {
             write_field(out, header.name, header.value);
             continue;
         }

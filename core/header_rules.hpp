@@ -37,12 +37,14 @@ struct UpstreamRequest
     bool upgrade_websocket = false;
 };
 
-/// Appends the head for `upstream` to `out`: end-to-end fields of the client less those the router replaces or keeps to itself (SPEC 4, "Headers to
-/// the upstream"), the upstream's key and Host, `Accept-Encoding: identity`, Content-Length.
+/// Appends the head for `upstream` to `out`: end-to-end fields of the client less those the router replaces
+/// or keeps to itself (SPEC 4, "Headers to the upstream"), the upstream's key and Host, `Accept-Encoding:
+/// identity`, Content-Length.
 void write_upstream_head(std::string& out, const UpstreamRequest& request, const Upstream& upstream);
 
 /// How the body of a reply is delimited towards the client (RFC 9112 6).
-enum class Framing {
+enum class Framing
+{
     content_length,
     chunked,
     close,  ///< by the end of the connection: HTTP/1.0 clients
@@ -56,16 +58,18 @@ struct ReplyFacts
     std::string_view upstream_name;  ///< empty: the reply is the router's own
     unsigned attempts = 0;
     Framing framing = Framing::content_length;
-    std::optional<std::uint64_t> content_length;  ///< with Framing::content_length, and with none where the upstream gave it
-    bool close = false;                            ///< `Connection: close`
-    bool keep_alive_10 = false;                    ///< an HTTP/1.0 client that asked for keep-alive
+    std::optional<std::uint64_t>
+        content_length;          ///< with Framing::content_length, and with none where the upstream gave it
+    bool close = false;          ///< `Connection: close`
+    bool keep_alive_10 = false;  ///< an HTTP/1.0 client that asked for keep-alive
 };
 
 /// Appends the head of a reply of an upstream (SPEC 4, "Headers to the client").
 void write_client_head(std::string& out, unsigned status, std::string_view reason, const HeaderFields& fields,
                        const ReplyFacts& facts);
 
-/// Appends the head of a reply of the router's own; `extra` holds whole field lines, each with its CRLF. `cors` is false for the metrics only.
+/// Appends the head of a reply of the router's own; `extra` holds whole field lines, each with its CRLF.
+/// `cors` is false for the metrics only.
 void write_own_head(std::string& out, unsigned status, std::string_view content_type, std::string_view extra,
                     const ReplyFacts& facts, bool cors = true);
 

@@ -41,7 +41,8 @@ struct AuthSettings
     bool operator==(const AuthSettings&) const = default;
 };
 
-/// What `env:` and `file:` in the database may name; those of the configuration file are the operator's own and unrestricted.
+/// What `env:` and `file:` in the database may name; those of the configuration file are the operator's own
+/// and unrestricted.
 struct SecretSettings
 {
     std::string directory;
@@ -61,7 +62,11 @@ struct TimeoutSettings
     bool operator==(const TimeoutSettings&) const = default;
 };
 
-enum class UpstreamOrder { priority, random };
+enum class UpstreamOrder
+{
+    priority,
+    random
+};
 
 struct FailoverSettings
 {
@@ -83,7 +88,12 @@ struct UpstreamSettings
     bool operator==(const UpstreamSettings&) const = default;
 };
 
-enum class Backend { sqlite, postgres, none };
+enum class Backend
+{
+    sqlite,
+    postgres,
+    none
+};
 
 struct StorageSettings
 {
@@ -95,7 +105,11 @@ struct StorageSettings
     bool operator==(const StorageSettings&) const = default;
 };
 
-enum class Durability { batch, commit };
+enum class Durability
+{
+    batch,
+    commit
+};
 
 struct RecordSettings
 {
@@ -129,7 +143,11 @@ struct MetricsSettings
     bool operator==(const MetricsSettings&) const = default;
 };
 
-enum class LogFormat { text, json };
+enum class LogFormat
+{
+    text,
+    json
+};
 
 struct LogSettings
 {

@@ -20,8 +20,9 @@ Clock::duration ticks(Seconds seconds)
 
 }  // namespace
 
-Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& upstream, const OutgoingRequest& request,
-                 AttemptLimits limits, Deadline& deadline, Deadline& commit_deadline)
+Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& upstream,
+                 const OutgoingRequest& request, AttemptLimits limits, Deadline& deadline,
+                 Deadline& commit_deadline)
     : loop_{loop},
       table_{table},
       upstream_{upstream},
@@ -90,7 +91,8 @@ void Attempt::on_deadline(void* target)
         attempt.abort(Cause::timeout);
 }
 
-/// The kernel takes a request at once; the upstream may take longer. While it does, the wait for its head has not begun.
+/// The kernel takes a request at once; the upstream may take longer. While it does, the wait for its head has
+/// not begun.
 bool Attempt::still_taking_request()
 {
     const bool waits_for_head = phase_ == Phase::write_request || phase_ == Phase::await_head;
@@ -171,7 +173,8 @@ std::optional<std::string> Attempt::renamed_model() const
     auto value_only = facts;
     value_only.model_begin = 0;
     value_only.model_end = facts.model_end - facts.model_begin;
-    return rename_model(request_.body.substr(facts.model_begin, value_only.model_end), value_only, renamed->second);
+    return rename_model(request_.body.substr(facts.model_begin, value_only.model_end), value_only,
+                        renamed->second);
 }
 
 awaitable<bool> Attempt::send()
@@ -182,7 +185,8 @@ awaitable<bool> Attempt::send()
     const auto model = renamed_model();
     auto outgoing = request_.head;
     if (model)
-        outgoing.body_bytes = request_.body.size() - (request_.facts.model_end - request_.facts.model_begin) + model->size();
+        outgoing.body_bytes =
+            request_.body.size() - (request_.facts.model_end - request_.facts.model_begin) + model->size();
     write_upstream_head(head, outgoing, upstream_);
     std::array<iovec, 4> storage;
     std::size_t count = 0;
@@ -193,8 +197,7 @@ awaitable<bool> Attempt::send()
         storage[count++] = part(request_.body.substr(0, facts.model_begin));
         storage[count++] = part(*model);
         storage[count++] = part(request_.body.substr(facts.model_end));
-    }
-    else if (!request_.body.empty()) {
+    } else if (!request_.body.empty()) {
         storage[count++] = part(request_.body);
     }
     std::span<iovec> parts{storage.data(), count};
@@ -270,8 +273,9 @@ awaitable<bool> Attempt::read_head()
                 co_return fail(phase_, Cause::bad_reply, error, error.message());
             if (parser_->status() / 100 == 1) {
                 if (parser_->status() == 101 || ++informational_ > most_informational)
-                    co_return fail(phase_, Cause::bad_reply, {},
-                                   parser_->status() == 101 ? "101 that was not asked for" : "too many 1xx replies");
+                    co_return fail(
+                        phase_, Cause::bad_reply, {},
+                        parser_->status() == 101 ? "101 that was not asked for" : "too many 1xx replies");
                 parser_.reset();
                 head_.erase(0, length);
                 length = head_length(head_);
@@ -319,7 +323,8 @@ awaitable<bool> Attempt::hold()
         co_return false;
     }
     phase_ = Phase::await_first_event;
-    recorder_.begin(find_field(fields, http::field::content_type), find_field(fields, http::field::content_encoding));
+    recorder_.begin(find_field(fields, http::field::content_type),
+                    find_field(fields, http::field::content_encoding));
     recorder_.add(fresh_);
     bool waits = false;
     while (!committable()) {
@@ -463,7 +468,8 @@ void Attempt::release()
         return;
     }
     const auto& settings = table_.settings.upstream;
-    loop_.pool.put(upstream_.endpoint.origin, std::move(connection_), settings.idle_connections, ticks(settings.idle_timeout));
+    loop_.pool.put(upstream_.endpoint.origin, std::move(connection_), settings.idle_connections,
+                   ticks(settings.idle_timeout));
 }
 
 std::string_view Attempt::retry_after() const

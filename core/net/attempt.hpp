@@ -29,14 +29,17 @@ struct AttemptLimits
     TimePoint total = TimePoint::max();  ///< `failover.total`, until commit
 };
 
-/// One try of one upstream: owns its connection and dies whole. run() goes until the reply may be committed (SPEC 5, point 5) or has failed; then
-/// pending() and read() give the reply's body. abort() may be called meanwhile by another handler of the loop.
+/// One try of one upstream: owns its connection and dies whole. run() goes until the reply may be committed
+/// (SPEC 5, point 5) or has failed; then pending() and read() give the reply's body. abort() may be called
+/// meanwhile by another handler of the loop.
 class Attempt
 {
   public:
-    /// `deadline` and `commit_deadline` are lent: standing by for every request, they cost less than new ones.
-    Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& upstream, const OutgoingRequest& request,
-            AttemptLimits limits, Deadline& deadline, Deadline& commit_deadline);
+    /// `deadline` and `commit_deadline` are lent: standing by for every request, they cost less than new
+    /// ones.
+    Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& upstream,
+            const OutgoingRequest& request, AttemptLimits limits, Deadline& deadline,
+            Deadline& commit_deadline);
     ~Attempt();
     Attempt(const Attempt&) = delete;
     Attempt& operator=(const Attempt&) = delete;
@@ -63,12 +66,19 @@ class Attempt
     bool kept_whole() const { return kept_whole_; }
 
     /// Body bytes after commit. `would_block`: await readable() and call again; failed: failure() says why.
-    enum class Read { payload, would_block, complete, failed };
+    enum class Read
+    {
+        payload,
+        would_block,
+        complete,
+        failed
+    };
     Read read();
     std::string_view payload() const { return fresh_; }
     auto readable() { return connection_->readable(); }
     bool must_wait() const { return !connection_->is_readable(); }
-    /// From now on `idle` seconds of silence end the reply; to be called whenever a wait for the upstream begins.
+    /// From now on `idle` seconds of silence end the reply; to be called whenever a wait for the upstream
+    /// begins.
     void expect_more();
     /// While the client is slow, the upstream's silence is not its own.
     void expect_nothing() { deadline_.cancel(); }

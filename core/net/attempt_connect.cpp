@@ -26,7 +26,8 @@ awaitable<bool> Attempt::connect()
         co_return fail(phase_, *aborted_);
     if (question->error)
         co_return fail(phase_, Cause::transport, question->error);
-    // Every address gets an equal share of the time that is left: one that swallows packets does not use up all of it.
+    // Every address gets an equal share of the time that is left: one that swallows packets does not use up
+    // all of it.
     auto left = question->addresses.size();
     bool connected = false;
     for (const auto& address : question->addresses) {
@@ -92,13 +93,13 @@ awaitable<bool> Attempt::handshake()
             break;
         if (error != asio::error::would_block) {
             waited_ += Clock::now() - begin;
-            co_return fail(phase_, Cause::transport, error, aborted_ ? std::string{} : TlsClient::describe_failure(ssl));
+            co_return fail(phase_, Cause::transport, error,
+                           aborted_ ? std::string{} : TlsClient::describe_failure(ssl));
         }
         if (connection_->handshake_wants_write()) {
             auto writable = connection_->writable();
             co_await std::move(writable);
-        }
-        else {
+        } else {
             auto readable = connection_->readable();
             co_await std::move(readable);
         }

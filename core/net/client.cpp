@@ -5,7 +5,10 @@
 namespace route::net {
 
 Client::Client(EventLoop& loop, Socket socket, asio::ip::address the_peer)
-    : connection{std::move(socket)}, peer{std::move(the_peer)}, loop_{loop}, deadline_{loop.deadlines, &on_deadline, this}
+    : connection{std::move(socket)},
+      peer{std::move(the_peer)},
+      loop_{loop},
+      deadline_{loop.deadlines, &on_deadline, this}
 {
 }
 

@@ -6,7 +6,8 @@
 
 namespace route::net {
 
-/// The connection to one client: what it has sent and is not yet consumed, how long it may take, and whether it is still there.
+/// The connection to one client: what it has sent and is not yet consumed, how long it may take, and whether
+/// it is still there.
 class Client
 {
   public:
@@ -21,18 +22,20 @@ class Client
     /// Awaits more input. Errors: timed_out at the limit, eof, or the transport's.
     awaitable<error_code> fill();
 
-    /// When waiting for this client is given up; a fill() says timed_out, a write ends by closing the connection.
+    /// When waiting for this client is given up; a fill() says timed_out, a write ends by closing the
+    /// connection.
     void limit_read(TimePoint when);
     void limit_write(TimePoint when);
     void no_limit() { deadline_.cancel(); }
 
-    /// While a request is being answered: reads ahead what is pipelined, and calls `on_gone(target)` once when the client has left (end of stream, half-closed
-    /// included, or an error).
+    /// While a request is being answered: reads ahead what is pipelined, and calls `on_gone(target)` once
+    /// when the client has left (end of stream, half-closed included, or an error).
     void watch(void (*on_gone)(void*), void* target);
     void unwatch();
     bool gone() const { return gone_; }
 
-    /// Sends the end, then discards a little of what still comes, so that the client can read the answer before a reset reaches it.
+    /// Sends the end, then discards a little of what still comes, so that the client can read the answer
+    /// before a reset reaches it.
     awaitable<void> linger();
 
   private:

@@ -1,9 +1,9 @@
 #include "core/net/connection.hpp"
 
-#include <openssl/err.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -52,7 +52,8 @@ void Connection::start_tls(SSL* ssl)
 {
     ssl_.reset(ssl);
     SSL_set_fd(ssl, socket_.native_handle());
-    SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_set_mode(
+        ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 }
 
 IoResult Connection::tls_result(int done)
@@ -63,17 +64,17 @@ IoResult Connection::tls_result(int done)
     const auto reason = SSL_get_error(ssl_.get(), done);
     wants_write_ = reason == SSL_ERROR_WANT_WRITE;
     switch (reason) {
-    case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE:
-        return {0, asio::error::would_block};
-    case SSL_ERROR_ZERO_RETURN:
-        return {0, asio::error::eof};
-    case SSL_ERROR_SYSCALL:
-        if (saved == 0)
+        case SSL_ERROR_WANT_READ:
+        case SSL_ERROR_WANT_WRITE:
+            return {0, asio::error::would_block};
+        case SSL_ERROR_ZERO_RETURN:
             return {0, asio::error::eof};
-        return {0, error_code{saved, boost::system::system_category()}};
-    default:
-        return {0, error_code{static_cast<int>(ERR_peek_last_error()), asio::error::get_ssl_category()}};
+        case SSL_ERROR_SYSCALL:
+            if (saved == 0)
+                return {0, asio::error::eof};
+            return {0, error_code{saved, boost::system::system_category()}};
+        default:
+            return {0, error_code{static_cast<int>(ERR_peek_last_error()), asio::error::get_ssl_category()}};
     }
 }
 

@@ -12,7 +12,8 @@
 
 namespace route::net {
 
-/// What one non-blocking read or write did. `error` is would_block when it has to wait, asio::error::eof at the end of the stream.
+/// What one non-blocking read or write did. `error` is would_block when it has to wait, asio::error::eof at
+/// the end of the stream.
 struct IoResult
 {
     std::size_t bytes = 0;
@@ -21,8 +22,9 @@ struct IoResult
     bool must_wait() const { return error == asio::error::would_block; }
 };
 
-/// A TCP connection, plain or TLS, to a client or an upstream, driven by readiness: reads and writes never block and never own a buffer, so that a
-/// waiting connection holds none. At most one coroutine reads and one writes. One thread: the loop's. Errors are values.
+/// A TCP connection, plain or TLS, to a client or an upstream, driven by readiness: reads and writes never
+/// block and never own a buffer, so that a waiting connection holds none. At most one coroutine reads and one
+/// writes. One thread: the loop's. Errors are values.
 class Connection
 {
   public:
@@ -34,7 +36,8 @@ class Connection
     Connection& operator=(const Connection&) = delete;
     ~Connection();
 
-    /// From now on bytes are those inside TLS. Takes ownership of `ssl`; the handshake is the caller's next step.
+    /// From now on bytes are those inside TLS. Takes ownership of `ssl`; the handshake is the caller's next
+    /// step.
     void start_tls(SSL* ssl);
     SSL* tls() const { return ssl_.get(); }
 
@@ -45,13 +48,15 @@ class Connection
     error_code handshake_step();
     bool handshake_wants_write() const { return wants_write_; }
 
-    /// Whether a read that brought `bytes` of `asked` left nothing behind: the next one would only say would_block.
+    /// Whether a read that brought `bytes` of `asked` left nothing behind: the next one would only say
+    /// would_block.
     bool drained(std::size_t bytes, std::size_t asked) const { return !ssl_ && bytes < asked; }
 
     /// Has been found readable since the last read: do not wait.
     bool is_readable() const { return read_.ready; }
 
-    /// Awaitable: until readable, closed, or wake_reader(). Check is_readable() first where a wait may have been armed before.
+    /// Awaitable: until readable, closed, or wake_reader(). Check is_readable() first where a wait may have
+    /// been armed before.
     auto readable()
     {
         arm(read_, Socket::wait_read);
@@ -65,7 +70,8 @@ class Connection
         return write_.state->signal.wait();
     }
 
-    /// Watches for bytes or the end while nobody awaits readable(); `listener(target)` is called once per listen() and may destroy the connection.
+    /// Watches for bytes or the end while nobody awaits readable(); `listener(target)` is called once per
+    /// listen() and may destroy the connection.
     void listen(Listener listener, void* target);
     void stop_listening() { read_.state->listener = nullptr; }
 
@@ -75,7 +81,8 @@ class Connection
 
     bool is_open() const { return socket_.is_open(); }
 
-    /// How far the peer is behind in taking what was written, tcp(7): bytes it has not acknowledged, and how long ago its last acknowledgement came.
+    /// How far the peer is behind in taking what was written, tcp(7): bytes it has not acknowledged, and how
+    /// long ago its last acknowledgement came.
     struct SendProgress
     {
         std::size_t unacknowledged = 0;
@@ -130,7 +137,8 @@ class Connection
     bool wants_write_ = false;
 };
 
-/// Writes all parts, waiting as the peer takes them. `parts` must stay valid. The caller ends a stalled write by close().
+/// Writes all parts, waiting as the peer takes them. `parts` must stay valid. The caller ends a stalled write
+/// by close().
 awaitable<error_code> write_all(Connection& connection, std::span<iovec> parts);
 
 /// Drops the first `bytes` of `parts`; what is left.

@@ -11,8 +11,9 @@
 
 namespace route::net {
 
-/// Idle connections to upstreams, kept by origin (scheme, host, port, proxy). The most recently used is taken first; one that becomes readable while idle
-/// (closed, or bytes nobody asked for) is dropped at once. One per event loop.
+/// Idle connections to upstreams, kept by origin (scheme, host, port, proxy). The most recently used is taken
+/// first; one that becomes readable while idle (closed, or bytes nobody asked for) is dropped at once. One
+/// per event loop.
 class ConnectionPool
 {
   public:
@@ -43,7 +44,10 @@ class ConnectionPool
 
 struct ConnectionPool::Idle
 {
-    Idle(ConnectionPool& the_pool, Deadlines& deadlines) : pool{the_pool}, deadline{deadlines, &on_deadline, this} {}
+    Idle(ConnectionPool& the_pool, Deadlines& deadlines)
+        : pool{the_pool}, deadline{deadlines, &on_deadline, this}
+    {
+    }
 
     ConnectionPool& pool;
     Deadline deadline;

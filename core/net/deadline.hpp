@@ -8,14 +8,18 @@ namespace route::net {
 
 class Deadlines;
 
-/// A time at which something of an event loop is given up: calls `action(target)` once when it passes. Moving it later or cancelling it touches no
-/// tree and no timer, so one that stands by for every request costs next to nothing. One thread: the loop's.
-class Deadline : public boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
+/// A time at which something of an event loop is given up: calls `action(target)` once when it passes. Moving
+/// it later or cancelling it touches no tree and no timer, so one that stands by for every request costs next
+/// to nothing. One thread: the loop's.
+class Deadline
+    : public boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
 {
   public:
     using Action = void (*)(void* target);
 
-    Deadline(Deadlines& owner, Action action, void* target) : owner_{owner}, action_{action}, target_{target} {}
+    Deadline(Deadlines& owner, Action action, void* target) : owner_{owner}, action_{action}, target_{target}
+    {
+    }
 
     void expire_at(TimePoint when);
     void cancel() { when_ = TimePoint::max(); }

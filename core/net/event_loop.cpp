@@ -5,7 +5,8 @@
 namespace route::net {
 
 EventLoop::EventLoop(Services& shared, RoutingTablePtr table)
-    // Other threads may post; sockets and timers are touched by the loop's thread only, so the reactor needs no lock for I/O.
+    // Other threads may post; sockets and timers are touched by the loop's thread only, so the reactor needs
+    // no lock for I/O.
     : io{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO},
       services{shared},
       routing{std::move(table)},

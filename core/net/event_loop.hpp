@@ -18,7 +18,8 @@
 namespace route::net {
 
 /// Something of an event loop that ends when the loop is told to stop: sessions.
-class Stoppable : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
+class Stoppable
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
 {
   public:
     /// No new work: what waits for a next request closes, what is being answered says `Connection: close`.
@@ -30,8 +31,8 @@ class Stoppable : public boost::intrusive::list_base_hook<boost::intrusive::link
     ~Stoppable() = default;
 };
 
-/// One thread's world: its connections, pools, timers and its view of the routing table. A request never leaves it, and nothing in it takes a lock.
-/// post() is the only way in from other threads.
+/// One thread's world: its connections, pools, timers and its view of the routing table. A request never
+/// leaves it, and nothing in it takes a lock. post() is the only way in from other threads.
 class EventLoop
 {
   public:

@@ -9,14 +9,16 @@
 
 namespace route::net {
 
-Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTimers& timers, KnownCredential& known)
+Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTimers& timers,
+                   KnownCredential& known)
     : loop_{loop},
       client_{client},
       request_{request},
       timers_{timers},
       known_{known},
       table_{loop.routing},
-      writer_{loop, client, table_->settings.timeouts.idle, table_->settings.records.durability == Durability::commit},
+      writer_{loop, client, table_->settings.timeouts.idle,
+              table_->settings.records.durability == Durability::commit},
       account_{loop.services.buffered, table_->settings.server.max_buffered}
 {
     loop_.services.in_flight.fetch_add(1, std::memory_order_relaxed);
@@ -136,7 +138,8 @@ awaitable<bool> Exchange::take_in_body()
         }
     }
     const auto begin = Clock::now();
-    const auto outcome = co_await read_request_body(client_, request_, server.max_body, server.body_timeout, account_);
+    const auto outcome =
+        co_await read_request_body(client_, request_, server.max_body, server.body_timeout, account_);
     waited_ += Clock::now() - begin;
     request_.body_read = outcome == ReadOutcome::whole;
     record_.body_bytes = request_.body.size();
@@ -151,16 +154,15 @@ awaitable<void> Exchange::answer_unread_body(ReadOutcome outcome)
     std::string fields;
     if (outcome == ReadOutcome::timed_out) {
         error = RouterError{408, "request_timeout", "the body did not arrive in time"};
-    }
-    else if (outcome == ReadOutcome::too_large) {
+    } else if (outcome == ReadOutcome::too_large) {
         const auto most = std::to_string(table_->settings.server.max_body);
-        error = RouterError{413, "body_too_large", "the body is longer than the " + most + " bytes that are accepted"};
-    }
-    else if (outcome == ReadOutcome::overloaded) {
-        error = RouterError{503, "overloaded", "the router holds as much as it may (server.max_buffered); try again shortly"};
+        error = RouterError{413, "body_too_large",
+                            "the body is longer than the " + most + " bytes that are accepted"};
+    } else if (outcome == ReadOutcome::overloaded) {
+        error = RouterError{503, "overloaded",
+                            "the router holds as much as it may (server.max_buffered); try again shortly"};
         fields = "Retry-After: 1\r\n";
-    }
-    else if (outcome != ReadOutcome::malformed) {
+    } else if (outcome != ReadOutcome::malformed) {
         client_closed("while it sent its body");
         co_return;
     }
@@ -170,6 +172,7 @@ awaitable<void> Exchange::answer_unread_body(ReadOutcome outcome)
 void Exchange::begin_record()
 {
     record_.created_at = std::chrono::system_clock::now();
+    record_.node = loop_.services.node;
     record_.request_id = uuid_v7(record_.created_at, loop_.random(), loop_.random());
     if (!request_.parser) {
         record_.ip = client_address(*table_, client_.peer, {});
@@ -214,7 +217,8 @@ std::optional<RouterError> Exchange::authenticate()
     if (bearer) {
         auto key = authorization.substr(scheme.size());
         const auto begin = key.find_first_not_of(' ');
-        key = begin == std::string_view::npos ? std::string_view{} : key.substr(begin, key.find_last_not_of(' ') - begin + 1);
+        key = begin == std::string_view::npos ? std::string_view{}
+                                              : key.substr(begin, key.find_last_not_of(' ') - begin + 1);
         if (authenticate_credential(key))
             return std::nullopt;
     }
@@ -229,7 +233,8 @@ std::optional<RouterError> Exchange::authenticate()
 
 bool Exchange::authenticate_credential(std::string_view credential)
 {
-    const bool known = known_.table == table_ && known_.credential.size() == credential.size() && !credential.empty() &&
+    const bool known = known_.table == table_ && known_.credential.size() == credential.size() &&
+                       !credential.empty() &&
                        CRYPTO_memcmp(known_.credential.data(), credential.data(), credential.size()) == 0;
     if (!known) {
         const auto* key = find_key(table_->keys, hash_key(credential));
@@ -263,8 +268,7 @@ awaitable<void> Exchange::finish()
     loop_.services.on_finished(record_);
     if (unrecordable_) {
         loop_.services.sink.dropped(record_);
-    }
-    else if (record_.authenticated && table_->settings.records.durability == Durability::commit) {
+    } else if (record_.authenticated && table_->settings.records.durability == Durability::commit) {
         // The loop's signal is notified from the writer's thread by way of the loop.
         Signal stored;
         bool done = false;
@@ -278,15 +282,15 @@ awaitable<void> Exchange::finish()
             auto committed = stored.wait();
             co_await std::move(committed);
         }
-    }
-    else {
+    } else {
         loop_.services.sink.take(std::move(record_), {});
     }
     account_.release();
     const auto released = co_await writer_.release();
     if (released == ReplyWriter::Written::gone)
         keep_alive_ = false;
-    if (!keep_alive_ && !request_.body_read && request_.parser && !request_.parser->done() && client_.connection.is_open())
+    if (!keep_alive_ && !request_.body_read && request_.parser && !request_.parser->done() &&
+        client_.connection.is_open())
         co_await client_.linger();
 }
 

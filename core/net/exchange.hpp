@@ -16,12 +16,16 @@ namespace route::net {
 /// What one connection lends to its exchanges, one after the other.
 struct ExchangeTimers
 {
-    explicit ExchangeTimers(Deadlines& deadlines) : attempt{deadlines, nullptr, nullptr}, commit{deadlines, nullptr, nullptr} {}
+    explicit ExchangeTimers(Deadlines& deadlines)
+        : attempt{deadlines, nullptr, nullptr}, commit{deadlines, nullptr, nullptr}
+    {
+    }
     Deadline attempt;
     Deadline commit;
 };
 
-/// The last credential this connection was let in with, so that a hash is computed once and not for every request.
+/// The last credential this connection was let in with, so that a hash is computed once and not for every
+/// request.
 struct KnownCredential
 {
     RoutingTablePtr table;
@@ -29,12 +33,13 @@ struct KnownCredential
     std::string key_name;
 };
 
-/// One request from its head to its record: authenticate, read the body, choose candidates, try them, relay, finish. Exactly one record for every authenticated
-/// request, whatever happens.
+/// One request from its head to its record: authenticate, read the body, choose candidates, try them, relay,
+/// finish. Exactly one record for every authenticated request, whatever happens.
 class Exchange
 {
   public:
-    Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTimers& timers, KnownCredential& known);
+    Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTimers& timers,
+             KnownCredential& known);
     ~Exchange();
 
     /// Answers. Afterwards keep_alive() says whether the connection serves another request.
@@ -73,8 +78,8 @@ class Exchange
     awaitable<void> relay_kept(Attempt& attempt);
     awaitable<void> break_off(Attempt& attempt);
     awaitable<void> answer(RouterError error, std::string extra_fields = {});
-    awaitable<void> answer_own(unsigned status, std::string_view content_type, std::string extra_fields, std::string body,
-                               bool cors = true);
+    awaitable<void> answer_own(unsigned status, std::string_view content_type, std::string extra_fields,
+                               std::string body, bool cors = true);
     void start_reply(Attempt& attempt, std::size_t attempts);
     void client_closed(std::string_view when);
     void take_reply(Attempt& attempt);
@@ -99,7 +104,7 @@ class Exchange
     std::unique_ptr<Attempt> attempt_;
     bool keep_alive_ = true;
     bool api_key_header_ = false;
-    bool recorded_ = false;   ///< ends as a record, a metric and a log line
+    bool recorded_ = false;      ///< ends as a record, a metric and a log line
     bool unrecordable_ = false;  ///< there was no room for its record
     bool stopped_ = false;
     BufferAccount account_;

@@ -16,12 +16,12 @@ class HeadErrorCategory final : public boost::system::error_category
     std::string message(int value) const override
     {
         switch (static_cast<HeadError>(value)) {
-        case HeadError::obs_fold:
-            return "a folded field line";
-        case HeadError::ambiguous_framing:
-            return "ambiguous message framing";
-        case HeadError::too_many_fields:
-            return "too many fields";
+            case HeadError::obs_fold:
+                return "a folded field line";
+            case HeadError::ambiguous_framing:
+                return "ambiguous message framing";
+            case HeadError::too_many_fields:
+                return "too many fields";
         }
         return "bad head";
     }
@@ -29,7 +29,8 @@ class HeadErrorCategory final : public boost::system::error_category
 
 bool has_folded_line(std::string_view head)
 {
-    for (auto at = head.find('\n'); at != std::string_view::npos && at + 1 < head.size(); at = head.find('\n', at + 1))
+    for (auto at = head.find('\n'); at != std::string_view::npos && at + 1 < head.size();
+         at = head.find('\n', at + 1))
         if (head[at + 1] == ' ' || head[at + 1] == '\t')
             return true;
     return false;
@@ -117,8 +118,8 @@ std::optional<std::uint64_t> MessageParser<is_request>::content_length() const
 }
 
 template <bool is_request>
-void MessageParser<is_request>::on_request_impl(http::verb, string_view method, string_view target, int version,
-                                                error_code&)
+void MessageParser<is_request>::on_request_impl(http::verb, string_view method, string_view target,
+                                                int version, error_code&)
 {
     start_ = as_std(method);
     second_ = as_std(target);
@@ -134,7 +135,8 @@ void MessageParser<is_request>::on_response_impl(int status, string_view reason,
 }
 
 template <bool is_request>
-void MessageParser<is_request>::on_field_impl(http::field id, string_view name, string_view value, error_code& error)
+void MessageParser<is_request>::on_field_impl(http::field id, string_view name, string_view value,
+                                              error_code& error)
 {
     if (head_parsed_)
         return;  // trailers are dropped (RFC 9110 6.5.1)
@@ -146,8 +148,8 @@ void MessageParser<is_request>::on_field_impl(http::field id, string_view name, 
         if (length_seen_ || value.find(',') != string_view::npos)
             error = HeadError::ambiguous_framing;
         length_seen_ = true;
-    }
-    else if (id == http::field::transfer_encoding && (!equal_ignoring_case(as_std(value), "chunked") || version_ < 11)) {
+    } else if (id == http::field::transfer_encoding &&
+               (!equal_ignoring_case(as_std(value), "chunked") || version_ < 11)) {
         error = HeadError::ambiguous_framing;
     }
     fields_.push_back({id, as_std(name), as_std(value)});

@@ -11,9 +11,10 @@
 namespace route::net {
 
 /// Why a head is refused beyond what Beast refuses.
-enum class HeadError {
-    obs_fold = 1,           ///< RFC 9112 5.2
-    ambiguous_framing,      ///< RFC 9112 6.3: two Content-Length, or a Transfer-Encoding other than chunked
+enum class HeadError
+{
+    obs_fold = 1,       ///< RFC 9112 5.2
+    ambiguous_framing,  ///< RFC 9112 6.3: two Content-Length, or a Transfer-Encoding other than chunked
     too_many_fields,
 };
 error_code make_error_code(HeadError error);
@@ -25,8 +26,8 @@ constexpr std::size_t max_chunk_line = 16u << 10;  ///< a chunk's size line, or 
 /// Length of the head with its empty line at the start of `bytes`; 0 while it is not complete.
 std::size_t head_length(std::string_view bytes, std::size_t searched = 0);
 
-/// Beast's parser with the fields as views into the parsed bytes, and the body decoded in place. Use: parse_head() once with a whole head that stays
-/// where it is, then body() with what follows.
+/// Beast's parser with the fields as views into the parsed bytes, and the body decoded in place. Use:
+/// parse_head() once with a whole head that stays where it is, then body() with what follows.
 template <bool is_request>
 class MessageParser : private http::basic_parser<is_request>
 {
@@ -41,8 +42,9 @@ class MessageParser : private http::basic_parser<is_request>
     /// A reply to HEAD: there will be no body, whatever its fields say. Before parse_head().
     void expect_no_body() { this->skip(true); }
 
-    /// Decodes body bytes in place: afterwards `payload()` is at the start of `data`. Returns how many bytes were consumed; the rest has to be
-    /// presented again in front of what comes next (an incomplete chunk line) or, once done(), belongs to the next message.
+    /// Decodes body bytes in place: afterwards `payload()` is at the start of `data`. Returns how many bytes
+    /// were consumed; the rest has to be presented again in front of what comes next (an incomplete chunk
+    /// line) or, once done(), belongs to the next message.
     std::size_t body(char* data, std::size_t size, error_code& error);
     std::string_view payload() const { return {payload_begin_, payload_size_}; }
 
@@ -66,7 +68,8 @@ class MessageParser : private http::basic_parser<is_request>
 
   private:
     using string_view = boost::beast::string_view;
-    void on_request_impl(http::verb, string_view method, string_view target, int version, error_code&) override;
+    void on_request_impl(http::verb, string_view method, string_view target, int version,
+                         error_code&) override;
     void on_response_impl(int status, string_view reason, int version, error_code&) override;
     void on_field_impl(http::field id, string_view name, string_view value, error_code& error) override;
     void on_header_impl(error_code&) override;

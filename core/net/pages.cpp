@@ -69,7 +69,9 @@ awaitable<bool> Exchange::answer_page()
 awaitable<void> Exchange::answer_preflight()
 {
     const auto asked = find_field(request_.fields(), http::field::access_control_request_headers);
-    std::string fields = "Access-Control-Allow-Methods: GET, POST, PUT, PATCH, DELETE, OPTIONS\r\nAccess-Control-Allow-Headers: ";
+    std::string fields =
+        "Access-Control-Allow-Methods: GET, POST, PUT, PATCH, DELETE, "
+        "OPTIONS\r\nAccess-Control-Allow-Headers: ";
     fields.append(asked.empty() ? std::string_view{"Origin, Authorization, Content-Type"} : asked);
     fields.append("\r\nAccess-Control-Max-Age: 86400\r\n");
     co_await answer_own(204, {}, std::move(fields), {});

@@ -36,16 +36,13 @@ void Exchange::start_reply(Attempt& attempt, std::size_t attempts)
         facts.framing = Framing::none;
         if (request_.head_only())
             facts.content_length = reply.content_length();
-    }
-    else if (attempt.complete()) {
+    } else if (attempt.complete()) {
         facts.framing = Framing::content_length;
         facts.content_length = attempt.pending().size();
-    }
-    else if (reply.content_length()) {
+    } else if (reply.content_length()) {
         facts.framing = Framing::content_length;
         facts.content_length = reply.content_length();
-    }
-    else {
+    } else {
         facts.framing = request_.http10() ? Framing::close : Framing::chunked;
     }
     if (facts.framing == Framing::close || loop_.draining)
@@ -129,7 +126,8 @@ awaitable<void> Exchange::break_off(Attempt& attempt)
     const bool tell = recorder.kind() == ReplyKind::event_stream && !recorder.encoded() &&
                       writer_.framing() == Framing::chunked && recorder.at_event_boundary();
     if (tell) {
-        const auto event = truncation_event(request_.path, "the upstream's reply broke off: " + record_.error);
+        const auto event =
+            truncation_event(request_.path, "the upstream's reply broke off: " + record_.error);
         auto written = writer_.write(event, false);
         if (written == ReplyWriter::Written::waiting)
             written = co_await writer_.drain();
@@ -144,7 +142,8 @@ awaitable<void> Exchange::relay_kept(Attempt& attempt)
 {
     auto& recorder = attempt.recorder();
     const auto& fields = attempt.reply().fields();
-    recorder.begin(find_field(fields, http::field::content_type), find_field(fields, http::field::content_encoding));
+    recorder.begin(find_field(fields, http::field::content_type),
+                   find_field(fields, http::field::content_encoding));
     recorder.add(attempt.pending());
     start_reply(attempt, record_.attempts.size());
     record_.outcome = RequestOutcome::upstream_error;

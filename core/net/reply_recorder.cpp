@@ -25,7 +25,8 @@ bool ends_with_ignoring_case(std::string_view text, std::string_view end)
 bool is_textual(std::string_view type)
 {
     return (type.size() > 5 && equal_ignoring_case(type.substr(0, 5), "text/")) ||
-           equal_ignoring_case(type, "application/xml") || equal_ignoring_case(type, "application/x-ndjson") ||
+           equal_ignoring_case(type, "application/xml") ||
+           equal_ignoring_case(type, "application/x-ndjson") ||
            equal_ignoring_case(type, "application/jsonl") || ends_with_ignoring_case(type, "+xml");
 }
 
@@ -40,8 +41,7 @@ void ReplyRecorder::begin(std::string_view content_type, std::string_view conten
         kind_ = ReplyKind::event_stream;
         if (!encoded_)
             stream_.emplace(settings_.response ? settings_.max_response : 0);
-    }
-    else if (equal_ignoring_case(type, "application/json") || ends_with_ignoring_case(type, "+json")) {
+    } else if (equal_ignoring_case(type, "application/json") || ends_with_ignoring_case(type, "+json")) {
         kind_ = ReplyKind::json;
     }
     textual_ = !encoded_ && is_textual(type);
@@ -54,15 +54,13 @@ void ReplyRecorder::add(std::string_view payload)
         return;
     if (kind_ == ReplyKind::event_stream) {
         parser_.feed(payload, [this](const SseEvent& event) { on_event(event); });
-    }
-    else if (kind_ == ReplyKind::json) {
+    } else if (kind_ == ReplyKind::json) {
         add_json(payload);
-    }
-    else if (textual_ && settings_.response && capture_.raw.size() <= settings_.max_response) {
+    } else if (textual_ && settings_.response && capture_.raw.size() <= settings_.max_response) {
         // A few bytes more than the limit, so that the writer sees the cut and finds a character's boundary.
-        capture_.raw.append(payload.substr(0, settings_.max_response + 4 - std::min<std::uint64_t>(
-                                                                               capture_.raw.size(),
-                                                                               settings_.max_response + 4)));
+        capture_.raw.append(
+            payload.substr(0, settings_.max_response + 4 -
+                                  std::min<std::uint64_t>(capture_.raw.size(), settings_.max_response + 4)));
     }
 }
 
@@ -97,18 +95,14 @@ ReplyCapture ReplyRecorder::take()
     if (stream_) {
         capture_.kind = ReplyCapture::Kind::summary;
         capture_.summary = stream_->take();
-    }
-    else if (long_json_) {
+    } else if (long_json_) {
         capture_.kind = ReplyCapture::Kind::summary;
         capture_.summary = long_json_->take();
-    }
-    else if (kind_ == ReplyKind::json && !encoded_) {
+    } else if (kind_ == ReplyKind::json && !encoded_) {
         capture_.kind = ReplyCapture::Kind::json;
-    }
-    else if (textual_) {
+    } else if (textual_) {
         capture_.kind = ReplyCapture::Kind::text;
-    }
-    else if (bytes_ > 0) {
+    } else if (bytes_ > 0) {
         capture_.kind = ReplyCapture::Kind::binary;
     }
     return std::move(capture_);

@@ -12,9 +12,15 @@
 
 namespace route::net {
 
-enum class ReplyKind { event_stream, json, other };
+enum class ReplyKind
+{
+    event_stream,
+    json,
+    other
+};
 
-/// Reads along as a reply passes, from a copy, for the record and for the decision when to commit. Holds the text of a stream, not its events.
+/// Reads along as a reply passes, from a copy, for the record and for the decision when to commit. Holds the
+/// text of a stream, not its events.
 class ReplyRecorder
 {
   public:

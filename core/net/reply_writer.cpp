@@ -30,8 +30,7 @@ ReplyWriter::Written ReplyWriter::write(std::string_view payload, bool last)
             parts[count++] = part("\r\n0\r\n\r\n");
         else if (!payload.empty())
             parts[count++] = part("\r\n");
-    }
-    else if (framing_ != Framing::none && !payload.empty()) {
+    } else if (framing_ != Framing::none && !payload.empty()) {
         parts[count++] = part(payload);
     }
     head_ = {};

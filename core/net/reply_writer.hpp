@@ -10,18 +10,20 @@
 
 namespace route::net {
 
-/// Sends one reply to the client: head and body gathered into one write, the body framed as the client needs it. What the client does not take at once is
-/// copied and drained; nothing more may be written until then.
+/// Sends one reply to the client: head and body gathered into one write, the body framed as the client needs
+/// it. What the client does not take at once is copied and drained; nothing more may be written until then.
 class ReplyWriter
 {
   public:
-    enum class Written {
+    enum class Written
+    {
         all,
         waiting,  ///< await drain()
         gone,     ///< the client has left, or took nothing for too long
     };
 
-    /// `stall`: how long the client may take no byte. `hold_last_byte`: the last byte of the message waits for release().
+    /// `stall`: how long the client may take no byte. `hold_last_byte`: the last byte of the message waits
+    /// for release().
     ReplyWriter(EventLoop& loop, Client& client, Seconds stall, bool hold_last_byte)
         : loop_{loop}, client_{client}, stall_{stall}, hold_last_byte_{hold_last_byte}
     {

@@ -26,21 +26,24 @@ struct Request
     bool head_only() const { return parser->method() == "HEAD"; }
 };
 
-enum class ReadOutcome {
+enum class ReadOutcome
+{
     whole,
-    closed,     ///< the client ended the connection
-    idle,       ///< nothing came within keep_alive: close without a word
-    timed_out,  ///< 408
-    malformed,  ///< 400
-    too_large,  ///< 431 for heads, 413 for bodies
+    closed,      ///< the client ended the connection
+    idle,        ///< nothing came within keep_alive: close without a word
+    timed_out,   ///< 408
+    malformed,   ///< 400
+    too_large,   ///< 431 for heads, 413 for bodies
     overloaded,  ///< 503: the router holds as much as it may
 };
 
-/// Reads the next head out of the client's input. `first` says that the connection is new. `waiting` is set while nothing of a next request has arrived.
-awaitable<ReadOutcome> read_request_head(Client& client, Request& request, const ServerSettings& settings, bool first,
-                                         bool& waiting);
+/// Reads the next head out of the client's input. `first` says that the connection is new. `waiting` is set
+/// while nothing of a next request has arrived.
+awaitable<ReadOutcome> read_request_head(Client& client, Request& request, const ServerSettings& settings,
+                                         bool first, bool& waiting);
 
-/// Why a parsed head is refused all the same (RFC 9112 3.2, 9110 7.2; dot segments): a sentence, or empty. Sets path and query.
+/// Why a parsed head is refused all the same (RFC 9112 3.2, 9110 7.2; dot segments): a sentence, or empty.
+/// Sets path and query.
 std::string_view check_request_head(Request& request);
 
 /// Bytes held by all requests of the process, and how many of them are this request's.
@@ -56,7 +59,7 @@ struct BufferAccount
 };
 
 /// Reads and decodes the body, `limit` bytes at most.
-awaitable<ReadOutcome> read_request_body(Client& client, Request& request, std::uint64_t limit, Seconds silence,
-                                         BufferAccount& account);
+awaitable<ReadOutcome> read_request_body(Client& client, Request& request, std::uint64_t limit,
+                                         Seconds silence, BufferAccount& account);
 
 }  // namespace route::net

@@ -35,22 +35,24 @@ std::string percent_decoded(std::string_view text)
     std::string decoded;
     decoded.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
-        const bool escape = text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
+        const bool escape = text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
+                            hex_digit(text[i + 2]) >= 0;
         if (escape) {
             decoded.push_back(static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])));
             i += 2;
-        }
-        else {
+        } else {
             decoded.push_back(text[i]);
         }
     }
     return decoded;
 }
 
-/// Whether some server could take a segment of the path for "." or "..": backslashes, parameters behind ';' and control characters count as well.
+/// Whether some server could take a segment of the path for "." or "..": backslashes, parameters behind ';'
+/// and control characters count as well.
 bool has_path_trick(std::string_view path)
 {
-    if (std::any_of(path.begin(), path.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f || c == '\\'; }))
+    if (std::any_of(path.begin(), path.end(),
+                    [](unsigned char c) { return c < 0x20 || c == 0x7f || c == '\\'; }))
         return true;
     while (!path.empty()) {
         const auto slash = path.find('/');
@@ -75,13 +77,14 @@ bool leaves_its_place(std::string_view path)
 
 }  // namespace
 
-awaitable<ReadOutcome> read_request_head(Client& client, Request& request, const ServerSettings& settings, bool first,
-                                         bool& waiting)
+awaitable<ReadOutcome> read_request_head(Client& client, Request& request, const ServerSettings& settings,
+                                         bool first, bool& waiting)
 {
     std::size_t length = 0;
     std::size_t searched = 0;
     waiting = client.input.empty();
-    client.limit_read(Clock::now() + ticks(first || !waiting ? settings.header_timeout : settings.keep_alive));
+    client.limit_read(Clock::now() +
+                      ticks(first || !waiting ? settings.header_timeout : settings.keep_alive));
     for (;;) {
         // Empty lines before a request line are ignored (RFC 9112 2.2).
         while (client.input.starts_with("\r\n"))
@@ -124,7 +127,8 @@ std::string_view check_request_head(Request& request)
         hosts += field.id == http::field::host ? 1 : 0;
     if (hosts > 1 || (hosts == 0 && !request.http10()))
         return "a request needs exactly one Host field";
-    if (const auto scheme = target.find("://"); target.starts_with("http") && scheme != std::string_view::npos) {
+    if (const auto scheme = target.find("://");
+        target.starts_with("http") && scheme != std::string_view::npos) {
         // The absolute form (RFC 9112 3.2.2).
         const auto path = target.find('/', scheme + 3);
         target = path == std::string_view::npos ? std::string_view{"/"} : target.substr(path);
@@ -156,8 +160,8 @@ void BufferAccount::release()
     all.fetch_sub(std::exchange(held, 0), std::memory_order_relaxed);
 }
 
-awaitable<ReadOutcome> read_request_body(Client& client, Request& request, std::uint64_t limit, Seconds silence,
-                                         BufferAccount& account)
+awaitable<ReadOutcome> read_request_body(Client& client, Request& request, std::uint64_t limit,
+                                         Seconds silence, BufferAccount& account)
 {
     auto& parser = *request.parser;
     if (const auto length = parser.content_length())

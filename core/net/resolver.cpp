@@ -48,8 +48,7 @@ Answer ask_system(const std::string& host)
         if (each->ai_family == AF_INET) {
             const auto* address = reinterpret_cast<const sockaddr_in*>(each->ai_addr);
             answer.addresses.emplace_back(asio::ip::address_v4{ntohl(address->sin_addr.s_addr)});
-        }
-        else if (each->ai_family == AF_INET6) {
+        } else if (each->ai_family == AF_INET6) {
             const auto* address = reinterpret_cast<const sockaddr_in6*>(each->ai_addr);
             asio::ip::address_v6::bytes_type bytes;
             std::copy_n(address->sin6_addr.s6_addr, bytes.size(), bytes.begin());
@@ -82,7 +81,8 @@ Resolver::Question Resolver::ask(const std::string& host)
 
 void Resolver::look_up(const std::string& host, const Question& question)
 {
-    // The loop stays alive for the answer; the answer finds the question even when everybody has stopped waiting.
+    // The loop stays alive for the answer; the answer finds the question even when everybody has stopped
+    // waiting.
     auto work = asio::make_work_guard(io_);
     asio::post(pool_, [host, question, work = std::move(work), executor = io_.get_executor()]() mutable {
         auto answer = ask_system(host);

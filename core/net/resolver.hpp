@@ -12,8 +12,9 @@ namespace route::net {
 
 using Addresses = std::vector<asio::ip::address>;
 
-/// Names to addresses for one event loop. getaddrinfo runs on a small pool of its own, since it can neither be cancelled nor hurried; answers are kept for
-/// `lifetime`, equal questions share one look-up, and a late answer is used by whoever asks next.
+/// Names to addresses for one event loop. getaddrinfo runs on a small pool of its own, since it can neither
+/// be cancelled nor hurried; answers are kept for `lifetime`, equal questions share one look-up, and a late
+/// answer is used by whoever asks next.
 class Resolver
 {
   public:

@@ -21,11 +21,13 @@ awaitable<void> Exchange::route()
     co_await admit();
     const Wanted wanted{facts_.model, request_.path};
     const auto& failover = table_->settings.failover;
-    const auto chosen = candidates(table_->upstreams, wanted, failover.order, Clock::now(), [this] { return loop_.random(); });
+    const auto chosen = candidates(table_->upstreams, wanted, failover.order, Clock::now(),
+                                   [this] { return loop_.random(); });
     if (chosen.empty()) {
         RouterError error{503, "no_upstream", "no upstream is configured and enabled"};
         if (!table_->upstreams.empty()) {
-            const auto what = facts_.model ? "model '" + std::string{cut_utf8(*facts_.model, 128)} + "'" : "this path";
+            const auto what =
+                facts_.model ? "model '" + std::string{cut_utf8(*facts_.model, 128)} + "'" : "this path";
             error = RouterError{404, "model_not_found", "no upstream allows " + what};
         }
         co_await answer(std::move(error));
@@ -36,10 +38,9 @@ awaitable<void> Exchange::route()
     std::optional<std::uint64_t> content_length;
     if (has_body)
         content_length = body_bytes;
-    const OutgoingRequest outgoing{
-        UpstreamRequest{request_.parser->method(), request_.path, request_.query, request_.fields(), content_length,
-                        api_key_header_, false},
-        request_.body, facts_, request_.head_only()};
+    const OutgoingRequest outgoing{UpstreamRequest{request_.parser->method(), request_.path, request_.query,
+                                                   request_.fields(), content_length, api_key_header_, false},
+                                   request_.body, facts_, request_.head_only()};
     const TimeoutFacts timeout_facts{facts_.stream, body_bytes, chosen.size() == 1};
     const auto total = failover.total.count() > 0 ? Clock::now() + ticks(failover.total) : TimePoint::max();
 
@@ -47,8 +48,10 @@ awaitable<void> Exchange::route()
     std::unique_ptr<Attempt> kept;
     for (std::size_t index = 0; index < chosen.size(); ++index) {
         const auto& upstream = *chosen[index];
-        const AttemptLimits limits{attempt_timeouts(table_->settings.timeouts, timeout_facts, upstream), total};
-        attempt_ = std::make_unique<Attempt>(loop_, *table_, upstream, outgoing, limits, timers_.attempt, timers_.commit);
+        const AttemptLimits limits{attempt_timeouts(table_->settings.timeouts, timeout_facts, upstream),
+                                   total};
+        attempt_ = std::make_unique<Attempt>(loop_, *table_, upstream, outgoing, limits, timers_.attempt,
+                                             timers_.commit);
         if (client_.gone())
             attempt_->abort(Cause::client_gone);
         bool succeeded = false;
@@ -111,8 +114,7 @@ awaitable<void> Exchange::admit()
         auto passed = timer.async_wait(asio::deferred);
         try {
             co_await std::move(passed);
-        }
-        catch (const boost::system::system_error&) {
+        } catch (const boost::system::system_error&) {
             break;
         }
     }
@@ -136,8 +138,7 @@ void Exchange::note_attempt(const Attempt& attempt, int number, const AttemptFai
         note.status = failure->status;
         note.outcome = outcome_of(*failure);
         note.error = describe(*failure);
-    }
-    else {
+    } else {
         note.status = attempt.reply().status();
         if (record_.outcome == RequestOutcome::truncated)
             note.outcome = outcome_of(attempt.failure());
@@ -166,8 +167,8 @@ void Exchange::judge_cooldown(const Attempt& attempt, const AttemptFailure& fail
     const bool started = upstream.cooldown->failed(now, failover.cooldown_after, ticks(failover.cooldown));
     if (started)
         spdlog::warn("upstream {} failed {} times in a row, last: {}; it is tried last for {} s",
-                     escape_for_log(upstream.name), failover.cooldown_after, escape_for_log(describe(failure)),
-                     failover.cooldown.count());
+                     escape_for_log(upstream.name), failover.cooldown_after,
+                     escape_for_log(describe(failure)), failover.cooldown.count());
 }
 
 RouterError Exchange::all_failed() const
@@ -180,7 +181,8 @@ RouterError Exchange::all_failed() const
         first = false;
         message += attempt.upstream_name + ": " + attempt.error;
     }
-    const bool timed_out = !record_.attempts.empty() && record_.attempts.back().outcome == AttemptOutcome::timeout;
+    const bool timed_out =
+        !record_.attempts.empty() && record_.attempts.back().outcome == AttemptOutcome::timeout;
     return RouterError{502, timed_out ? "upstream_timeout" : "upstream_error", std::move(message)};
 }
 

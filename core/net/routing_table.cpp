@@ -31,8 +31,7 @@ bool trusted(const RoutingTable& table, const ip::address& address)
         for (const auto& network : table.trusted_v4)
             if (contains(network, address.to_v4()))
                 return true;
-    }
-    else {
+    } else {
         for (const auto& network : table.trusted_v6)
             if (contains(network, address.to_v6()))
                 return true;

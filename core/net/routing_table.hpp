@@ -13,7 +13,8 @@
 
 namespace route::net {
 
-/// Everything a request needs to know that can change while the program runs: immutable, replaced whole, shared by all loops.
+/// Everything a request needs to know that can change while the program runs: immutable, replaced whole,
+/// shared by all loops.
 struct RoutingTable
 {
     Settings settings;
@@ -26,10 +27,12 @@ struct RoutingTable
 
 using RoutingTablePtr = std::shared_ptr<const RoutingTable>;
 
-/// Parses `server.trusted_proxies` into the table; a single address counts as a network of one. Refuses what is neither.
+/// Parses `server.trusted_proxies` into the table; a single address counts as a network of one. Refuses what
+/// is neither.
 Result<void> set_trusted_proxies(RoutingTable& table, const std::vector<std::string>& networks);
 
-/// The client's address: the peer's, unless that is a trusted proxy: then the last address in X-Forwarded-For that is not.
+/// The client's address: the peer's, unless that is a trusted proxy: then the last address in X-Forwarded-For
+/// that is not.
 std::string client_address(const RoutingTable& table, const boost::asio::ip::address& peer,
                            std::string_view forwarded_for);
 

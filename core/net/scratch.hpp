@@ -4,7 +4,8 @@
 
 namespace route::net {
 
-/// Bytes that every read of an event loop goes through: valid until the next suspension, copied to the heap only before one.
+/// Bytes that every read of an event loop goes through: valid until the next suspension, copied to the heap
+/// only before one.
 struct Scratch
 {
     static constexpr std::size_t size = 64u << 10;

@@ -34,7 +34,8 @@ std::string to_text(const tcp::endpoint& endpoint)
 
 bool out_of_descriptors(error_code error)
 {
-    return error == boost::system::errc::too_many_files_open || error == boost::system::errc::too_many_files_open_in_system ||
+    return error == boost::system::errc::too_many_files_open ||
+           error == boost::system::errc::too_many_files_open_in_system ||
            error == boost::system::errc::no_buffer_space || error == boost::system::errc::not_enough_memory;
 }
 
@@ -66,7 +67,10 @@ Result<ListenAddress> parse_listen_address(std::string_view text)
     return address;
 }
 
-Acceptor::Acceptor(EventLoop& loop) : loop_{loop}, acceptor_{loop.io.get_executor()}, pause_{loop.io.get_executor()} {}
+Acceptor::Acceptor(EventLoop& loop)
+    : loop_{loop}, acceptor_{loop.io.get_executor()}, pause_{loop.io.get_executor()}
+{
+}
 
 Result<tcp::endpoint> Acceptor::listen(const ListenAddress& address)
 {
@@ -74,8 +78,7 @@ Result<tcp::endpoint> Acceptor::listen(const ListenAddress& address)
     if (address.host.empty()) {
         tries.emplace_back(asio::ip::address_v6::any(), address.port);
         tries.emplace_back(asio::ip::address_v4::any(), address.port);  // a machine without IPv6
-    }
-    else {
+    } else {
         tries.emplace_back(asio::ip::make_address(address.host), address.port);
     }
     error_code error;
@@ -120,8 +123,7 @@ awaitable<void> Acceptor::accept_all()
         try {
             auto accepted = acceptor_.async_accept(socket, peer, asio::deferred);
             co_await std::move(accepted);
-        }
-        catch (const boost::system::system_error& failure) {
+        } catch (const boost::system::system_error& failure) {
             error = failure.code();
         }
         if (!error) {
@@ -138,8 +140,7 @@ awaitable<void> Acceptor::accept_all()
         try {
             auto passed = pause_.async_wait(asio::deferred);
             co_await std::move(passed);
-        }
-        catch (const boost::system::system_error&) {
+        } catch (const boost::system::system_error&) {
             break;
         }
     }

@@ -17,7 +17,8 @@ struct ListenAddress
 };
 Result<ListenAddress> parse_listen_address(std::string_view text);
 
-/// Accepts connections on one event loop. Each loop has its own socket on the same address (SO_REUSEPORT), so the kernel spreads the clients.
+/// Accepts connections on one event loop. Each loop has its own socket on the same address (SO_REUSEPORT), so
+/// the kernel spreads the clients.
 class Acceptor
 {
   public:
@@ -42,7 +43,8 @@ class Acceptor
 class Server
 {
   public:
-    /// Listens with `threads` loops (0: one per CPU this process may use). Refuses an address that is taken or not ours.
+    /// Listens with `threads` loops (0: one per CPU this process may use). Refuses an address that is taken
+    /// or not ours.
     static Result<std::unique_ptr<Server>> listen(Services& services, const RoutingTablePtr& table,
                                                   const ListenAddress& address, unsigned threads);
     ~Server();

@@ -44,7 +44,8 @@ awaitable<bool> Session::serve_one(bool first)
 {
     Request request;
     const auto table = loop_.routing;
-    const auto outcome = co_await read_request_head(client_, request, table->settings.server, first, waiting_);
+    const auto outcome =
+        co_await read_request_head(client_, request, table->settings.server, first, waiting_);
     if (outcome == ReadOutcome::closed || outcome == ReadOutcome::idle)
         co_return false;
     waiting_ = false;
@@ -52,13 +53,13 @@ awaitable<bool> Session::serve_one(bool first)
     exchange_ = &exchange;
     if (outcome == ReadOutcome::whole) {
         co_await exchange.run();
-    }
-    else {
+    } else {
         RouterError error{400, "bad_request", "the request is not valid HTTP/1.1"};
         if (outcome == ReadOutcome::timed_out)
             error = RouterError{408, "request_timeout", "the headers did not arrive in time"};
         else if (outcome == ReadOutcome::too_large)
-            error = RouterError{431, "headers_too_large", "the headers are longer than 64 KiB or more than 256"};
+            error =
+                RouterError{431, "headers_too_large", "the headers are longer than 64 KiB or more than 256"};
         co_await exchange.refuse(std::move(error));
     }
     exchange_ = nullptr;
@@ -70,9 +71,9 @@ awaitable<void> run_session(std::unique_ptr<Session> session)
 {
     try {
         co_await session->run();
-    }
-    catch (const std::exception& error) {
-        // Expected failures are values: this is a broken invariant, or memory has run out. The connection closes, the router goes on.
+    } catch (const std::exception& error) {
+        // Expected failures are values: this is a broken invariant, or memory has run out. The connection
+        // closes, the router goes on.
         spdlog::error("a session ended unexpectedly: {}", error.what());
     }
 }

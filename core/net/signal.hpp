@@ -9,8 +9,8 @@
 
 namespace route::net {
 
-/// Lets one coroutine of an event loop wait until another handler of the same loop calls notify(). Remembers nothing: the waiter checks its
-/// condition first. Not for use from another thread.
+/// Lets one coroutine of an event loop wait until another handler of the same loop calls notify(). Remembers
+/// nothing: the waiter checks its condition first. Not for use from another thread.
 class Signal
 {
   public:
@@ -52,7 +52,10 @@ class Signal
     template <class Handler>
     struct HeldHandler final : Held
     {
-        HeldHandler(Signal& the_owner, Handler&& the_handler) : owner{the_owner}, handler{std::move(the_handler)} {}
+        HeldHandler(Signal& the_owner, Handler&& the_handler)
+            : owner{the_owner}, handler{std::move(the_handler)}
+        {
+        }
 
         void resume() override
         {

@@ -11,9 +11,10 @@ namespace {
 /// Where an SSL keeps the host:port its session is stored under.
 int origin_index()
 {
-    static const int index = SSL_get_ex_new_index(
-        0, nullptr, nullptr, nullptr,
-        [](void*, void* origin, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<std::string*>(origin); });
+    static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr,
+                                                  [](void*, void* origin, CRYPTO_EX_DATA*, int, long, void*) {
+                                                      delete static_cast<std::string*>(origin);
+                                                  });
     return index;
 }
 
@@ -48,7 +49,8 @@ Result<std::shared_ptr<TlsClient>> TlsClient::make(const std::string& ca_file)
 
 TlsClient::~TlsClient()
 {
-    SSL_CTX_set_app_data(context_, nullptr);  // connections may outlive this by their own references to the context
+    SSL_CTX_set_app_data(context_,
+                         nullptr);  // connections may outlive this by their own references to the context
     for (auto& [origin, session] : sessions_)
         SSL_SESSION_free(session);
     SSL_CTX_free(context_);
@@ -60,8 +62,7 @@ SSL* TlsClient::session(const std::string& host, std::uint16_t port)
     auto origin = std::make_unique<std::string>(host + ":" + std::to_string(port));
     if (is_address(host)) {
         X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str());
-    }
-    else {
+    } else {
         SSL_set_tlsext_host_name(ssl, host.c_str());
         SSL_set1_host(ssl, host.c_str());
     }

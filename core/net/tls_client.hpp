@@ -11,8 +11,9 @@
 
 namespace route::net {
 
-/// TLS towards upstreams: verified against the system's authorities or a file, host name checked, SNI sent, sessions resumed. Used by all event loops; the
-/// lock around the sessions is taken once a handshake, not once a request.
+/// TLS towards upstreams: verified against the system's authorities or a file, host name checked, SNI sent,
+/// sessions resumed. Used by all event loops; the lock around the sessions is taken once a handshake, not
+/// once a request.
 class TlsClient
 {
   public:
@@ -21,10 +22,12 @@ class TlsClient
 
     ~TlsClient();
 
-    /// A client-side session for `host` (a name, or an address without brackets), ready for its handshake. The caller owns it.
+    /// A client-side session for `host` (a name, or an address without brackets), ready for its handshake.
+    /// The caller owns it.
     SSL* session(const std::string& host, std::uint16_t port);
 
-    /// What a person should know of a failed handshake: "certificate has expired", "host name does not match its certificate".
+    /// What a person should know of a failed handshake: "certificate has expired", "host name does not match
+    /// its certificate".
     static std::string describe_failure(SSL* ssl);
 
   private:

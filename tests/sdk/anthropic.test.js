@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 
 import Anthropic from '@anthropic-ai/sdk';
+import Anthropic0 from 'anthropic-sdk-0';
 
 import { Router, key } from './fakes/router.js';
 import { Upstream, json } from './fakes/upstream.js';
@@ -30,11 +31,11 @@ const end =
 
 let running = [];
 
-async function serve(script) {
+async function serve(SDK, script) {
     const upstream = await Upstream.start(script);
     const router = await Router.start(upstream);
     running = [router, upstream];
-    return { client: new Anthropic({ apiKey: key, authToken: null, baseURL: router.url, maxRetries: 0 }), router, upstream };
+    return { client: new SDK({ apiKey: key, authToken: null, baseURL: router.url, maxRetries: 0 }), router, upstream };
 }
 
 afterEach(async () => {
@@ -42,44 +43,52 @@ afterEach(async () => {
     running = [];
 });
 
-test('a message', async () => {
-    const { client, router, upstream } = await serve(json(message));
-    const reply = await client.messages.create(ask);
-    assert.equal(reply.content[0].text, 'hello');
-    const { headers, url } = upstream.requests[0];
-    assert.equal(url, '/v1/messages');
-    assert.equal(headers['x-api-key'], 'sk-of-upstream-a-0123456789');
-    assert.equal(headers.authorization, undefined);
-    assert.ok(headers['anthropic-version']);
-    const [record] = router.records();
-    assert.equal(record.response, 'hello');
-    assert.equal(record.finish_reason, 'end_turn');
-});
+// Older versions send x-api-key, newer ones Authorization: the upstream gets its own key in the same field.
+const sdks = [
+    { name: 'SDK 0', SDK: Anthropic0, field: 'x-api-key', value: 'sk-of-upstream-a-0123456789', other: 'authorization' },
+    { name: 'SDK 1', SDK: Anthropic, field: 'authorization', value: 'Bearer sk-of-upstream-a-0123456789', other: 'x-api-key' },
+];
 
-test('a stream', async () => {
-    const { client, router } = await serve((_, response) =>
-        response.writeHead(200, { 'content-type': 'text/event-stream' }).end(beginning + end),
-    );
-    const stream = client.messages.stream(ask);
-    const words = [];
-    stream.on('text', (text) => words.push(text));
-    assert.equal((await stream.finalMessage()).content[0].text, 'hello');
-    assert.deepEqual(words, ['hel', 'lo']);
-    const [record] = router.records();
-    assert.equal(record.response, 'hello');
-    assert.deepEqual([record.prompt_tokens, record.completion_tokens], [3, 5]);
-});
-
-test('a stream that is cut raises', async () => {
-    const { client, router } = await serve((request, response) => {
-        response.writeHead(200, { 'content-type': 'text/event-stream' });
-        response.write(beginning, () => request.socket.destroy());
+for (const { name, SDK, field, value, other } of sdks) {
+    test(`${name}: a message`, async () => {
+        const { client, router, upstream } = await serve(SDK, json(message));
+        const reply = await client.messages.create(ask);
+        assert.equal(reply.content[0].text, 'hello');
+        const { headers, url } = upstream.requests[0];
+        assert.equal(url, '/v1/messages');
+        assert.equal(headers[field], value);
+        assert.equal(headers[other], undefined);
+        assert.ok(headers['anthropic-version']);
+        const [record] = router.records();
+        assert.equal(record.response, 'hello');
+        assert.equal(record.finish_reason, 'end_turn');
     });
-    await assert.rejects(client.messages.stream(ask).finalMessage());
-    assert.equal((await router.lastRecord()).outcome, 'truncated');
-});
 
-test('a wrong key', async () => {
-    const { client } = await serve(json(message));
-    await assert.rejects(client.withOptions({ apiKey: 'wrong' }).messages.create(ask), Anthropic.PermissionDeniedError);
-});
+    test(`${name}: a stream`, async () => {
+        const { client, router } = await serve(SDK, (_, response) =>
+            response.writeHead(200, { 'content-type': 'text/event-stream' }).end(beginning + end),
+        );
+        const stream = client.messages.stream(ask);
+        const words = [];
+        stream.on('text', (text) => words.push(text));
+        assert.equal((await stream.finalMessage()).content[0].text, 'hello');
+        assert.deepEqual(words, ['hel', 'lo']);
+        const [record] = router.records();
+        assert.equal(record.response, 'hello');
+        assert.deepEqual([record.prompt_tokens, record.completion_tokens], [3, 5]);
+    });
+
+    test(`${name}: a stream that is cut raises`, async () => {
+        const { client, router } = await serve(SDK, (request, response) => {
+            response.writeHead(200, { 'content-type': 'text/event-stream' });
+            response.write(beginning, () => request.socket.destroy());
+        });
+        await assert.rejects(client.messages.stream(ask).finalMessage());
+        assert.equal((await router.lastRecord()).outcome, 'truncated');
+    });
+
+    test(`${name}: a wrong key`, async () => {
+        const { client } = await serve(SDK, json(message));
+        await assert.rejects(client.withOptions({ apiKey: 'wrong' }).messages.create(ask), SDK.PermissionDeniedError);
+    });
+}

@@ -138,7 +138,7 @@ test('the second upstream answers for the first', async () => {
     assert.equal(data.choices[0].message.content, 'hello');
     assert.equal(response.headers.get('x-route-upstream'), 'upstream-b');
     assert.equal(response.headers.get('x-route-attempts'), '2');
-    assert.equal(router.records()[0].attempts, 2);
+    assert.equal(router.records()[0].upstream_name, 'upstream-b');
 });
 
 test('when all fail the SDK raises at once instead of trying again', async () => {

@@ -6,7 +6,8 @@
 
 namespace route::test {
 
-TestRouter::TestRouter(Settings settings, std::vector<UpstreamDefinition> upstreams, std::vector<std::string> client_keys)
+TestRouter::TestRouter(Settings settings, std::vector<UpstreamDefinition> upstreams,
+                       std::vector<std::string> client_keys)
     : settings_{std::move(settings)}
 {
     for (const auto& key : client_keys)
@@ -32,7 +33,8 @@ TestRouter::~TestRouter()
 void TestRouter::Sink::take(Record&& record, std::function<void()> stored)
 {
     const auto& limits = router.settings_.records;
-    complete_record(record, {limits.request_body, limits.max_request_body, limits.response, limits.max_response});
+    complete_record(record,
+                    {limits.request_body, limits.max_request_body, limits.response, limits.max_response});
     records.push_back(std::move(record));
     if (stored)
         stored();
@@ -50,7 +52,8 @@ net::RoutingTablePtr TestRouter::make_table(const std::vector<UpstreamDefinition
     };
     for (const auto& definition : upstreams) {
         const auto name = effective_name(definition);
-        auto known = std::find_if(cooldowns_.begin(), cooldowns_.end(), [&](const auto& each) { return each.first == name; });
+        auto known = std::find_if(cooldowns_.begin(), cooldowns_.end(),
+                                  [&](const auto& each) { return each.first == name; });
         if (known == cooldowns_.end())
             known = cooldowns_.insert(cooldowns_.end(), {name, std::make_shared<Cooldown>()});
         if (definition.enabled)

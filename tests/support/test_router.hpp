@@ -10,8 +10,8 @@
 
 namespace route::test {
 
-/// A router on one event loop in this thread, listening on 127.0.0.1 port 0. Fake upstreams and clients are made on the same io_context: nothing happens but
-/// in run_until().
+/// A router on one event loop in this thread, listening on 127.0.0.1 port 0. Fake upstreams and clients are
+/// made on the same io_context: nothing happens but in run_until().
 class TestRouter
 {
   public:

@@ -12,7 +12,7 @@ namespace route {
 namespace {
 
 /// JSON's escapes are a subset of those of TOML's basic strings.
-std::string quoted(std::string_view text)
+std::string toml_string(std::string_view text)
 {
     fmt::memory_buffer out;
     append_json_string(out, text);
@@ -41,7 +41,7 @@ class Writer
     void table(std::string_view name) { line("{}[{}]\n", text_.empty() ? "" : "\n", name); }
     void entry(std::string_view name) { line("\n[[{}]]\n", name); }
 
-    void put(std::string_view key, std::string_view value) { line("{} = {}\n", key, quoted(value)); }
+    void put(std::string_view key, std::string_view value) { line("{} = {}\n", key, toml_string(value)); }
     void put(std::string_view key, bool value) { line("{} = {}\n", key, value); }
     void put(std::string_view key, int value) { line("{} = {}\n", key, value); }
     void put(std::string_view key, unsigned value) { line("{} = {}\n", key, value); }
@@ -75,7 +75,7 @@ class Writer
     {
         std::string text = "[";
         for (const auto& value : values)
-            text += (text.size() > 1 ? ", " : "") + quoted(value);
+            text += (text.size() > 1 ? ", " : "") + toml_string(value);
         return text + "]";
     }
 
@@ -102,8 +102,8 @@ void write(Writer& out, const AuthSettings& auth)
 {
     std::string keys = "[";
     for (const auto& key : auth.keys)
-        keys += fmt::format("{}{{ name = {}, key = {} }}", keys.size() > 1 ? ", " : "", quoted(key.name),
-                            quoted(masked(key.key)));
+        keys += fmt::format("{}{{ name = {}, key = {} }}", keys.size() > 1 ? ", " : "", toml_string(key.name),
+                            toml_string(masked(key.key)));
     out.table("auth");
     out.put("enabled", auth.enabled);
     out.put_raw("keys", keys + "]");
@@ -200,7 +200,7 @@ void write(Writer& out, const UpstreamDefinition& upstream)
 {
     std::string rename = "{";
     for (const auto& [from, to] : upstream.rename)
-        rename += fmt::format("{} {} = {}", rename.size() > 1 ? "," : "", quoted(from), quoted(to));
+        rename += fmt::format("{} {} = {}", rename.size() > 1 ? "," : "", toml_string(from), toml_string(to));
     out.entry("upstreams");
     out.put("name", upstream.name);
     out.put("endpoint", upstream.endpoint);

@@ -86,13 +86,11 @@ Result<net::RoutingTablePtr> LiveRouting::make_table()
         const auto key = resolve(configured.key);
         if (!key)
             return Invalid{"auth.keys, " + configured.name + ": " + key.error().reason};
+        if (*key == public_key)
+            warn_once("auth.keys: the client key \"" + *key +
+                      "\" is v0.3.0's public default, which anyone may know");
         table->keys.push_back({0, configured.name, hash_key(*key), {}});
     }
-    if (find_key(table->keys, hash_key(public_key)) != nullptr)
-        warn_once(
-            "the client key of v0.3.0's default configuration is in use: everybody knows it; `key add` makes "
-            "another, `key remove` "
-            "takes it away");
     if (const auto proxies = net::set_trusted_proxies(*table, settings_.server.trusted_proxies); !proxies)
         return Invalid{"server.trusted_proxies: " + proxies.error().reason};
     if (current_ && current_->settings.upstream.ca_file == settings_.upstream.ca_file) {

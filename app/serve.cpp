@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 #include "app/client_key_maker.hpp"
@@ -23,6 +24,18 @@ namespace {
 
 constexpr auto flush_bound = std::chrono::seconds{10};
 constexpr auto hasty_flush_bound = std::chrono::seconds{1};
+
+std::string shell_quoted(const std::string& text)
+{
+    std::string quoted{"'"};
+    for (const char c : text) {
+        if (c == '\'')
+            quoted += "'\\'";
+        quoted += c;
+    }
+    quoted += '\'';
+    return quoted;
+}
 
 std::string host_name()
 {
@@ -96,10 +109,10 @@ Result<void> Program::start()
     if (!server)
         return server.error();
     server_ = *std::move(server);
-    server_->start();
     routing_->publish_to([this](const net::RoutingTablePtr& table) { server_->set_routing(table); });
     feed_ = storage::follow(settings.storage, begun.known,
                             [this](const storage::Known& changed) { routing_->set_known(changed); });
+    server_->start();
     say_what_is_next();
     return {};
 }
@@ -169,15 +182,21 @@ void Program::say_what_is_next() const
                      program_);
     if (!table.upstreams.empty())
         return;
-    const auto with = options_.config ? " --config " + *options_.config : std::string{};
-    const auto database = options_.database ? " --database " + *options_.database : std::string{};
+    // Absolute, so that it works from another directory as well.
+    const auto& file = configuration_.file;
+    const auto config = file.empty() ? std::string{} : " --config " + shell_quoted(file);
+    const bool named = file.empty() || options_.database;
+    const auto database =
+        named ? " --database " + shell_quoted(configuration_.settings.storage.sqlite) : std::string{};
+    const auto program =
+        program_.find('/') == std::string::npos ? program_ : std::filesystem::absolute(program_).string();
     std::cerr
         << fmt::format(
                "\nNo upstream yet. Add one from another terminal; it is used within a second:\n\n"
                "    printf %s \"$OPENAI_API_KEY\" | {0} upstream add{1}{2} --name openai --sk - --endpoint "
                "https://api.openai.com/v1\n\n"
                "Then point any OpenAI client at http://localhost:{3}/v1\n\n",
-               program_, with, database, endpoint.port())
+               shell_quoted(program), config, database, endpoint.port())
         << std::flush;
 }
 
@@ -224,6 +243,7 @@ void Program::drain(Signals& signals)
         feed_->stop();
     server_->stop();
     server_->join();
+    services_->pages.join();
     services_->blocking.join();
     writer_->stop(std::chrono::steady_clock::now() + (hasty ? hasty_flush_bound : flush_bound));
     spdlog::info("stopped");

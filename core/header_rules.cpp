@@ -187,14 +187,11 @@ void write_upstream_head(std::string& out, const UpstreamRequest& request, const
     write_field(out, "Host", upstream.endpoint.authority);
     const auto nominations = nominated_fields(request.fields);
     for (const auto& header : request.fields) {
-        if (upstream.asis &&
-            (header.id == field::authorization || equal_ignoring_case(header.name, "x-api-key"))) {
-            write_field(out, header.name, header.value);
-            continue;
-        }
-        if (hop_by_hop(header) || kept_from_upstream(header))
-            continue;
         if (!nominations.empty() && nominated(nominations, header.name))
+            continue;
+        const bool own_key = upstream.asis && (header.id == field::authorization ||
+                                               equal_ignoring_case(header.name, "x-api-key"));
+        if (!own_key && (hop_by_hop(header) || kept_from_upstream(header)))
             continue;
         write_field(out, header.name, header.value);
     }

@@ -3,7 +3,7 @@
 #include <array>
 #include <boost/asio/error.hpp>
 #include <boost/beast/http/error.hpp>
-#include <limits>
+#include <cstring>
 
 namespace route::net {
 
@@ -12,6 +12,9 @@ namespace {
 constexpr int most_informational = 16;
 constexpr Seconds failed_body_time{2};
 constexpr std::size_t failed_body_bytes = 1u << 20;
+constexpr std::size_t kernel_takes_at_once =
+    16u << 10;  ///< shorter requests are acknowledged within a round trip
+constexpr int looks_within_wait = 8;
 
 Clock::duration ticks(Seconds seconds)
 {
@@ -50,6 +53,10 @@ awaitable<bool> Attempt::run()
         connection_ = replaced ? nullptr : loop_.pool.take(upstream_.endpoint.origin);
         reused_ = connection_ != nullptr;
         failure_.reset();
+        head_.clear();
+        readable_while_sending_ = false;
+        unacknowledged_ = 0;
+        informational_ = 0;
         bool succeeded = reused_;
         if (!reused_)
             succeeded = co_await connect();
@@ -91,21 +98,31 @@ void Attempt::on_deadline(void* target)
         attempt.abort(Cause::timeout);
 }
 
-/// The kernel takes a request at once; the upstream may take longer. While it does, the wait for its head has
-/// not begun.
+/// The kernel takes a large request at once; the upstream may take longer. While it acknowledges bytes, the
+/// wait for its head has not begun: looked at several times within that wait.
+void Attempt::watch_acknowledgements()
+{
+    unacknowledged_ = connection_->unacknowledged();
+    last_taken_ = Clock::now();
+    if (unacknowledged_ > 0)
+        arm(limits_.timeouts.head / looks_within_wait);
+}
+
 bool Attempt::still_taking_request()
 {
     const bool waits_for_head = phase_ == Phase::write_request || phase_ == Phase::await_head;
-    if (!waits_for_head || unacknowledged_ == 0 || !connection_ || !connection_->is_open())
-        return false;
     const auto now = Clock::now();
-    const auto progress = connection_->send_progress();
-    if (progress.unacknowledged >= std::exchange(unacknowledged_, progress.unacknowledged))
+    if (!waits_for_head || unacknowledged_ == 0 || !connection_ || !connection_->is_open() ||
+        now >= limits_.total)
         return false;
-    const auto limit = std::min(now - progress.since_last + ticks(limits_.timeouts.head), limits_.total);
+    const auto left = connection_->unacknowledged();
+    if (left < std::exchange(unacknowledged_, left))
+        last_taken_ = now;
+    const auto limit = last_taken_ + ticks(limits_.timeouts.head);
     if (limit <= now)
         return false;
-    deadline_.expire_at(limit);
+    const auto next_look = left > 0 ? now + ticks(limits_.timeouts.head / looks_within_wait) : limit;
+    deadline_.expire_at(std::min({limit, next_look, limits_.total}));
     return true;
 }
 
@@ -154,11 +171,34 @@ void Attempt::note_first_byte()
         first_byte_ = Clock::now();
 }
 
-void Attempt::on_early_reply(void* target)
+void Attempt::on_readable_while_sending(void* target)
 {
     auto& attempt = *static_cast<Attempt*>(target);
-    attempt.early_reply_ = true;
+    attempt.readable_while_sending_ = true;
     attempt.connection_->wake_writer();
+}
+
+/// Takes in what the upstream said before it has heard all: a session ticket inside TLS and 1xx heads change
+/// nothing, a final head or the end does.
+bool Attempt::answered_while_sending()
+{
+    if (!std::exchange(readable_while_sending_, false) && !connection_->is_readable())
+        return false;
+    auto* scratch = loop_.scratch.bytes.data();
+    for (;;) {
+        const auto received = connection_->read_some(scratch, Scratch::size);
+        if (received.must_wait())
+            return false;
+        if (received.error)
+            return true;
+        note_first_byte();
+        head_.append(scratch, received.bytes);
+        const auto length = head_length(head_);
+        const bool interim = length != 0 && head_.size() == length && head_.starts_with("HTTP/1.") &&
+                             head_.size() > 9 && head_[9] == '1';
+        if (head_.size() > max_head_bytes || (length != 0 && !interim))
+            return true;
+    }
 }
 
 /// The value of `model` as this upstream wants it, in the body's own notation; none when it stays as it is.
@@ -203,7 +243,6 @@ awaitable<bool> Attempt::send()
     std::span<iovec> parts{storage.data(), count};
     std::string own_head;
     sent_whole_ = false;
-    unacknowledged_ = std::numeric_limits<std::size_t>::max();
     arm(limits_.timeouts.head);
     while (!parts.empty()) {
         const auto written = connection_->write_some(parts);
@@ -213,13 +252,13 @@ awaitable<bool> Attempt::send()
                 own_head.assign(static_cast<const char*>(parts.front().iov_base), parts.front().iov_len);
                 parts.front() = part(own_head);
             }
-            connection_->listen(&on_early_reply, this);
+            connection_->listen(&on_readable_while_sending, this);
             const auto begin = Clock::now();
             auto writable = connection_->writable();
             co_await std::move(writable);
             waited_ += Clock::now() - begin;
             connection_->stop_listening();
-            if (early_reply_)
+            if (answered_while_sending())
                 break;  // it answers before it has heard all: 413, or it closed
             continue;
         }
@@ -232,62 +271,73 @@ awaitable<bool> Attempt::send()
         parts = consume(parts, written.bytes);
     }
     sent_whole_ = parts.empty();
+    if (request_.body.size() > kernel_takes_at_once)
+        watch_acknowledgements();
     co_return true;
 }
 
 awaitable<bool> Attempt::read_head()
 {
     phase_ = sent_whole_ ? Phase::await_head : Phase::write_request;
-    head_.clear();
+    std::size_t searched = 0;
     for (;;) {
-        if (!connection_->is_readable() && sent_whole_) {
+        const auto length = head_length(head_, searched);
+        if (length != 0) {
+            const auto verdict = take_head(length);
+            if (verdict == Head::interim) {
+                searched = 0;
+                continue;
+            }
+            co_return verdict == Head::final;
+        }
+        if (head_.size() > max_head_bytes)
+            co_return fail(phase_, Cause::bad_reply, http::error::header_limit, "a response head too long");
+        searched = head_.size();
+        // After the whole request nothing can be there yet; after a part of one it can.
+        auto received = IoResult{0, asio::error::would_block};
+        if (connection_->is_readable() || !sent_whole_)
+            received = connection_->read_some(loop_.scratch.bytes.data(), Scratch::size);
+        while (received.must_wait()) {
             const auto begin = Clock::now();
             auto readable = connection_->readable();
             co_await std::move(readable);
             waited_ += Clock::now() - begin;
-        }
-        auto* scratch = loop_.scratch.bytes.data();
-        const auto received = connection_->read_some(scratch, Scratch::size);
-        if (received.must_wait()) {
-            if (!sent_whole_) {
-                const auto begin = Clock::now();
-                auto readable = connection_->readable();
-                co_await std::move(readable);
-                waited_ += Clock::now() - begin;
-            }
-            continue;
+            received = connection_->read_some(loop_.scratch.bytes.data(), Scratch::size);
         }
         if (received.error)
             co_return fail_transport(phase_, received.error);
         note_first_byte();
-        const auto searched = head_.size();
-        head_.append(scratch, received.bytes);
-        auto length = head_length(head_, searched);
-        while (length != 0) {
-            const auto rest = head_.size() - length;
-            parser_.emplace();
-            if (request_.head_only)
-                parser_->expect_no_body();
-            const auto error = parser_->parse_head(std::string_view{head_}.substr(0, length));
-            if (error)
-                co_return fail(phase_, Cause::bad_reply, error, error.message());
-            if (parser_->status() / 100 == 1) {
-                if (parser_->status() == 101 || ++informational_ > most_informational)
-                    co_return fail(
-                        phase_, Cause::bad_reply, {},
-                        parser_->status() == 101 ? "101 that was not asked for" : "too many 1xx replies");
-                parser_.reset();
-                head_.erase(0, length);
-                length = head_length(head_);
-                continue;
-            }
-            head_.resize(length);
-            complete_ = parser_->done();
-            co_return decode(scratch + (received.bytes - rest), rest);
-        }
-        if (head_.size() > max_head_bytes)
-            co_return fail(phase_, Cause::bad_reply, http::error::header_limit, "a response head too long");
+        head_.append(loop_.scratch.bytes.data(), received.bytes);
     }
+}
+
+/// Parses the head at the start of `head_`. What follows a final one is put into the scratch and decoded.
+Attempt::Head Attempt::take_head(std::size_t length)
+{
+    parser_.emplace();
+    if (request_.head_only)
+        parser_->expect_no_body();
+    const auto error = parser_->parse_head(std::string_view{head_}.substr(0, length));
+    const auto rest = head_.size() - length;
+    if (error || rest > Scratch::size) {
+        fail(phase_, Cause::bad_reply, error, error ? error.message() : "too much behind its head");
+        return Head::refused;
+    }
+    if (parser_->status() / 100 == 1) {
+        const bool unasked = parser_->status() == 101;
+        if (unasked || ++informational_ > most_informational) {
+            fail(phase_, Cause::bad_reply, {},
+                 unasked ? "101 that was not asked for" : "too many 1xx replies");
+            return Head::refused;
+        }
+        parser_.reset();
+        head_.erase(0, length);
+        return Head::interim;
+    }
+    std::memcpy(loop_.scratch.bytes.data(), head_.data() + length, rest);
+    head_.resize(length);
+    complete_ = parser_->done();
+    return decode(loop_.scratch.bytes.data(), rest) ? Head::final : Head::refused;
 }
 
 bool Attempt::decode(char* data, std::size_t size)
@@ -356,13 +406,23 @@ awaitable<bool> Attempt::hold()
     co_return true;
 }
 
+/// Upstreams quote the key they refuse; nobody else gets to see it.
+std::string Attempt::without_key(std::string text) const
+{
+    if (upstream_.key.empty())
+        return text;
+    for (auto at = text.find(upstream_.key); at != std::string::npos; at = text.find(upstream_.key, at))
+        text.replace(at, upstream_.key.size(), "…");
+    return text;
+}
+
 bool Attempt::committable()
 {
     if (recorder_.kind() == ReplyKind::event_stream && !recorder_.encoded() && !request_.head_only &&
         parser_->status() / 100 == 2 && parser_->status() != 204) {
         const auto first = recorder_.first_event();
         if (first == EventMeaning::error)
-            return fail(phase_, Cause::error_event, {}, recorder_.error_detail());
+            return fail(phase_, Cause::error_event, {}, without_key(recorder_.error_detail()));
         if (first)
             return true;
         if (complete_)
@@ -384,7 +444,10 @@ void Attempt::stash()
         return;
     held_.append(fresh_);
     accounted_ += fresh_.size();
-    loop_.services.buffered.fetch_add(fresh_.size(), std::memory_order_relaxed);
+    const auto all =
+        loop_.services.buffered.fetch_add(fresh_.size(), std::memory_order_relaxed) + fresh_.size();
+    if (all > table_.settings.server.max_buffered)
+        commit_now_ = true;  // rather sent early than held without bound
     fresh_ = {};
 }
 

@@ -108,9 +108,20 @@ class Attempt
     void stash();
     void arm(Seconds wait);
     void note_first_byte();
+    void watch_acknowledgements();
     bool still_taking_request();
+    bool answered_while_sending();
+    std::string without_key(std::string text) const;
+
+    enum class Head
+    {
+        final,
+        interim,  ///< 1xx
+        refused,
+    };
+    Head take_head(std::size_t length);
     std::optional<std::string> renamed_model() const;
-    static void on_early_reply(void* target);
+    static void on_readable_while_sending(void* target);
     static void on_deadline(void* target);
     static void on_commit_deadline(void* target);
 
@@ -124,11 +135,12 @@ class Attempt
 
     std::unique_ptr<Connection> connection_;
     bool reused_ = false;
-    bool early_reply_ = false;
+    bool readable_while_sending_ = false;
     bool extra_bytes_ = false;  ///< after the reply: the connection cannot be used again
     bool kept_body_ = false;    ///< the body is that of a failed reply
     bool sent_whole_ = false;
     std::size_t unacknowledged_ = 0;  ///< of the request, when last looked at
+    TimePoint last_taken_;            ///< when that was seen to become less
     Resolver::Question question_;
     Signal resolved_;
     std::optional<Cause> aborted_;

@@ -26,6 +26,8 @@ awaitable<bool> Attempt::connect()
         co_return fail(phase_, *aborted_);
     if (question->error)
         co_return fail(phase_, Cause::transport, question->error);
+    if (question->addresses.empty())
+        co_return fail(phase_, Cause::transport, asio::error::host_not_found);
     // Every address gets an equal share of the time that is left: one that swallows packets does not use up
     // all of it.
     auto left = question->addresses.size();

@@ -74,6 +74,8 @@ IoResult Connection::tls_result(int done)
                 return {0, asio::error::eof};
             return {0, error_code{saved, boost::system::system_category()}};
         default:
+            if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+                return {0, asio::ssl::error::stream_truncated};
             return {0, error_code{static_cast<int>(ERR_peek_last_error()), asio::error::get_ssl_category()}};
     }
 }
@@ -172,15 +174,12 @@ void Connection::listen(Listener listener, void* target)
     arm(read_, Socket::wait_read);
 }
 
-Connection::SendProgress Connection::send_progress()
+std::size_t Connection::unacknowledged()
 {
     int queued = 0;
-    tcp_info info{};
-    socklen_t size = sizeof info;
-    if (::ioctl(socket_.native_handle(), SIOCOUTQ, &queued) != 0 ||
-        ::getsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
-        return {};
-    return {static_cast<std::size_t>(queued), std::chrono::milliseconds{info.tcpi_last_ack_recv}};
+    if (::ioctl(socket_.native_handle(), SIOCOUTQ, &queued) != 0)
+        return 0;
+    return static_cast<std::size_t>(queued);
 }
 
 void Connection::keep_alive_probes()

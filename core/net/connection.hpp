@@ -81,14 +81,8 @@ class Connection
 
     bool is_open() const { return socket_.is_open(); }
 
-    /// How far the peer is behind in taking what was written, tcp(7): bytes it has not acknowledged, and how
-    /// long ago its last acknowledgement came.
-    struct SendProgress
-    {
-        std::size_t unacknowledged = 0;
-        Clock::duration since_last{};
-    };
-    SendProgress send_progress();
+    /// Bytes written that the peer has not acknowledged, tcp(7).
+    std::size_t unacknowledged();
 
     /// Lets the kernel find out that the peer has vanished (half-open connections).
     void keep_alive_probes();

@@ -1,13 +1,34 @@
 #include "core/net/exchange.hpp"
 
 #include <openssl/crypto.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/text.hpp"
 #include "core/uuid.hpp"
 
 namespace route::net {
+
+namespace {
+
+/// Shorter ones are no secrets, and may be words.
+constexpr std::size_t shortest_secret = 8;
+
+void erase_secret(std::string& text, std::string_view secret)
+{
+    if (secret.size() < shortest_secret || text.size() < secret.size())
+        return;
+    const auto* found = ::memmem(text.data(), text.size(), secret.data(), secret.size());
+    while (found != nullptr) {
+        const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+        text.replace(at, secret.size(), "…");
+        found = ::memmem(text.data() + at, text.size() - at, secret.data(), secret.size());
+    }
+}
+
+}  // namespace
 
 Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTimers& timers,
                    KnownCredential& known)
@@ -17,7 +38,7 @@ Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTi
       timers_{timers},
       known_{known},
       table_{loop.routing},
-      writer_{loop, client, table_->settings.timeouts.idle,
+      writer_{client, table_->settings.timeouts.idle,
               table_->settings.records.durability == Durability::commit},
       account_{loop.services.buffered, table_->settings.server.max_buffered}
 {
@@ -34,15 +55,16 @@ void Exchange::stop()
 {
     stopped_ = true;
     keep_alive_ = false;
-    if (attempt_)
-        attempt_->abort(Cause::stopped);
     client_.connection.close();
+    if (attempt_)
+        attempt_->abort(Cause::stopped);  // may end this exchange before it returns
 }
 
 void Exchange::on_client_gone(void* target)
 {
     auto& exchange = *static_cast<Exchange*>(target);
     exchange.keep_alive_ = false;
+    exchange.client_.connection.close();  // a reply that waits for it to read is over, too
     if (exchange.attempt_)
         exchange.attempt_->abort(Cause::client_gone);
 }
@@ -59,12 +81,33 @@ awaitable<void> Exchange::run()
     }
     record_.path = request_.path;
     const bool answered = co_await answer_page();
-    if (answered)
-        co_return;
-    recorded_ = true;
-    co_await serve();
-    client_.unwatch();
-    co_await finish();
+    if (!answered) {
+        recorded_ = true;
+        try {
+            co_await serve();
+        } catch (const std::exception& error) {
+            // A broken invariant, or no memory: this request is lost, its record is not.
+            fail_unexpectedly(error.what());
+        }
+        client_.unwatch();
+        co_await finish();
+    }
+    co_await leave_unread_body();
+}
+
+void Exchange::fail_unexpectedly(std::string_view what)
+{
+    spdlog::error("request {} ended unexpectedly: {}", record_.request_id, what);
+    attempt_.reset();
+    client_closed("after an internal error");
+    client_.connection.abandon();
+}
+
+/// A client that still sends its body is given the time to read the answer.
+awaitable<void> Exchange::leave_unread_body()
+{
+    if (!keep_alive_ && !request_.body_read && !request_.parser->done() && client_.connection.is_open())
+        co_await client_.linger();
 }
 
 awaitable<void> Exchange::refuse(RouterError error)
@@ -75,6 +118,9 @@ awaitable<void> Exchange::refuse(RouterError error)
     keep_alive_ = false;
     co_await answer(std::move(error));
     co_await finish();
+    const bool unread = !request_.parser || (!request_.body_read && !request_.parser->done());
+    if (unread && client_.connection.is_open())
+        co_await client_.linger();
 }
 
 awaitable<void> Exchange::serve()
@@ -179,9 +225,12 @@ void Exchange::begin_record()
         return;
     }
     const auto& fields = request_.fields();
-    const auto forwarded = table_->trusted_v4.empty() && table_->trusted_v6.empty()
-                               ? std::string_view{}
-                               : find_field(fields, std::string_view{"x-forwarded-for"});
+    // All lines count, in their order: a proxy may add its own instead of extending the client's.
+    std::string forwarded;
+    if (!table_->trusted_v4.empty() || !table_->trusted_v6.empty())
+        for (const auto& field : fields)
+            if (equal_ignoring_case(field.name, "x-forwarded-for"))
+                forwarded.append(forwarded.empty() ? "" : ", ").append(field.value);
     record_.ip = client_address(*table_, client_.peer, forwarded);
     record_.method = request_.parser->method();
     record_.user_agent = find_field(fields, http::field::user_agent);
@@ -233,6 +282,7 @@ std::optional<RouterError> Exchange::authenticate()
 
 bool Exchange::authenticate_credential(std::string_view credential)
 {
+    presented_key_ = credential;
     const bool known = known_.table == table_ && known_.credential.size() == credential.size() &&
                        !credential.empty() &&
                        CRYPTO_memcmp(known_.credential.data(), credential.data(), credential.size()) == 0;
@@ -244,6 +294,25 @@ bool Exchange::authenticate_credential(std::string_view credential)
     }
     record_.key_name = known_.key_name;
     return true;
+}
+
+/// No key gets into a record, whoever wrote it where: upstreams quote keys they refuse, clients put theirs
+/// into paths.
+void Exchange::erase_keys()
+{
+    for (auto* text : {&record_.path, &record_.user_agent, &record_.client_request_id, &record_.body,
+                       &record_.error, &record_.reply.raw, &record_.reply.summary.text})
+        erase_secret(*text, presented_key_);
+    for (const auto& upstream : table_->upstreams) {
+        const bool tried =
+            std::any_of(record_.attempts.begin(), record_.attempts.end(),
+                        [&](const auto& attempt) { return attempt.upstream_name == upstream->name; });
+        if (!tried)
+            continue;
+        erase_secret(record_.error, upstream->key);
+        erase_secret(record_.reply.raw, upstream->key);
+        erase_secret(record_.reply.summary.text, upstream->key);
+    }
 }
 
 awaitable<void> Exchange::finish()
@@ -265,6 +334,7 @@ awaitable<void> Exchange::finish()
         }
         record_.body = std::move(request_.body);
     }
+    erase_keys();
     loop_.services.on_finished(record_);
     if (unrecordable_) {
         loop_.services.sink.dropped(record_);
@@ -289,9 +359,6 @@ awaitable<void> Exchange::finish()
     const auto released = co_await writer_.release();
     if (released == ReplyWriter::Written::gone)
         keep_alive_ = false;
-    if (!keep_alive_ && !request_.body_read && request_.parser && !request_.parser->done() &&
-        client_.connection.is_open())
-        co_await client_.linger();
 }
 
 }  // namespace route::net

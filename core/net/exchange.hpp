@@ -59,6 +59,9 @@ class Exchange
     awaitable<bool> take_in_body();
     awaitable<void> answer_unread_body(ReadOutcome outcome);
     awaitable<void> finish();
+    void erase_keys();
+    void fail_unexpectedly(std::string_view what);
+    awaitable<void> leave_unread_body();
     std::optional<RouterError> authenticate();
     bool authenticate_credential(std::string_view credential);
     bool wants_websocket() const;
@@ -108,6 +111,7 @@ class Exchange
     bool unrecordable_ = false;  ///< there was no room for its record
     bool stopped_ = false;
     BufferAccount account_;
+    std::string_view presented_key_;  ///< by the client, in its head
     Clock::duration waited_{};
 };
 

@@ -18,7 +18,7 @@ awaitable<std::string> run_blocking(EventLoop& loop, std::function<std::string()
     Signal finished;
     std::string result;
     bool done = false;
-    asio::post(loop.services.blocking, [&loop, &finished, &result, &done, work = std::move(work)] {
+    asio::post(loop.services.pages, [&loop, &finished, &result, &done, work = std::move(work)] {
         auto value = work();
         loop.post([&finished, &result, &done, value = std::move(value)]() mutable {
             result = std::move(value);
@@ -37,11 +37,9 @@ awaitable<bool> Exchange::answer_page()
     const auto method = request_.parser->method();
     const bool reads = method == "GET" || method == "HEAD";
     const auto path = request_.path;
-    // Pages read no body: what came with the request ends the connection's use.
-    if (!request_.parser->done())
-        keep_alive_ = keep_alive_ && path.starts_with("/v1/");
     if (reads && path == "/healthz") {
-        co_await answer_own(200, plain_text, {}, "ok\n", false);
+        std::string fine{"ok\n"};
+        co_await answer_own(200, plain_text, std::string{}, std::move(fine), false);
         co_return true;
     }
     if (reads && path == "/readyz") {
@@ -74,7 +72,8 @@ awaitable<void> Exchange::answer_preflight()
         "OPTIONS\r\nAccess-Control-Allow-Headers: ";
     fields.append(asked.empty() ? std::string_view{"Origin, Authorization, Content-Type"} : asked);
     fields.append("\r\nAccess-Control-Max-Age: 86400\r\n");
-    co_await answer_own(204, {}, std::move(fields), {});
+    std::string nothing;
+    co_await answer_own(204, std::string_view{}, std::move(fields), std::move(nothing));
 }
 
 awaitable<void> Exchange::answer_metrics()
@@ -88,7 +87,8 @@ awaitable<void> Exchange::answer_metrics()
         }
     }
     auto body = co_await run_blocking(loop_, loop_.services.metrics_text);
-    co_await answer_own(200, metrics_text, {}, std::move(body), false);
+    std::string no_fields;
+    co_await answer_own(200, metrics_text, std::move(no_fields), std::move(body), false);
 }
 
 awaitable<void> Exchange::answer_readiness()
@@ -107,7 +107,10 @@ awaitable<void> Exchange::answer_readiness()
     }
     if (text.empty())
         text = "ready";
-    co_await answer_own(ready ? 200 : 503, plain_text, {}, text + "\n", false);
+    const unsigned status = ready ? 200 : 503;
+    std::string no_fields;
+    text += '\n';
+    co_await answer_own(status, plain_text, std::move(no_fields), std::move(text), false);
 }
 
 }  // namespace route::net

@@ -1,5 +1,6 @@
 // What goes to the client: the reply of an upstream, or one of the router's own.
 #include <algorithm>
+#include <boost/asio/post.hpp>
 
 #include "core/net/exchange.hpp"
 
@@ -63,9 +64,12 @@ awaitable<void> Exchange::relay(Attempt& attempt)
 {
     start_reply(attempt, record_.attempts.size() + 1);
     record_.outcome = RequestOutcome::ok;
+    constexpr std::size_t fair_share = 1u << 20;
+    std::size_t relayed = 0;
     bool last = attempt.complete();
     auto payload = attempt.pending();
     for (;;) {
+        relayed += payload.size();
         auto written = writer_.write(payload, last);
         attempt.drop_pending();
         if (last)
@@ -81,6 +85,12 @@ awaitable<void> Exchange::relay(Attempt& attempt)
         }
         if (last)
             break;
+        if (relayed > fair_share) {
+            // Both sides keep up: it is the others' turn.
+            relayed = 0;
+            auto turn = asio::post(loop_.io.get_executor(), asio::deferred);
+            co_await std::move(turn);
+        }
         do {
             attempt.expect_more();
             auto step = attempt.read();
@@ -170,9 +180,6 @@ awaitable<void> Exchange::answer(RouterError error, std::string extra_fields)
     record_.status = error.status;
     record_.outcome = outcome_of_error(error);
     record_.error = error.message;
-    // What is left of a body that was not read would be taken for the next request.
-    if (!request_.parser || (!request_.body_read && !request_.parser->done()))
-        keep_alive_ = false;
     auto body = error_body(error);
     co_await answer_own(error.status, "application/json", std::move(extra_fields), std::move(body));
 }
@@ -186,7 +193,9 @@ awaitable<void> Exchange::answer_own(unsigned status, std::string_view content_t
     facts.framing = Framing::content_length;
     if (status != 204)
         facts.content_length = body.size();
-    if (loop_.draining)
+    // What is left of a body that was not read would be taken for the next request.
+    const bool unread = !request_.parser || (!request_.body_read && !request_.parser->done());
+    if (loop_.draining || unread)
         keep_alive_ = false;
     facts.close = !keep_alive_;
     facts.keep_alive_10 = keep_alive_ && request_.parser && request_.http10();

@@ -24,8 +24,8 @@ class ReplyWriter
 
     /// `stall`: how long the client may take no byte. `hold_last_byte`: the last byte of the message waits
     /// for release().
-    ReplyWriter(EventLoop& loop, Client& client, Seconds stall, bool hold_last_byte)
-        : loop_{loop}, client_{client}, stall_{stall}, hold_last_byte_{hold_last_byte}
+    ReplyWriter(Client& client, Seconds stall, bool hold_last_byte)
+        : client_{client}, stall_{stall}, hold_last_byte_{hold_last_byte}
     {
     }
 
@@ -48,7 +48,6 @@ class ReplyWriter
   private:
     Written send(std::span<iovec> parts);
 
-    EventLoop& loop_;
     Client& client_;
     Seconds stall_;
     bool hold_last_byte_;

@@ -9,6 +9,8 @@ namespace route::net {
 
 namespace {
 
+constexpr std::size_t most_empty_lines = 64;  ///< bytes of them before a request line
+
 Clock::duration ticks(Seconds seconds)
 {
     return std::chrono::duration_cast<Clock::duration>(seconds);
@@ -83,12 +85,16 @@ awaitable<ReadOutcome> read_request_head(Client& client, Request& request, const
     std::size_t length = 0;
     std::size_t searched = 0;
     waiting = client.input.empty();
-    client.limit_read(Clock::now() +
+    request.started = Clock::now();
+    client.limit_read(request.started +
                       ticks(first || !waiting ? settings.header_timeout : settings.keep_alive));
     for (;;) {
         // Empty lines before a request line are ignored (RFC 9112 2.2).
-        while (client.input.starts_with("\r\n"))
-            client.input.erase(0, 2);
+        const auto begin = std::min(client.input.find_first_not_of("\r\n"), client.input.size());
+        if (begin > most_empty_lines)
+            co_return ReadOutcome::malformed;
+        if (begin >= 2)
+            client.input.erase(0, begin);
         length = head_length(client.input, searched);
         if (length != 0 || client.input.size() > max_head_bytes)
             break;
@@ -102,6 +108,8 @@ awaitable<ReadOutcome> read_request_head(Client& client, Request& request, const
             co_return ReadOutcome::closed;
         if (waiting && !first && head_length(client.input) == 0)
             client.limit_read(Clock::now() + ticks(settings.header_timeout));
+        if (waiting)
+            request.started = Clock::now();
         waiting = false;
     }
     client.no_limit();

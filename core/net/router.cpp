@@ -26,8 +26,8 @@ awaitable<void> Exchange::route()
     if (chosen.empty()) {
         RouterError error{503, "no_upstream", "no upstream is configured and enabled"};
         if (!table_->upstreams.empty()) {
-            const auto what =
-                facts_.model ? "model '" + std::string{cut_utf8(*facts_.model, 128)} + "'" : "this path";
+            const auto what = facts_.model ? "model '" + std::string{cut_utf8(*facts_.model, 128)} + "'"
+                                           : "a request without a model on this path";
             error = RouterError{404, "model_not_found", "no upstream allows " + what};
         }
         co_await answer(std::move(error));
@@ -73,6 +73,8 @@ awaitable<void> Exchange::route()
             failure.cause = client_.gone() ? Cause::client_gone : Cause::stopped;
             note_attempt(*attempt_, number, &failure);
             client_closed("while it waited");
+            if (stopped_)
+                record_.error = "the router was stopped";
             break;
         }
         const auto failure = attempt_->failure();

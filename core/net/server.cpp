@@ -114,6 +114,16 @@ void Acceptor::close()
     pause_.cancel();
 }
 
+void Acceptor::begin_session(Socket socket, asio::ip::address peer)
+{
+    try {
+        auto session = std::make_unique<Session>(loop_, std::move(socket), std::move(peer));
+        asio::co_spawn(loop_.io.get_executor(), run_session(std::move(session)), asio::detached);
+    } catch (const std::exception& error) {
+        spdlog::error("a connection cannot be served: {}", error.what());
+    }
+}
+
 awaitable<void> Acceptor::accept_all()
 {
     while (acceptor_.is_open()) {
@@ -127,8 +137,7 @@ awaitable<void> Acceptor::accept_all()
             error = failure.code();
         }
         if (!error) {
-            auto session = std::make_unique<Session>(loop_, std::move(socket), peer.address());
-            asio::co_spawn(loop_.io.get_executor(), run_session(std::move(session)), asio::detached);
+            begin_session(std::move(socket), peer.address());
             continue;
         }
         if (!acceptor_.is_open())

@@ -33,6 +33,7 @@ class Acceptor
 
   private:
     awaitable<void> accept_all();
+    void begin_session(Socket socket, asio::ip::address peer);
 
     EventLoop& loop_;
     asio::basic_socket_acceptor<tcp, Executor> acceptor_;

@@ -29,7 +29,8 @@ struct Services
     std::function<std::string()> metrics_text = [] { return std::string{}; };
     std::function<Readiness()> readiness = [] { return Readiness{}; };
 
-    boost::asio::thread_pool blocking{4};    ///< look-ups of names, pages of status
+    boost::asio::thread_pool blocking{4};    ///< look-ups of names
+    boost::asio::thread_pool pages{1};       ///< metrics and readiness: slow names do not hold them up
     std::atomic<std::uint64_t> buffered{0};  ///< bytes of request bodies and replies held, of all loops
     std::atomic<std::int64_t> in_flight{0};
     std::atomic<std::int64_t> open_sessions{0};

@@ -33,7 +33,7 @@ Result<std::shared_ptr<TlsClient>> TlsClient::make(const std::string& ca_file)
         return Invalid{"OpenSSL cannot make a TLS context"};
     std::shared_ptr<TlsClient> client{new TlsClient{context}};
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
     const auto loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(context)
                                         : SSL_CTX_load_verify_file(context, ca_file.c_str());

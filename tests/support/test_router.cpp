@@ -1,6 +1,7 @@
 #include "tests/support/test_router.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "tests/support/catch.hpp"
 
@@ -27,6 +28,7 @@ TestRouter::~TestRouter()
     while (services_.open_sessions > 0 && std::chrono::steady_clock::now() < limit)
         loop_->io.run_one_for(std::chrono::milliseconds{50});
     loop_->io.poll();
+    services_.pages.join();
     services_.blocking.join();
 }
 
@@ -60,8 +62,9 @@ net::RoutingTablePtr TestRouter::make_table(const std::vector<UpstreamDefinition
             table->upstreams.push_back(
                 std::make_shared<const Upstream>(make_upstream(definition, plain, known->second).value()));
     }
-    std::stable_sort(table->upstreams.begin(), table->upstreams.end(),
-                     [](const auto& a, const auto& b) { return a->priority < b->priority; });
+    std::sort(table->upstreams.begin(), table->upstreams.end(), [](const auto& a, const auto& b) {
+        return std::tie(a->priority, a->id) < std::tie(b->priority, b->id);
+    });
     return table;
 }
 

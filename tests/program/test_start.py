@@ -138,5 +138,5 @@ def test_channels_that_cannot_send_yet_are_warned_of(route, upstream, environmen
 
 def test_the_public_default_key_is_warned_of(route, upstream):
     router = route(upstream, auth={"keys": ["woshimima"]})
-    router.wait_for_line(r"(?i)warn.*default configuration")
+    router.wait_for_line(r"(?i)warn.*public default")
     assert router.ask(key="woshimima").status == 200

@@ -87,7 +87,7 @@ def test_the_public_default_key_of_v0_3_0_is_warned_of_at_each_start(router, ups
     connection.close()
     for each in (router, make_router()):
         each.start()
-        each.wait_for_line("(?i)warn.*default configuration")
+        each.wait_for_line("(?i)warn.*public default")
         assert each.ask(key="woshimima").status == 200
         assert each.stop() == 0
 

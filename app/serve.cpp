@@ -176,11 +176,11 @@ void Program::say_what_is_next() const
     for (const char* variable : {"FEISHU_WEBHOOK", "MATRIX_API"})
         if (const auto* value = std::getenv(variable); value != nullptr && *value != '\0')
             spdlog::warn("{} is set, but this version does not send messages yet", variable);
-    const auto& table = *routing_->current();
-    if (table.settings.auth.enabled && table.keys.empty())
+    const auto table = routing_->current();  // held: another may take its place meanwhile
+    if (table->settings.auth.enabled && table->keys.empty())
         spdlog::warn("there is no client key: every request is refused until `{} key add NAME` makes one",
                      program_);
-    if (!table.upstreams.empty())
+    if (!table->upstreams.empty())
         return;
     // Absolute, so that it works from another directory as well.
     const auto& file = configuration_.file;

@@ -65,7 +65,7 @@ install_packages() {
 build_jobs() {
     local cores memory
     cores=$(nproc)
-    memory=$(awk '/^MemAvailable:/ { print int($2 / 1500000) }' /proc/meminfo)
+    memory=$(awk '/^MemAvailable:/ { print int($2 / 1500000) }' /proc/meminfo 2>/dev/null) || memory=$cores
     [ "$memory" -ge 1 ] || memory=1
     echo $((memory < cores ? memory : cores))
 }

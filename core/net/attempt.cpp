@@ -54,7 +54,6 @@ awaitable<bool> Attempt::run()
         reused_ = connection_ != nullptr;
         failure_.reset();
         head_.clear();
-        readable_while_sending_ = false;
         unacknowledged_ = 0;
         informational_ = 0;
         bool succeeded = reused_;
@@ -173,17 +172,13 @@ void Attempt::note_first_byte()
 
 void Attempt::on_readable_while_sending(void* target)
 {
-    auto& attempt = *static_cast<Attempt*>(target);
-    attempt.readable_while_sending_ = true;
-    attempt.connection_->wake_writer();
+    static_cast<Attempt*>(target)->connection_->wake_writer();
 }
 
 /// Takes in what the upstream said before it has heard all: a session ticket inside TLS and 1xx heads change
 /// nothing, a final head or the end does.
 bool Attempt::answered_while_sending()
 {
-    if (!std::exchange(readable_while_sending_, false) && !connection_->is_readable())
-        return false;
     auto* scratch = loop_.scratch.bytes.data();
     for (;;) {
         const auto received = connection_->read_some(scratch, Scratch::size);
@@ -252,14 +247,14 @@ awaitable<bool> Attempt::send()
                 own_head.assign(static_cast<const char*>(parts.front().iov_base), parts.front().iov_len);
                 parts.front() = part(own_head);
             }
+            if (answered_while_sending())
+                break;  // it answers before it has heard all: 413, or it closed
             connection_->listen(&on_readable_while_sending, this);
             const auto begin = Clock::now();
             auto writable = connection_->writable();
             co_await std::move(writable);
             waited_ += Clock::now() - begin;
             connection_->stop_listening();
-            if (answered_while_sending())
-                break;  // it answers before it has heard all: 413, or it closed
             continue;
         }
         if (written.error) {
@@ -293,10 +288,7 @@ awaitable<bool> Attempt::read_head()
         if (head_.size() > max_head_bytes)
             co_return fail(phase_, Cause::bad_reply, http::error::header_limit, "a response head too long");
         searched = head_.size();
-        // After the whole request nothing can be there yet; after a part of one it can.
-        auto received = IoResult{0, asio::error::would_block};
-        if (connection_->is_readable() || !sent_whole_)
-            received = connection_->read_some(loop_.scratch.bytes.data(), Scratch::size);
+        auto received = connection_->read_some(loop_.scratch.bytes.data(), Scratch::size);
         while (received.must_wait()) {
             const auto begin = Clock::now();
             auto readable = connection_->readable();
@@ -524,9 +516,10 @@ void Attempt::release()
     commit_deadline_.cancel();
     if (!connection_ || !connection_->is_open())
         return;
-    const bool reusable = complete_ && sent_whole_ && !extra_bytes_ && parser_->keep_alive() &&
-                          !parser_->needs_end_of_stream() && !connection_->is_readable();
-    if (!reusable) {
+    const bool reusable =
+        complete_ && sent_whole_ && !extra_bytes_ && parser_->keep_alive() && !parser_->needs_end_of_stream();
+    // What may still be there is looked at: a session ticket inside TLS does no harm.
+    if (!reusable || !connection_->read_some(loop_.scratch.bytes.data(), Scratch::size).must_wait()) {
         connection_->close();
         return;
     }

@@ -135,7 +135,6 @@ class Attempt
 
     std::unique_ptr<Connection> connection_;
     bool reused_ = false;
-    bool readable_while_sending_ = false;
     bool extra_bytes_ = false;  ///< after the reply: the connection cannot be used again
     bool kept_body_ = false;    ///< the body is that of a failed reply
     bool sent_whole_ = false;

@@ -55,30 +55,30 @@ awaitable<bool> Attempt::connect()
 awaitable<bool> Attempt::connect_to(asio::ip::address address, TimePoint limit)
 {
     const tcp::endpoint endpoint{address, upstream_.endpoint.port};
-    Socket socket{loop_.io.get_executor()};
-    error_code error;
-    socket.open(endpoint.protocol(), error);
-    if (error)
-        co_return fail(phase_, Cause::transport, error);
-    connection_ = std::make_unique<Connection>(std::move(socket));
-    connection_->keep_alive_probes();
+    const int socket = open_upstream_socket(endpoint.protocol().family());
+    if (socket < 0)
+        co_return fail(phase_, Cause::transport, error_code{errno, boost::system::system_category()});
     deadline_.expire_at(limit);
     const auto begin = Clock::now();
-    const auto started = ::connect(connection_->socket().native_handle(), endpoint.data(),
-                                   static_cast<socklen_t>(endpoint.size()));
-    if (started != 0 && errno != EINPROGRESS)
-        co_return fail(phase_, Cause::transport, error_code{errno, boost::system::system_category()});
-    if (started != 0) {
+    const auto started = ::connect(socket, endpoint.data(), static_cast<socklen_t>(endpoint.size()));
+    const error_code refused{started != 0 && errno != EINPROGRESS ? errno : 0,
+                             boost::system::system_category()};
+    // Watched only now: a socket that is not even connecting counts as hung up.
+    connection_ = std::make_unique<Connection>(loop_.poller, socket);
+    if (refused)
+        co_return fail(phase_, Cause::transport, refused);
+    if (started != 0 && connection_->is_open()) {
         auto writable = connection_->writable();
         co_await std::move(writable);
         waited_ += Clock::now() - begin;
         if (aborted_)
             co_return fail(phase_, *aborted_);
-        int code = 0;
-        socklen_t size = sizeof code;
-        ::getsockopt(connection_->socket().native_handle(), SOL_SOCKET, SO_ERROR, &code, &size);
-        if (code != 0)
-            co_return fail(phase_, Cause::transport, error_code{code, boost::system::system_category()});
+        const auto error = connection_->connect_error();
+        // Nobody answers a SYN with that: it was connected, and then reset.
+        if (error == boost::system::errc::connection_reset)
+            phase_ = upstream_.endpoint.tls ? Phase::tls : Phase::write_request;
+        if (error)
+            co_return fail(phase_, Cause::transport, error);
     }
     co_return true;
 }
@@ -101,7 +101,7 @@ awaitable<bool> Attempt::handshake()
         if (connection_->handshake_wants_write()) {
             auto writable = connection_->writable();
             co_await std::move(writable);
-        } else {
+        } else if (!connection_->is_readable()) {
             auto readable = connection_->readable();
             co_await std::move(readable);
         }

@@ -4,8 +4,8 @@
 
 namespace route::net {
 
-Client::Client(EventLoop& loop, Socket socket, asio::ip::address the_peer)
-    : connection{std::move(socket)},
+Client::Client(EventLoop& loop, int socket, asio::ip::address the_peer)
+    : connection{loop.poller, socket},
       peer{std::move(the_peer)},
       loop_{loop},
       deadline_{loop.deadlines, &on_deadline, this}

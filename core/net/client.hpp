@@ -13,7 +13,8 @@ class Client
   public:
     static constexpr std::size_t most_read_ahead = 64u << 10;
 
-    Client(EventLoop& loop, Socket socket, asio::ip::address peer);
+    /// Takes over a connected, non-blocking socket.
+    Client(EventLoop& loop, int socket, asio::ip::address peer);
 
     Connection connection;
     std::string input;  ///< received, not yet consumed

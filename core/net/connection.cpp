@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/asio/error.hpp>
@@ -24,34 +25,39 @@ error_code last_error()
 
 bool would_block(int number)
 {
-    return number == EAGAIN || number == EWOULDBLOCK || number == EINTR;
+    return number == EAGAIN || number == EWOULDBLOCK;
+}
+
+template <class Call>
+auto uninterrupted(Call call)
+{
+    auto result = call();
+    while (result < 0 && errno == EINTR)
+        result = call();
+    return result;
 }
 
 }  // namespace
 
-Connection::Connection(Socket socket) : socket_{std::move(socket)}
+Connection::Connection(Poller& poller, int socket) : poller_{poller}, socket_{socket}
 {
-    error_code ignored;
-    socket_.non_blocking(true, ignored);
-    socket_.set_option(tcp::no_delay{true}, ignored);
-    read_.state = new WaitState;
-    write_.state = new WaitState;
-    read_.state->connection = this;
-    write_.state->connection = this;
+    if (poller_.add(socket_, *this)) {
+        // Out of memory or of watches: it reads as a connection that has broken.
+        ::close(std::exchange(socket_, -1));
+        readable_ = true;
+    }
 }
 
 Connection::~Connection()
 {
-    read_.state->connection = nullptr;
-    write_.state->connection = nullptr;
-    read_.state->listener = nullptr;
     close();
+    poller_.remove(*this);
 }
 
 void Connection::start_tls(SSL* ssl)
 {
     ssl_.reset(ssl);
-    SSL_set_fd(ssl, socket_.native_handle());
+    SSL_set_fd(ssl, socket_);
     SSL_set_mode(
         ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 }
@@ -82,27 +88,34 @@ IoResult Connection::tls_result(int done)
 
 IoResult Connection::read_some(char* data, std::size_t size)
 {
-    read_.ready = false;
-    if (!socket_.is_open())
+    if (!is_open())
         return {0, asio::error::operation_aborted};
+    if (!readable_)
+        return {0, asio::error::would_block};
     if (ssl_) {
         ERR_clear_error();
         errno = 0;
-        return tls_result(SSL_read(ssl_.get(), data, static_cast<int>(size)));
+        const auto result = tls_result(SSL_read(ssl_.get(), data, static_cast<int>(size)));
+        readable_ = !result.must_wait();
+        return result;
     }
-    const auto received = ::recv(socket_.native_handle(), data, size, 0);
-    if (received > 0)
+    const auto received = uninterrupted([&] { return ::recv(socket_, data, size, 0); });
+    if (received > 0) {
+        // Less than asked for is all there was (epoll(7), question 9), unless the end follows.
+        readable_ = ended_ || static_cast<std::size_t>(received) == size;
         return {static_cast<std::size_t>(received), {}};
+    }
     if (received == 0)
         return {0, asio::error::eof};
-    if (would_block(errno))
-        return {0, asio::error::would_block};
-    return {0, last_error()};
+    if (!would_block(errno))
+        return {0, last_error()};
+    readable_ = false;
+    return {0, asio::error::would_block};
 }
 
 IoResult Connection::write_some(std::span<const iovec> parts)
 {
-    if (!socket_.is_open())
+    if (!is_open())
         return {0, asio::error::operation_aborted};
     if (ssl_) {
         // One record for all parts, as far as they fit: a TLS write takes one buffer.
@@ -122,7 +135,7 @@ IoResult Connection::write_some(std::span<const iovec> parts)
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts.data());
     message.msg_iovlen = parts.size();
-    const auto sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
+    const auto sent = uninterrupted([&] { return ::sendmsg(socket_, &message, MSG_NOSIGNAL); });
     if (sent >= 0)
         return {static_cast<std::size_t>(sent), {}};
     if (would_block(errno))
@@ -132,79 +145,69 @@ IoResult Connection::write_some(std::span<const iovec> parts)
 
 error_code Connection::handshake_step()
 {
-    if (!socket_.is_open())
+    if (!is_open())
         return asio::error::operation_aborted;
     ERR_clear_error();
     errno = 0;
-    return tls_result(SSL_do_handshake(ssl_.get())).error;
+    const auto result = tls_result(SSL_do_handshake(ssl_.get()));
+    if (result.must_wait() && !wants_write_)
+        readable_ = false;
+    return result.error;
 }
 
-void Connection::arm(Wait& wait, Socket::wait_type type)
+void Connection::on_events(std::uint32_t events)
 {
-    auto& state = *wait.state;
-    if (state.armed)
-        return;
-    state.armed = true;
-    // A closed socket completes the wait at once with an error, through the loop.
-    socket_.async_wait(type, [kept = wait.state](error_code) mutable { fired(std::move(kept)); });
-}
-
-void Connection::fired(boost::intrusive_ptr<WaitState> state)
-{
-    state->armed = false;
-    if (state->signal.waited_for()) {
-        state->signal.notify();
-        return;
+    constexpr std::uint32_t ends = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+    auto& poller = poller_;
+    if ((events & ends) != 0)
+        ended_ = true;
+    if ((events & (EPOLLIN | ends)) != 0) {
+        readable_ = true;
+        if (reader_.waited_for())
+            reader_.notify();
+        else if (listener_ != nullptr)
+            std::exchange(listener_, nullptr)(target_);
+        if (!poller.telling(this))
+            return;  // that was its end
     }
-    if (state->connection == nullptr)
-        return;
-    if (state->listener != nullptr) {
-        const auto listener = std::exchange(state->listener, nullptr);
-        listener(state->target);
-        return;
-    }
-    if (state->connection->read_.state == state)
-        state->connection->read_.ready = true;
+    if ((events & (EPOLLOUT | ends)) != 0)
+        writer_.notify();
 }
 
-void Connection::listen(Listener listener, void* target)
-{
-    read_.state->listener = listener;
-    read_.state->target = target;
-    arm(read_, Socket::wait_read);
-}
-
-std::size_t Connection::unacknowledged()
+std::size_t Connection::unacknowledged() const
 {
     int queued = 0;
-    if (::ioctl(socket_.native_handle(), SIOCOUTQ, &queued) != 0)
+    if (::ioctl(socket_, SIOCOUTQ, &queued) != 0)
         return 0;
     return static_cast<std::size_t>(queued);
 }
 
-void Connection::keep_alive_probes()
+error_code Connection::connect_error() const
 {
-    const int on = 1;
-    const int idle = 60;
-    const int interval = 15;
-    const int count = 4;
-    const auto socket = socket_.native_handle();
-    ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-    ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-    ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    int code = 0;
+    socklen_t size = sizeof code;
+    if (::getsockopt(socket_, SOL_SOCKET, SO_ERROR, &code, &size) != 0)
+        code = errno;
+    return {code, boost::system::system_category()};
 }
 
 void Connection::close()
 {
-    if (!socket_.is_open())
+    if (!is_open())
         return;
     if (ssl_ && SSL_is_init_finished(ssl_.get()) != 0) {
         ERR_clear_error();
         SSL_shutdown(ssl_.get());  // says goodbye if it can; a session that was not shut down is not resumed
     }
-    error_code ignored;
-    socket_.close(ignored);
+    close_socket();
+}
+
+void Connection::close_socket()
+{
+    ::close(std::exchange(socket_, -1));
+    readable_ = true;
+    if (reader_.waited_for() || writer_.waited_for() || listener_ != nullptr)
+        poller_.tell_later(*this);
 }
 
 void Connection::abandon()
@@ -216,19 +219,37 @@ void Connection::abandon()
 
 void Connection::reset()
 {
-    if (!socket_.is_open())
+    if (!is_open())
         return;
-    error_code ignored;
-    socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
-    socket_.close(ignored);
+    const linger at_once{1, 0};
+    ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close_socket();
 }
 
 void Connection::shutdown_send()
 {
-    error_code ignored;
+    if (!is_open())
+        return;
     if (ssl_)
         SSL_shutdown(ssl_.get());
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    ::shutdown(socket_, SHUT_WR);
+}
+
+int open_upstream_socket(int family)
+{
+    const int made = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (made < 0)
+        return made;
+    const int on = 1;
+    const int idle = 60;
+    const int interval = 15;
+    const int count = 4;
+    ::setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(made, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    ::setsockopt(made, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    ::setsockopt(made, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    ::setsockopt(made, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    return made;
 }
 
 std::span<iovec> consume(std::span<iovec> parts, std::size_t bytes)

@@ -3,11 +3,10 @@
 #include <openssl/ssl.h>
 #include <sys/uio.h>
 
-#include <boost/smart_ptr/intrusive_ptr.hpp>
-#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <memory>
 #include <span>
 
+#include "core/net/poller.hpp"
 #include "core/net/signal.hpp"
 
 namespace route::net {
@@ -25,13 +24,13 @@ struct IoResult
 /// A TCP connection, plain or TLS, to a client or an upstream, driven by readiness: reads and writes never
 /// block and never own a buffer, so that a waiting connection holds none. At most one coroutine reads and one
 /// writes. One thread: the loop's. Errors are values.
-class Connection
+class Connection final : private Watched
 {
   public:
     using Listener = void (*)(void* target);
 
-    /// Takes an open socket and makes it non-blocking.
-    explicit Connection(Socket socket);
+    /// Takes over an open, non-blocking socket, connected or connecting.
+    Connection(Poller& poller, int socket);
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
     ~Connection();
@@ -48,46 +47,37 @@ class Connection
     error_code handshake_step();
     bool handshake_wants_write() const { return wants_write_; }
 
-    /// Whether a read that brought `bytes` of `asked` left nothing behind: the next one would only say
-    /// would_block.
-    bool drained(std::size_t bytes, std::size_t asked) const { return !ssl_ && bytes < asked; }
+    /// Whether a read may bring something; false after one that would block, until more has come.
+    bool is_readable() const { return readable_; }
 
-    /// Has been found readable since the last read: do not wait.
-    bool is_readable() const { return read_.ready; }
+    /// Awaitable: until more can be read, closed, or wake_reader(). Not to be awaited while is_readable().
+    auto readable() { return reader_.wait(); }
 
-    /// Awaitable: until readable, closed, or wake_reader(). Check is_readable() first where a wait may have
-    /// been armed before.
-    auto readable()
+    /// Awaitable: until writable or closed. To be awaited after a write that would block only.
+    auto writable() { return writer_.wait(); }
+
+    /// Calls `listener(target)`, which may destroy the connection, once when more can be read while nobody
+    /// awaits readable(). Not while is_readable().
+    void listen(Listener listener, void* target)
     {
-        arm(read_, Socket::wait_read);
-        return read_.state->signal.wait();
+        listener_ = listener;
+        target_ = target;
     }
-
-    /// Awaitable: until writable or closed.
-    auto writable()
-    {
-        arm(write_, Socket::wait_write);
-        return write_.state->signal.wait();
-    }
-
-    /// Watches for bytes or the end while nobody awaits readable(); `listener(target)` is called once per
-    /// listen() and may destroy the connection.
-    void listen(Listener listener, void* target);
-    void stop_listening() { read_.state->listener = nullptr; }
+    void stop_listening() { listener_ = nullptr; }
 
     /// Resumes who awaits, although nothing happened on the socket.
-    void wake_reader() { read_.state->signal.notify(); }
-    void wake_writer() { write_.state->signal.notify(); }
+    void wake_reader() { reader_.notify(); }
+    void wake_writer() { writer_.notify(); }
 
-    bool is_open() const { return socket_.is_open(); }
+    bool is_open() const { return socket_ >= 0; }
 
     /// Bytes written that the peer has not acknowledged, tcp(7).
-    std::size_t unacknowledged();
+    std::size_t unacknowledged() const;
 
-    /// Lets the kernel find out that the peer has vanished (half-open connections).
-    void keep_alive_probes();
+    /// How an attempt to connect ended, once writable (SO_ERROR, socket(7)).
+    error_code connect_error() const;
 
-    /// Ends both directions; whoever waits is resumed by the loop. Idempotent.
+    /// Ends both directions; whoever waits or listens is resumed by the loop. Idempotent.
     void close();
 
     /// Ends it without saying goodbye inside TLS: a reply delimited by the end must not look whole.
@@ -99,37 +89,31 @@ class Connection
     /// Sends the end of our direction.
     void shutdown_send();
 
-    Socket& socket() { return socket_; }
-
   private:
-    struct WaitState : boost::intrusive_ref_counter<WaitState, boost::thread_unsafe_counter>
-    {
-        Signal signal;
-        Listener listener = nullptr;
-        void* target = nullptr;
-        bool armed = false;
-        Connection* connection = nullptr;  ///< null once it is gone
-    };
-    struct Wait
-    {
-        boost::intrusive_ptr<WaitState> state;
-        bool ready = false;
-    };
     struct FreeSsl
     {
         void operator()(SSL* ssl) const { SSL_free(ssl); }
     };
 
-    void arm(Wait& wait, Socket::wait_type type);
-    static void fired(boost::intrusive_ptr<WaitState> state);
+    void on_events(std::uint32_t events) override;
+    void close_socket();
     IoResult tls_result(int done);
 
-    Socket socket_;
-    std::unique_ptr<SSL, FreeSsl> ssl_;
-    Wait read_;
-    Wait write_;
+    Poller& poller_;
+    int socket_;
+    bool readable_ = false;
+    bool ended_ = false;  ///< by the peer, or an error: there is always something to read
     bool wants_write_ = false;
+    std::unique_ptr<SSL, FreeSsl> ssl_;
+    Signal reader_;
+    Signal writer_;
+    Listener listener_ = nullptr;
+    void* target_ = nullptr;
 };
+
+/// A non-blocking TCP socket that sends small writes at once and finds out when its peer has vanished; -1 and
+/// errno on failure.
+int open_upstream_socket(int family);
 
 /// Writes all parts, waiting as the peer takes them. `parts` must stay valid. The caller ends a stalled write
 /// by close().

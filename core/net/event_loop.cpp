@@ -10,6 +10,7 @@ EventLoop::EventLoop(Services& shared, RoutingTablePtr table)
     : io{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO},
       services{shared},
       routing{std::move(table)},
+      poller{io.get_executor()},
       deadlines{io.get_executor()},
       resolver{io, shared.blocking},
       pool{deadlines, scratch}
@@ -47,6 +48,7 @@ void EventLoop::stop()
     }
     pool.close_all();
     deadlines.stop();
+    poller.stop();
 }
 
 }  // namespace route::net

@@ -55,6 +55,7 @@ class EventLoop
     RoutingTablePtr routing;
     Scratch scratch;
     std::string head_buffer;  ///< for a head under construction: valid until the next suspension
+    Poller poller;
     Deadlines deadlines;
     Resolver resolver;
     ConnectionPool pool;

@@ -1,11 +1,14 @@
 #include "core/net/server.hpp"
 
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <cerrno>
 #include <charconv>
 
 #include "core/net/session.hpp"
@@ -96,8 +99,10 @@ Result<tcp::endpoint> Acceptor::listen(const ListenAddress& address)
         if (error)
             continue;
         acceptor_.listen(asio::socket_base::max_listen_connections, error);
-        if (!error)
-            return acceptor_.local_endpoint();
+        if (error)
+            continue;
+        acceptor_.native_non_blocking(true, ignored);
+        return acceptor_.local_endpoint();
     }
     return Invalid{"cannot listen on " + to_text(tries.front()) + ": " + error.message()};
 }
@@ -114,36 +119,51 @@ void Acceptor::close()
     pause_.cancel();
 }
 
-void Acceptor::begin_session(Socket socket, asio::ip::address peer)
+void Acceptor::begin_session(int socket, asio::ip::address peer)
 {
     try {
-        auto session = std::make_unique<Session>(loop_, std::move(socket), std::move(peer));
+        auto session = std::make_unique<Session>(loop_, socket, std::move(peer));
         asio::co_spawn(loop_.io.get_executor(), run_session(std::move(session)), asio::detached);
     } catch (const std::exception& error) {
         spdlog::error("a connection cannot be served: {}", error.what());
     }
 }
 
+/// Accepts those who wait, and no more than a few in a row: sessions want their turn, too.
+error_code Acceptor::accept_some()
+{
+    constexpr int most = 64;
+    for (int accepted = 0; accepted < most && acceptor_.is_open(); ++accepted) {
+        tcp::endpoint peer;
+        auto size = static_cast<socklen_t>(peer.capacity());
+        const int socket =
+            ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (socket < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return {};
+        if (socket < 0 && out_of_descriptors({errno, boost::system::system_category()}))
+            return {errno, boost::system::system_category()};
+        if (socket < 0)
+            continue;  // that client left before it was accepted
+        peer.resize(size);
+        const int on = 1;
+        ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        begin_session(socket, peer.address());
+    }
+    return {};
+}
+
 awaitable<void> Acceptor::accept_all()
 {
     while (acceptor_.is_open()) {
-        Socket socket{loop_.io.get_executor()};
-        tcp::endpoint peer;
-        error_code error;
         try {
-            auto accepted = acceptor_.async_accept(socket, peer, asio::deferred);
-            co_await std::move(accepted);
-        } catch (const boost::system::system_error& failure) {
-            error = failure.code();
+            auto ready = acceptor_.async_wait(asio::socket_base::wait_read, asio::deferred);
+            co_await std::move(ready);
+        } catch (const boost::system::system_error&) {
+            break;  // closed
         }
-        if (!error) {
-            begin_session(std::move(socket), peer.address());
+        const auto error = accept_some();
+        if (!error)
             continue;
-        }
-        if (!acceptor_.is_open())
-            break;
-        if (!out_of_descriptors(error))
-            continue;  // that client left before it was accepted
         spdlog::error("cannot accept connections: {}; trying again in a moment", error.message());
         pause_.expires_after(std::chrono::milliseconds{100});
         try {

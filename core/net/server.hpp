@@ -33,7 +33,8 @@ class Acceptor
 
   private:
     awaitable<void> accept_all();
-    void begin_session(Socket socket, asio::ip::address peer);
+    error_code accept_some();
+    void begin_session(int socket, asio::ip::address peer);
 
     EventLoop& loop_;
     asio::basic_socket_acceptor<tcp, Executor> acceptor_;

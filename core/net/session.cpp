@@ -4,8 +4,8 @@
 
 namespace route::net {
 
-Session::Session(EventLoop& loop, Socket socket, asio::ip::address peer)
-    : loop_{loop}, client_{loop, std::move(socket), std::move(peer)}, timers_{loop.deadlines}
+Session::Session(EventLoop& loop, int socket, asio::ip::address peer)
+    : loop_{loop}, client_{loop, socket, std::move(peer)}, timers_{loop.deadlines}
 {
     loop_.sessions.push_back(*this);
     loop_.services.open_sessions.fetch_add(1, std::memory_order_relaxed);

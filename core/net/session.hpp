@@ -8,7 +8,8 @@ namespace route::net {
 class Session final : public Stoppable
 {
   public:
-    Session(EventLoop& loop, Socket socket, asio::ip::address peer);
+    /// Takes over an accepted, non-blocking socket.
+    Session(EventLoop& loop, int socket, asio::ip::address peer);
     ~Session();
 
     awaitable<void> run();

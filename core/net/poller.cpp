@@ -1,0 +1,108 @@
+#include "core/net/poller.hpp"
+
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <system_error>
+
+namespace route::net {
+
+namespace {
+
+/// So often the events are asked for again before others of the loop have their turn.
+constexpr int rounds = 8;
+
+int make_epoll()
+{
+    const int made = ::epoll_create1(EPOLL_CLOEXEC);
+    if (made < 0)
+        throw std::system_error{errno, std::generic_category(), "epoll_create1"};
+    return made;
+}
+
+}  // namespace
+
+Poller::Poller(const Executor& executor) : epoll_{executor, make_epoll()}
+{
+    wait();
+}
+
+error_code Poller::add(int socket, Watched& watched)
+{
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.data.ptr = &watched;
+    if (::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, socket, &event) != 0)
+        return {errno, boost::system::system_category()};
+    return {};
+}
+
+void Poller::remove(Watched& watched)
+{
+    if (told_ == &watched)
+        told_ = nullptr;
+    if (watched.is_linked())
+        watched.unlink();
+    for (int i = next_; i < count_; ++i)
+        if (events_[static_cast<std::size_t>(i)].data.ptr == &watched)
+            events_[static_cast<std::size_t>(i)].data.ptr = nullptr;
+}
+
+void Poller::tell_later(Watched& watched)
+{
+    if (watched.is_linked())
+        return;
+    late_.push_back(watched);
+    if (!std::exchange(late_posted_, true))
+        asio::post(epoll_.get_executor(), [this] { tell_late(); });
+}
+
+void Poller::stop()
+{
+    error_code ignored;
+    epoll_.cancel(ignored);
+}
+
+void Poller::wait()
+{
+    epoll_.async_wait(asio::posix::descriptor_base::wait_read, [this](error_code error) {
+        if (error)
+            return;
+        tell_all();
+        wait();
+    });
+}
+
+void Poller::tell_all()
+{
+    for (int round = 0; round < rounds; ++round) {
+        count_ = ::epoll_wait(epoll_.native_handle(), events_.data(), batch, 0);
+        for (next_ = 0; next_ < count_;) {
+            const auto& event = events_[static_cast<std::size_t>(next_++)];
+            if (event.data.ptr != nullptr)
+                tell(*static_cast<Watched*>(event.data.ptr), event.events);
+        }
+        // Where several came at once, more have come meanwhile.
+        if (count_ < 2)
+            break;
+    }
+    count_ = 0;
+}
+
+void Poller::tell_late()
+{
+    late_posted_ = false;
+    while (!late_.empty()) {
+        auto& watched = late_.front();
+        late_.pop_front();
+        tell(watched, EPOLLIN | EPOLLOUT | EPOLLHUP);
+    }
+}
+
+void Poller::tell(Watched& watched, std::uint32_t events)
+{
+    told_ = &watched;
+    watched.on_events(events);
+    told_ = nullptr;
+}
+
+}  // namespace route::net

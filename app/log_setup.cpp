@@ -1,10 +1,13 @@
 #include "app/log_setup.hpp"
 
 #include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <cstdio>
+#include <mutex>
 
 #include "app/access_log.hpp"
 #include "app/json_text.hpp"
@@ -32,6 +35,32 @@ class JsonFormatter : public spdlog::formatter
     std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
 };
 
+/// Standard error, written to once for many lines: a system call for each would cost more than the line.
+class BatchedErrorSink final : public spdlog::sinks::base_sink<std::mutex>
+{
+  public:
+    ~BatchedErrorSink() override { write(); }
+
+  protected:
+    void sink_it_(const spdlog::details::log_msg& message) override
+    {
+        constexpr std::size_t many = 64u << 10;
+        formatter_->format(message, lines_);
+        if (lines_.size() > many)
+            write();
+    }
+    void flush_() override { write(); }
+
+  private:
+    void write()
+    {
+        std::fwrite(lines_.data(), 1, lines_.size(), stderr);
+        lines_.clear();
+    }
+
+    spdlog::memory_buf_t lines_;
+};
+
 /// The two loggers: the access lines in JSON are whole lines already.
 struct Loggers
 {
@@ -44,7 +73,7 @@ Loggers& loggers()
 {
     static Loggers both{
         std::make_shared<spdlog::logger>("general", std::make_shared<spdlog::sinks::stderr_sink_mt>()),
-        std::make_shared<spdlog::logger>("access", std::make_shared<spdlog::sinks::stderr_sink_mt>())};
+        std::make_shared<spdlog::logger>("access", std::make_shared<BatchedErrorSink>())};
     return both;
 }
 
@@ -82,6 +111,11 @@ void log_access(const Record& record)
     auto& both = loggers();
     if (both.access->should_log(spdlog::level::info))
         both.access->log(spdlog::level::info, access_line(record, both.format));
+}
+
+void flush_access_log()
+{
+    loggers().access->flush();
 }
 
 }  // namespace route

@@ -124,6 +124,7 @@ storage::WriterHooks Program::writer_hooks()
         metrics_->observe_tokens(record);
         log_access(record);
     };
+    hooks.on_collected = flush_access_log;
     hooks.on_written = [this](std::size_t records, Nanoseconds took) {
         metrics_->records_written(records);
         metrics_->record_write_seconds(Seconds{took}.count());

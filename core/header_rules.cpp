@@ -41,6 +41,37 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view prefix)
     return text.size() >= prefix.size() && equal_ignoring_case(text.substr(0, prefix.size()), prefix);
 }
 
+/// Names without a number of their own among those that no upstream gets to see. SDKs send many names that
+/// begin with "x-": these are told apart by their third character.
+bool private_name(std::string_view name)
+{
+    constexpr char to_lower = 0x20;
+    if (name.size() < 3)
+        return false;
+    switch (name[0] | to_lower) {
+        case 'a':
+            return equal_ignoring_case(name, "api-key");
+        case 'c':
+            return starts_with_ignoring_case(name, "cf-");
+        case 't':
+            return equal_ignoring_case(name, "true-client-ip");
+        case 'x':
+            break;
+        default:
+            return false;
+    }
+    switch (name[2] | to_lower) {
+        case 'a':
+            return equal_ignoring_case(name, "x-api-key");
+        case 'f':
+            return starts_with_ignoring_case(name, "x-forwarded-");
+        case 'r':
+            return equal_ignoring_case(name, "x-real-ip");
+        default:
+            return false;
+    }
+}
+
 /// Fields of the client that no upstream gets to see, the known ones by their number.
 bool kept_from_upstream(const HeaderField& header)
 {
@@ -55,12 +86,7 @@ bool kept_from_upstream(const HeaderField& header)
         case field::host:
             return true;
         case field::unknown:
-            return equal_ignoring_case(header.name, "x-api-key") ||
-                   equal_ignoring_case(header.name, "api-key") ||
-                   equal_ignoring_case(header.name, "x-real-ip") ||
-                   equal_ignoring_case(header.name, "true-client-ip") ||
-                   starts_with_ignoring_case(header.name, "x-forwarded-") ||
-                   starts_with_ignoring_case(header.name, "cf-");
+            return private_name(header.name);
         default:
             return false;
     }
@@ -120,6 +146,45 @@ void write_field(std::string& out, std::string_view name, std::string_view value
     out.append(name).append(": ").append(value).append("\r\n");
 }
 
+/// Appends field lines; those that follow one another in the head they came from, already written as the
+/// router writes them, in one piece.
+class LineWriter
+{
+  public:
+    explicit LineWriter(std::string& out) : out_{out} {}
+    ~LineWriter() { flush(); }
+    LineWriter(const LineWriter&) = delete;
+    LineWriter& operator=(const LineWriter&) = delete;
+
+    void add(const HeaderField& header)
+    {
+        const char* begin = header.name.data();
+        const char* colon = begin + header.name.size();
+        const bool as_written = header.value.data() == colon + 2 && colon[0] == ':' && colon[1] == ' ' &&
+                                header.value.data()[header.value.size()] == '\r';
+        if (begin != end_ || !as_written)
+            flush();
+        if (!as_written) {
+            write_field(out_, header.name, header.value);
+            return;
+        }
+        if (begin_ == nullptr)
+            begin_ = begin;
+        end_ = header.value.data() + header.value.size() + 2;
+    }
+
+  private:
+    void flush()
+    {
+        out_.append(begin_, end_);
+        begin_ = end_ = nullptr;
+    }
+
+    std::string& out_;
+    const char* begin_ = nullptr;  ///< of a run of lines, not yet appended
+    const char* end_ = nullptr;
+};
+
 void write_number_field(std::string& out, std::string_view name, std::uint64_t value)
 {
     const fmt::format_int digits{value};
@@ -136,6 +201,36 @@ void write_framing(std::string& out, const ReplyFacts& facts)
         out.append("Connection: close\r\n");
     else if (facts.keep_alive_10)
         out.append("Connection: keep-alive\r\n");
+}
+
+/// The client's fields that an upstream gets to see; `own_key`: its credentials among them.
+void write_passed_fields(std::string& out, const HeaderFields& fields, bool own_key)
+{
+    LineWriter lines{out};
+    const auto nominations = nominated_fields(fields);
+    for (const auto& header : fields) {
+        if (!nominations.empty() && nominated(nominations, header.name))
+            continue;
+        const bool key =
+            own_key && (header.id == field::authorization || equal_ignoring_case(header.name, "x-api-key"));
+        if (key || (!hop_by_hop(header) && !kept_from_upstream(header)))
+            lines.add(header);
+    }
+}
+
+/// The upstream's fields that the client gets to see.
+void write_upstream_fields(std::string& out, const HeaderFields& fields)
+{
+    LineWriter lines{out};
+    const auto nominations = nominated_fields(fields);
+    for (const auto& header : fields) {
+        if (hop_by_hop(header) || (!nominations.empty() && nominated(nominations, header.name)))
+            continue;
+        if (header.id == field::unknown && equal_ignoring_case(header.name, "x-request-id"))
+            lines.add({header.id, "x-upstream-request-id", header.value});
+        else if (!kept_from_client(header))
+            lines.add(header);
+    }
 }
 
 constexpr std::string_view cors_fields =
@@ -185,16 +280,7 @@ void write_upstream_head(std::string& out, const UpstreamRequest& request, const
     out.append(request.method).append(" ").append(upstream.endpoint.base_path);
     out.append(request.path.substr(prefix.size())).append(request.query).append(" HTTP/1.1\r\n");
     write_field(out, "Host", upstream.endpoint.authority);
-    const auto nominations = nominated_fields(request.fields);
-    for (const auto& header : request.fields) {
-        if (!nominations.empty() && nominated(nominations, header.name))
-            continue;
-        const bool own_key = upstream.asis && (header.id == field::authorization ||
-                                               equal_ignoring_case(header.name, "x-api-key"));
-        if (!own_key && (hop_by_hop(header) || kept_from_upstream(header)))
-            continue;
-        write_field(out, header.name, header.value);
-    }
+    write_passed_fields(out, request.fields, upstream.asis);
     if (!upstream.asis) {
         if (request.api_key_header)
             write_field(out, "x-api-key", upstream.key);
@@ -208,23 +294,11 @@ void write_upstream_head(std::string& out, const UpstreamRequest& request, const
         out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n");
     out.append("\r\n");
 }
-
 void write_client_head(std::string& out, unsigned status, std::string_view reason, const HeaderFields& fields,
                        const ReplyFacts& facts)
 {
     write_status_line(out, status, reason);
-    const auto nominations = nominated_fields(fields);
-    for (const auto& header : fields) {
-        if (header.id == field::unknown && equal_ignoring_case(header.name, "x-request-id")) {
-            write_field(out, "x-upstream-request-id", header.value);
-            continue;
-        }
-        if (hop_by_hop(header) || kept_from_client(header))
-            continue;
-        if (!nominations.empty() && nominated(nominations, header.name))
-            continue;
-        write_field(out, header.name, header.value);
-    }
+    write_upstream_fields(out, fields);
     write_route_fields(out, facts);
     write_framing(out, facts);
     out.append(cors_fields).append("\r\n");

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <cstring>
 #include <utility>
 
 #include "core/media_type.hpp"
@@ -62,7 +64,7 @@ void complete_body(Record& record, const RecordLimits& limits)
         return;
     }
     // The event loop keeps no more than it must: then the body's last character may be split.
-    const bool cut_before = record.body.size() < record.body_bytes;
+    const bool cut_before = std::exchange(record.body_cut, false);
     const std::string_view whole = cut_before ? without_split_end(record.body) : record.body;
     if (valid_utf8(whole))
         record.body = limited(std::move(record.body), limits.max_request_body, cut_before, record.body_bytes);
@@ -81,18 +83,18 @@ void take_summary(Record& record, ReplySummary&& summary, const RecordLimits& li
             limited(std::move(summary.text), limits.max_response, summary.text_cut, record.response_bytes);
 }
 
-std::string text_response(Record& record, const RecordLimits& limits)
+std::string text_response(Record& record, const RecordLimits& limits, bool cut_before)
 {
     auto& reply = record.reply;
     const bool textual = reply.content_type.empty() ? valid_utf8(without_split_end(reply.raw))
                                                     : is_textual_type(reply.content_type);
     if (!textual)
         return binary_mark(reply.content_type, record.response_bytes);
-    const bool cut_before = reply.raw.size() < record.response_bytes;
     return limited(std::move(reply.raw), limits.max_response, cut_before, record.response_bytes);
 }
 
-void complete_response(Record& record, const RecordLimits& limits)
+/// `cut_before`: the loop kept the beginning of the reply only.
+void complete_response(Record& record, const RecordLimits& limits, bool cut_before)
 {
     auto& reply = record.reply;
     switch (reply.kind) {
@@ -107,19 +109,56 @@ void complete_response(Record& record, const RecordLimits& limits)
             break;
         case ReplyCapture::Kind::text:
             if (limits.response && (record.response_bytes > 0 || !reply.raw.empty()))
-                record.response = text_response(record, limits);
+                record.response = text_response(record, limits, cut_before);
             break;
         case ReplyCapture::Kind::binary:
             if (limits.response && record.response_bytes > 0)
                 record.response = binary_mark(reply.content_type, record.response_bytes);
             break;
     }
-    record.reply = {};
+    record.reply.clear();
+}
+
+/// Shorter ones are no secrets, and may be words.
+constexpr std::size_t shortest_secret = 8;
+
+void erase_secret(std::string& text, std::string_view secret)
+{
+    if (secret.size() < shortest_secret || text.size() < secret.size())
+        return;
+    const auto* found = ::memmem(text.data(), text.size(), secret.data(), secret.size());
+    while (found != nullptr) {
+        const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+        text.replace(at, secret.size(), "…");
+        found = ::memmem(text.data() + at, text.size() - at, secret.data(), secret.size());
+    }
+}
+
+/// No key gets into a record, whoever wrote it where: upstreams quote keys they refuse, clients put theirs
+/// into paths.
+void erase_keys(Record& record)
+{
+    if (record.client_key) {
+        for (auto* text : {&record.path, &record.user_agent, &record.client_request_id, &record.body,
+                           &record.error, &record.reply.raw, &record.reply.summary.text})
+            erase_secret(*text, *record.client_key);
+        for (auto& attempt : record.attempts)
+            erase_secret(attempt.error, *record.client_key);
+    }
+    for (const auto& key : record.upstream_keys) {
+        for (auto* text : {&record.error, &record.reply.raw, &record.reply.summary.text})
+            erase_secret(*text, *key);
+        for (auto& attempt : record.attempts)
+            erase_secret(attempt.error, *key);
+    }
+    record.client_key.reset();
+    record.upstream_keys.clear();
 }
 
 void clean(std::string& text)
 {
-    text = clean_utf8(std::move(text));
+    if (!text.empty())
+        text = clean_utf8(std::move(text));
 }
 
 void clean_texts(Record& record)
@@ -137,6 +176,28 @@ void clean_texts(Record& record)
         clean(attempt.upstream_name);
         clean(attempt.error);
     }
+}
+
+/// All strings of a record but those of its reply.
+template <class R>
+auto texts(R& record)
+{
+    return std::array{&record.request_id,
+                      &record.client_request_id,
+                      &record.node,
+                      &record.ip,
+                      &record.key_name,
+                      &record.user_agent,
+                      &record.method,
+                      &record.path,
+                      &record.body,
+                      &record.body_content_type,
+                      &record.error,
+                      &record.upstream_name,
+                      &record.upstream_endpoint,
+                      &record.response,
+                      &record.finish_reason,
+                      &record.trace_id};
 }
 
 /// What a string holds outside of itself.
@@ -192,29 +253,85 @@ std::string_view to_string(AttemptOutcome outcome)
     return "";
 }
 
+void ReplyCapture::clear()
+{
+    kind = Kind::none;
+    content_type.clear();
+    raw.clear();
+    summary.text.clear();
+    summary.text_cut = false;
+    summary.prompt_tokens = summary.completion_tokens = summary.total_tokens = std::nullopt;
+    summary.finish_reason.clear();
+}
+
+void ReplyCapture::swap(ReplyCapture& other) noexcept
+{
+    std::swap(kind, other.kind);
+    content_type.swap(other.content_type);
+    raw.swap(other.raw);
+    summary.text.swap(other.summary.text);
+    std::swap(summary.text_cut, other.summary.text_cut);
+    std::swap(summary.prompt_tokens, other.summary.prompt_tokens);
+    std::swap(summary.completion_tokens, other.summary.completion_tokens);
+    std::swap(summary.total_tokens, other.summary.total_tokens);
+    summary.finish_reason.swap(other.summary.finish_reason);
+}
+
+void Record::swap(Record& other) noexcept
+{
+    auto others = texts(other);
+    for (std::size_t i = 0; auto* text : texts(*this))
+        text->swap(*others[i++]);
+    std::swap(created_at, other.created_at);
+    model.swap(other.model);
+    std::swap(stream, other.stream);
+    std::swap(body_bytes, other.body_bytes);
+    std::swap(status, other.status);
+    std::swap(outcome, other.outcome);
+    std::swap(upstream_id, other.upstream_id);
+    attempts.swap(other.attempts);
+    std::swap(response_bytes, other.response_bytes);
+    std::swap(response_time, other.response_time);
+    std::swap(elapsed_time, other.elapsed_time);
+    std::swap(prompt_tokens, other.prompt_tokens);
+    std::swap(completion_tokens, other.completion_tokens);
+    std::swap(total_tokens, other.total_tokens);
+    reply.swap(other.reply);
+    std::swap(body_cut, other.body_cut);
+    std::swap(authenticated, other.authenticated);
+    std::swap(overhead, other.overhead);
+    client_key.swap(other.client_key);
+    upstream_keys.swap(other.upstream_keys);
+}
+
+void Record::clear()
+{
+    for (auto* text : texts(*this))
+        text->clear();
+    created_at = {};
+    model.reset();
+    stream = false;
+    body_bytes = response_bytes = 0;
+    status = 0;
+    outcome = RequestOutcome::ok;
+    upstream_id = 0;
+    attempts.clear();
+    response_time.reset();
+    elapsed_time = overhead = {};
+    prompt_tokens = completion_tokens = total_tokens = std::nullopt;
+    reply.clear();
+    body_cut = authenticated = false;
+    client_key.reset();
+    upstream_keys.clear();
+}
+
 std::size_t Record::memory() const
 {
     std::size_t bytes = sizeof(Record) + attempts.capacity() * sizeof(AttemptRecord);
-    for (const auto* text : {&request_id,
-                             &client_request_id,
-                             &node,
-                             &ip,
-                             &key_name,
-                             &user_agent,
-                             &method,
-                             &path,
-                             &body,
-                             &body_content_type,
-                             &error,
-                             &upstream_name,
-                             &upstream_endpoint,
-                             &response,
-                             &finish_reason,
-                             &reply.content_type,
-                             &reply.raw,
-                             &reply.summary.text,
-                             &reply.summary.finish_reason,
-                             &trace_id})
+    for (const auto* text : texts(*this))
+        bytes += heap(*text);
+    for (const auto* text :
+         {&reply.content_type, &reply.raw, &reply.summary.text, &reply.summary.finish_reason})
         bytes += heap(*text);
     if (model)
         bytes += heap(*model);
@@ -225,8 +342,11 @@ std::size_t Record::memory() const
 
 void complete_record(Record& record, const RecordLimits& limits)
 {
+    // Keys go first: cut in two they would not be found.
+    const bool reply_cut = record.reply.raw.size() < record.response_bytes;
+    erase_keys(record);
     complete_body(record, limits);
-    complete_response(record, limits);
+    complete_response(record, limits, reply_cut);
     clean_texts(record);
 }
 

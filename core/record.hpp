@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -80,7 +81,14 @@ struct ReplyCapture
     std::string content_type;
     std::string raw;
     ReplySummary summary;
+
+    /// Empties it; its strings keep their memory.
+    void clear();
+    void swap(ReplyCapture& other) noexcept;
 };
+
+/// A key that must not be told to anybody.
+using Secret = std::shared_ptr<const std::string>;
 
 /// The row kept for one client request; columns of `records` bear the same names. Made on an event loop, then
 /// moved to the record writer, whose complete_record() does what would cost the loop time.
@@ -119,11 +127,20 @@ struct Record
 
     // Not stored.
     ReplyCapture reply;
+    bool body_cut = false;  ///< the loop kept the beginning of `body` only
     bool authenticated =
         false;  ///< only authenticated requests are stored; the others are logged and counted
     Nanoseconds
         overhead{};  ///< time in the router itself: neither waiting for the client nor for an upstream
     std::string trace_id;
+    Secret client_key;                  ///< as the client sent it; null: none
+    std::vector<Secret> upstream_keys;  ///< of the upstreams that were tried
+
+    /// Empties it; its strings keep their memory, so that a record that is used again costs no allocation.
+    void clear();
+
+    /// Exchanges all of it, the memory of the strings included.
+    void swap(Record& other) noexcept;
 
     /// Bytes it holds in memory, for the bounds of queues.
     std::size_t memory() const;
@@ -137,10 +154,10 @@ struct RecordLimits
     std::uint64_t max_response = 512ull << 10;
 };
 
-/// Turns what the loop left into what is stored: reads the JSON reply (text, tokens, finish reason), cuts
-/// both bodies at their limits at a character boundary and marks the cut (`… [cut, N bytes]`), replaces a
-/// body that is not UTF-8 by `[content-type, N bytes]`, and NUL and invalid bytes in every text by U+FFFD.
-/// Idempotent. Pure; runs on the writer's thread.
+/// Turns what the loop left into what is stored: erases the keys, reads the JSON reply (text, tokens, finish
+/// reason), cuts both bodies at their limits at a character boundary and marks the cut (`… [cut, N bytes]`),
+/// replaces a body that is not UTF-8 by `[content-type, N bytes]`, and NUL and invalid bytes in every text by
+/// U+FFFD. Idempotent. Pure; runs on the writer's thread.
 void complete_record(Record& record, const RecordLimits& limits);
 
 }  // namespace route

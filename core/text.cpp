@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <utility>
 
@@ -101,6 +102,29 @@ std::string escaped(char32_t code)
     }
 }
 
+/// Whether all bytes are ASCII but NUL: what nearly all texts of a record are, told eight bytes at a time.
+bool is_plain_ascii(std::string_view text)
+{
+    constexpr std::uint64_t high = 0x8080808080808080u;
+    constexpr std::uint64_t ones = 0x0101010101010101u;
+    std::uint64_t found = 0;
+    std::size_t at = 0;
+    for (; at + sizeof found <= text.size(); at += sizeof found) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, text.data() + at, sizeof word);
+        found |= word | (word - ones);  // a borrow out of a byte is one that was 0, or is high anyway
+    }
+    for (; at < text.size(); ++at)
+        found |= text[at] == 0 ? high : static_cast<unsigned char>(text[at]);
+    return (found & high) == 0;
+}
+
+/// Whether a log line may hold it as it is.
+bool is_plain_for_log(std::string_view text)
+{
+    return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F && c != '\\'; });
+}
+
 char to_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
@@ -115,7 +139,7 @@ bool valid_utf8(std::string_view text)
 
 std::string clean_utf8(std::string text)
 {
-    if (valid_utf8(text) && text.find('\0') == std::string::npos)
+    if (is_plain_ascii(text) || (valid_utf8(text) && text.find('\0') == std::string::npos))
         return text;
     std::string clean;
     clean.reserve(text.size() + text.size() / 8 + replacement.size());
@@ -156,6 +180,8 @@ std::string_view without_split_end(std::string_view text)
 
 std::string escape_for_log(std::string_view text, std::size_t limit)
 {
+    if (text.size() <= limit && is_plain_for_log(text))
+        return std::string{text};
     std::string out;
     std::size_t room_for_ellipsis = 0;  // the longest prefix of `out` behind which it still fits
     while (!text.empty()) {

@@ -22,6 +22,8 @@ struct WriterHooks
     /// Every record once it is complete and before it is written, in the order of taking; those of not
     /// authenticated requests and lost ones too.
     std::function<void(const Record&)> on_completed = {};
+    /// Once for all that were there to be completed together.
+    std::function<void()> on_collected = {};
     /// Records that came into the database, from the outbox too, and how long the transaction took.
     std::function<void(std::size_t records, Nanoseconds took)> on_written = {};
     /// Records that are lost.

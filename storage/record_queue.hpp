@@ -1,38 +1,22 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <utility>
 
-#include "core/record.hpp"
+#include "core/record_sink.hpp"
 
 namespace route::storage {
 
-/// A finished request on its way to the record writer.
-struct QueuedRecord
-{
-    Record record;
-    std::function<void()> stored;  ///< may be empty
-    std::size_t bytes = 0;         ///< what it counts for in the bound of the queue
-    std::chrono::steady_clock::time_point taken_at{};
-    bool lost = false;  ///< there was no room for it: it is told of, and not stored
-    QueuedRecord* next = nullptr;
-};
-
-/// Many event loops push, one thread takes. Neither locks nor waits.
-class RecordQueue
+/// Records that many threads push and one or many take, all at once. Neither locks nor waits.
+class RecordStack
 {
   public:
-    RecordQueue() = default;
-    RecordQueue(const RecordQueue&) = delete;
-    RecordQueue& operator=(const RecordQueue&) = delete;
-    ~RecordQueue()
-    {
-        take_all([](std::unique_ptr<QueuedRecord>) {});
-    }
+    RecordStack() = default;
+    RecordStack(const RecordStack&) = delete;
+    RecordStack& operator=(const RecordStack&) = delete;
+    ~RecordStack() { take_all(); }
 
     /// Any thread.
     void push(std::unique_ptr<QueuedRecord> record)
@@ -45,22 +29,68 @@ class RecordQueue
 
     bool empty() const { return newest_.load() == nullptr; }
 
-    /// The one taker: calls `visit` with each, in the order in which they were pushed.
-    template <class F>
-    void take_all(F&& visit)
-    {
-        QueuedRecord* oldest = nullptr;
-        for (auto* node = newest_.exchange(nullptr); node != nullptr;)
-            oldest = std::exchange(node, std::exchange(node->next, oldest));
-        while (oldest != nullptr) {
-            std::unique_ptr<QueuedRecord> record{oldest};
-            oldest = record->next;
-            visit(std::move(record));
-        }
-    }
+    /// The newest first. Any thread.
+    RecordChain take_all() { return RecordChain{newest_.exchange(nullptr)}; }
 
   private:
     std::atomic<QueuedRecord*> newest_{nullptr};
+};
+
+/// Finished requests from many event loops to one thread.
+class RecordQueue
+{
+  public:
+    /// Any thread.
+    void push(std::unique_ptr<QueuedRecord> record) { stack_.push(std::move(record)); }
+
+    bool empty() const { return stack_.empty(); }
+
+    /// Calls `visit` with each, in the order in which they were pushed.
+    template <class F>
+    void take_all(F&& visit)
+    {
+        RecordChain in_order;
+        for (auto newest_first = stack_.take_all(); auto record = newest_first.pop();)
+            in_order.push(std::move(record));
+        while (auto record = in_order.pop())
+            visit(std::move(record));
+    }
+
+  private:
+    RecordStack stack_;
+};
+
+/// Records that were written, to be used again by the event loops: their strings keep their memory, so that
+/// neither side allocates. Bounded; what is too much is freed.
+class SpareRecords
+{
+  public:
+    static constexpr std::size_t most = 1024;
+    static constexpr std::size_t most_bytes = 16u << 10;  ///< of one
+
+    /// The writer's thread. Empties it.
+    void give(std::unique_ptr<QueuedRecord> record)
+    {
+        if (count_.load(std::memory_order_relaxed) >= most || record->record.memory() > most_bytes)
+            return;
+        record->record.clear();
+        record->stored = nullptr;
+        count_.fetch_add(1, std::memory_order_relaxed);
+        stack_.push(std::move(record));
+    }
+
+    /// Any thread.
+    RecordChain take_all()
+    {
+        if (stack_.empty())
+            return {};
+        count_.store(0, std::memory_order_relaxed);
+        return stack_.take_all();
+    }
+
+  private:
+    RecordStack stack_;
+    std::atomic<std::size_t> count_{0};
 };
 
 }  // namespace route::storage

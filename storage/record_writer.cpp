@@ -37,12 +37,13 @@ RecordWriter::~RecordWriter()
         stop(std::chrono::steady_clock::now() + std::chrono::seconds{1});
 }
 
-void RecordWriter::take(Record&& record, std::function<void()> stored)
+void RecordWriter::take(std::unique_ptr<QueuedRecord> record)
 {
-    const bool waited_for = static_cast<bool>(stored);
-    const auto bytes = record.memory();
-    queue_.push(std::make_unique<QueuedRecord>(
-        QueuedRecord{std::move(record), std::move(stored), bytes, std::chrono::steady_clock::now()}));
+    const bool waited_for = static_cast<bool>(record->stored);
+    const auto bytes = record->record.memory();
+    record->bytes = bytes;
+    record->taken_at = std::chrono::steady_clock::now();
+    queue_.push(std::move(record));
     const auto before = queue_bytes_.fetch_add(bytes);
     const bool enough = before < enough_bytes && before + bytes >= enough_bytes;
     if (waited_for || enough)
@@ -51,13 +52,12 @@ void RecordWriter::take(Record&& record, std::function<void()> stored)
         sleeper_.wake(Sleeper::Call::any);
 }
 
-void RecordWriter::dropped(const Record& record)
+void RecordWriter::dropped(std::unique_ptr<QueuedRecord> record)
 {
-    auto queued = std::make_unique<QueuedRecord>();
-    queued->record = record;
-    queued->record.body.clear();
-    queued->lost = true;
-    queue_.push(std::move(queued));
+    record->record.body = std::string{};
+    record->record.reply = {};
+    record->lost = true;
+    queue_.push(std::move(record));
     sleeper_.wake(Sleeper::Call::any);
 }
 
@@ -98,6 +98,7 @@ WriterHooks RecordWriter::counting(WriterHooks hooks)
 {
     WriterHooks counted;
     counted.on_completed = std::move(hooks.on_completed);
+    counted.on_collected = std::move(hooks.on_collected);
     counted.on_written = [this, next = std::move(hooks.on_written)](std::size_t records, Nanoseconds took) {
         written_ += records;
         if (next)
@@ -154,12 +155,16 @@ void RecordWriter::apply_settings()
 void RecordWriter::collect()
 {
     attend_ = false;
-    queue_.take_all([this](std::unique_ptr<QueuedRecord> queued) { complete(*queued); });
+    if (queue_.empty())
+        return;
+    queue_.take_all([this](std::unique_ptr<QueuedRecord> queued) { complete(std::move(queued)); });
+    if (hooks_.on_collected)
+        hooks_.on_collected();
 }
 
-void RecordWriter::complete(QueuedRecord& queued)
+void RecordWriter::complete(std::unique_ptr<QueuedRecord> queued)
 {
-    auto& record = queued.record;
+    auto& record = queued->record;
     try {
         complete_record(record, limits_);
         if (hooks_.on_completed)
@@ -167,20 +172,24 @@ void RecordWriter::complete(QueuedRecord& queued)
     } catch (const std::exception& error) {
         spdlog::error("record {}: {}", record.request_id, error.what());
     }
-    if (queued.lost) {
+    if (queued->lost) {
         spdlog::error("the record of request {} is lost: there was no room for it", record.request_id);
         hooks_.on_dropped(1);
         return;
     }
     if (!record.authenticated) {
-        queue_bytes_ -= queued.bytes;
-        call(queued.stored);
+        queue_bytes_ -= queued->bytes;
+        call(queued->stored);
+        spares_.give(std::move(queued));
         return;
     }
-    records_.push_back(std::move(record));
-    waited_for_ = waited_for_ || queued.stored;
-    pending_bytes_ += queued.bytes;
-    pending_.push_back({std::move(queued.stored), queued.bytes, queued.taken_at});
+    if (records_.size() == pending_.size())
+        records_.emplace_back();
+    records_[pending_.size()].swap(record);
+    waited_for_ = waited_for_ || queued->stored;
+    pending_bytes_ += queued->bytes;
+    pending_.push_back({std::move(queued->stored), queued->bytes, queued->taken_at});
+    spares_.give(std::move(queued));
 }
 
 /// When the pending records are to be written.
@@ -211,7 +220,7 @@ RecordWriter::TimePoint RecordWriter::give_up_at() const
 void RecordWriter::write(TimePoint now)
 {
     const auto kept =
-        keeper_.starting() ? keeper_.keep_in_outbox(records_, now) : keeper_.keep(records_, now);
+        keeper_.starting() ? keeper_.keep_in_outbox(records(), now) : keeper_.keep(records(), now);
     settle(kept);
     retry_at_ = pending_.empty() ? TimePoint{} : now + timing_.first_retry;
 }
@@ -237,10 +246,26 @@ void RecordWriter::settle(std::size_t count)
         pending_bytes_ -= pending_[i].bytes;
         call(pending_[i].stored);
     }
-    records_.erase(records_.begin(), records_.begin() + end);
+    forget(count);
     pending_.erase(pending_.begin(), pending_.begin() + end);
     waited_for_ =
         std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) { return !!pending.stored; });
+}
+
+/// Takes the first `count` off the records; as many as are usual are kept, as memory for others.
+void RecordWriter::forget(std::size_t count)
+{
+    const auto end = static_cast<std::ptrdiff_t>(count);
+    const auto all = static_cast<std::ptrdiff_t>(pending_.size());
+    for (auto record = records_.begin(); record != records_.begin() + end; ++record)
+        if (record->memory() > SpareRecords::most_bytes)
+            *record = Record{};
+    std::rotate(records_.begin(), records_.begin() + end, records_.begin() + all);
+    const auto left = std::max(pending_.size() - count, SpareRecords::most);
+    if (records_.size() > left) {
+        records_.resize(left);
+        records_.shrink_to_fit();
+    }
 }
 
 void RecordWriter::flush_until(TimePoint deadline)
@@ -256,7 +281,7 @@ void RecordWriter::flush_until(TimePoint deadline)
             break;
         const bool wait = keeper_.starting() && write_at() > now;
         // A batch at a time, so that a slow database does not run past the deadline.
-        const auto batch = std::span{records_}.first(std::min(records_.size(), RecordKeeper::batch_rows));
+        const auto batch = records().first(std::min(pending_.size(), RecordKeeper::batch_rows));
         const auto kept = wait                 ? 0
                           : keeper_.starting() ? keeper_.keep_in_outbox(batch, now)
                                                : keeper_.keep(batch, now);
@@ -269,7 +294,7 @@ void RecordWriter::flush_until(TimePoint deadline)
                            [this] { return attend_.load(); });
     }
     // The outbox is tried once more, however short ago it failed.
-    settle(keeper_.keep_in_outbox(records_, std::chrono::steady_clock::now() + timing_.first_retry));
+    settle(keeper_.keep_in_outbox(records(), std::chrono::steady_clock::now() + timing_.first_retry));
     lose_the_rest();
 }
 

@@ -36,10 +36,11 @@ class RecordWriter final : public RecordSink
     /// stop() with a second, unless it was called.
     ~RecordWriter() override;
 
-    void take(Record&& record, std::function<void()> stored) override;
+    void take(std::unique_ptr<QueuedRecord> record) override;
+    RecordChain spares() override { return spares_.take_all(); }
     bool has_room() const override { return queue_bytes_ < queue_limit_; }
     std::uint64_t held_bytes() const override { return queue_bytes_; }
-    void dropped(const Record& record) override;
+    void dropped(std::unique_ptr<QueuedRecord> record) override;
 
     /// Other limits, `flush`, bounds and retention from now on. Any thread.
     void configure(const RecordSettings& settings);
@@ -80,7 +81,9 @@ class RecordWriter final : public RecordSink
     void sleep(TimePoint until);
     void apply_settings();
     void collect();
-    void complete(QueuedRecord& queued);
+    void complete(std::unique_ptr<QueuedRecord> queued);
+    std::span<const Record> records() const { return {records_.data(), pending_.size()}; }
+    void forget(std::size_t count);
     TimePoint write_at() const;
     TimePoint give_up_at() const;
     void write(TimePoint now);
@@ -93,6 +96,7 @@ class RecordWriter final : public RecordSink
     const WriterTiming timing_;
     Sleeper sleeper_;
     RecordQueue queue_;
+    SpareRecords spares_;
     std::atomic<std::size_t> queue_bytes_{0};
     std::atomic<std::size_t> queue_limit_;
     std::atomic<bool> attend_{false};  ///< there is something to do that does not wait for `flush`
@@ -108,7 +112,9 @@ class RecordWriter final : public RecordSink
     RecordKeeper keeper_;
     RecordLimits limits_;
     std::chrono::milliseconds flush_{50};
-    std::vector<Record> records_;  ///< complete and not yet kept, in the order of taking
+    /// Complete and not yet kept, in the order of taking; behind these (`pending_` says how many) others that
+    /// were written, whose memory is used again.
+    std::vector<Record> records_;
     std::vector<Pending> pending_;
     std::size_t pending_bytes_ = 0;
     bool waited_for_ = false;  ///< someone waits for one of them

@@ -25,7 +25,7 @@ Clock::duration ticks(Seconds seconds)
 
 Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& upstream,
                  const OutgoingRequest& request, AttemptLimits limits, Deadline& deadline,
-                 Deadline& commit_deadline)
+                 Deadline& commit_deadline, ReplyCapture& capture)
     : loop_{loop},
       table_{table},
       upstream_{upstream},
@@ -33,7 +33,7 @@ Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& ups
       limits_{limits},
       deadline_{deadline},
       commit_deadline_{commit_deadline},
-      recorder_{table.settings.records},
+      recorder_{table.settings.records, capture},
       started_{Clock::now()}
 {
     deadline_.retarget(&on_deadline, this);
@@ -59,12 +59,28 @@ awaitable<bool> Attempt::run()
         bool succeeded = reused_;
         if (!reused_)
             succeeded = co_await connect();
-        if (succeeded)
-            succeeded = co_await send();
-        if (succeeded)
-            succeeded = co_await read_head();
-        if (succeeded)
-            succeeded = co_await hold();
+        if (succeeded) {
+            const bool sent = send();
+            if (!sent) {
+                std::string own_head{loop_.head_buffer};
+                co_await send_rest(std::move(own_head));
+            }
+            after_send();
+            auto head = read_head();
+            while (head == Head::awaited) {
+                const auto begin = Clock::now();
+                auto readable = connection_->readable();
+                co_await std::move(readable);
+                waited_ += Clock::now() - begin;
+                head = read_head();
+            }
+            succeeded = head == Head::final;
+        }
+        if (succeeded) {
+            const bool at_once = begin_reply();
+            if (!at_once)
+                succeeded = co_await hold();
+        }
         if (succeeded)
             co_return true;
         const bool again = replace_connection(*failure_, reused_, replaced);
@@ -212,92 +228,96 @@ std::optional<std::string> Attempt::renamed_model() const
                         renamed->second);
 }
 
-awaitable<bool> Attempt::send()
+/// Head and body in one write. False when not all was taken: then send_rest() is awaited.
+bool Attempt::send()
 {
     phase_ = Phase::write_request;
+    searched_ = 0;
     auto& head = loop_.head_buffer;
     head.clear();
-    const auto model = renamed_model();
+    model_ = renamed_model();
     auto outgoing = request_.head;
-    if (model)
+    if (model_)
         outgoing.body_bytes =
-            request_.body.size() - (request_.facts.model_end - request_.facts.model_begin) + model->size();
+            request_.body.size() - (request_.facts.model_end - request_.facts.model_begin) + model_->size();
     write_upstream_head(head, outgoing, upstream_);
-    std::array<iovec, 4> storage;
     std::size_t count = 0;
-    storage[count++] = part(head);
-    if (model) {
+    parts_[count++] = part(head);
+    if (model_) {
         // Only the value of `model` differs: the body is sent around it, not copied.
         const auto& facts = request_.facts;
-        storage[count++] = part(request_.body.substr(0, facts.model_begin));
-        storage[count++] = part(*model);
-        storage[count++] = part(request_.body.substr(facts.model_end));
+        parts_[count++] = part(request_.body.substr(0, facts.model_begin));
+        parts_[count++] = part(*model_);
+        parts_[count++] = part(request_.body.substr(facts.model_end));
     } else if (!request_.body.empty()) {
-        storage[count++] = part(request_.body);
+        parts_[count++] = part(request_.body);
     }
-    std::span<iovec> parts{storage.data(), count};
-    std::string own_head;
-    sent_whole_ = false;
+    unsent_ = {parts_.data(), count};
     arm(limits_.timeouts.head);
-    while (!parts.empty()) {
-        const auto written = connection_->write_some(parts);
-        if (written.must_wait()) {
-            if (own_head.empty() && parts.size() == count) {
-                // Others build their heads in that buffer while this one waits.
-                own_head.assign(static_cast<const char*>(parts.front().iov_base), parts.front().iov_len);
-                parts.front() = part(own_head);
-            }
-            if (answered_while_sending())
-                break;  // it answers before it has heard all: 413, or it closed
-            connection_->listen(&on_readable_while_sending, this);
-            const auto begin = Clock::now();
-            auto writable = connection_->writable();
-            co_await std::move(writable);
-            waited_ += Clock::now() - begin;
-            connection_->stop_listening();
-            continue;
-        }
-        if (written.error) {
-            if (aborted_)
-                co_return fail_transport(phase_, written.error);
-            break;  // its answer may have arrived before the reset
-        }
-        arm(limits_.timeouts.head);
-        parts = consume(parts, written.bytes);
-    }
-    sent_whole_ = parts.empty();
-    if (request_.body.size() > kernel_takes_at_once)
-        watch_acknowledgements();
-    co_return true;
+    const auto written = connection_->write_some(unsent_);
+    if (!written.error)
+        unsent_ = consume(unsent_, written.bytes);
+    return unsent_.empty();
 }
 
-awaitable<bool> Attempt::read_head()
+/// `head` is that which send() made: others build theirs in its buffer while this one waits.
+awaitable<void> Attempt::send_rest(std::string head)
 {
+    const auto sent = static_cast<const char*>(parts_[0].iov_base) - loop_.head_buffer.data();
+    if (unsent_.data() == parts_.data())
+        parts_[0] = part(std::string_view{head}.substr(static_cast<std::size_t>(sent)));
+    while (!unsent_.empty()) {
+        const auto written = connection_->write_some(unsent_);
+        if (written.error && !written.must_wait())
+            break;  // its answer may have arrived before the reset
+        if (!written.error) {
+            arm(limits_.timeouts.head);
+            unsent_ = consume(unsent_, written.bytes);
+            continue;
+        }
+        if (answered_while_sending())
+            break;  // it answers before it has heard all: 413, or it closed
+        connection_->listen(&on_readable_while_sending, this);
+        const auto begin = Clock::now();
+        auto writable = connection_->writable();
+        co_await std::move(writable);
+        waited_ += Clock::now() - begin;
+        connection_->stop_listening();
+    }
+}
+
+void Attempt::after_send()
+{
+    sent_whole_ = unsent_.empty();
     phase_ = sent_whole_ ? Phase::await_head : Phase::write_request;
-    std::size_t searched = 0;
+    if (request_.body.size() > kernel_takes_at_once)
+        watch_acknowledgements();
+}
+
+/// Takes in what has come, up to a final head.
+Attempt::Head Attempt::read_head()
+{
     for (;;) {
-        const auto length = head_length(head_, searched);
+        const auto length = head_length(head_, searched_);
         if (length != 0) {
             const auto verdict = take_head(length);
-            if (verdict == Head::interim) {
-                searched = 0;
-                continue;
-            }
-            co_return verdict == Head::final;
+            if (verdict != Head::interim)
+                return verdict;
+            searched_ = 0;
+            continue;
         }
-        if (head_.size() > max_head_bytes)
-            co_return fail(phase_, Cause::bad_reply, http::error::header_limit, "a response head too long");
-        searched = head_.size();
-        auto received = connection_->read_some(loop_.scratch.bytes.data(), Scratch::size);
-        while (received.must_wait()) {
-            const auto begin = Clock::now();
-            auto readable = connection_->readable();
-            co_await std::move(readable);
-            waited_ += Clock::now() - begin;
-            received = connection_->read_some(loop_.scratch.bytes.data(), Scratch::size);
+        if (head_.size() > max_head_bytes) {
+            fail(phase_, Cause::bad_reply, http::error::header_limit, "a response head too long");
+            return Head::refused;
         }
-        if (received.error)
-            co_return fail_transport(phase_, received.error);
+        searched_ = head_.size();
+        const auto received = connection_->read_some(loop_.scratch.bytes.data(), Scratch::size);
+        if (received.must_wait())
+            return Head::awaited;
+        if (received.error) {
+            fail_transport(phase_, received.error);
+            return Head::refused;
+        }
         note_first_byte();
         head_.append(loop_.scratch.bytes.data(), received.bytes);
     }
@@ -352,30 +372,45 @@ bool Attempt::decode(char* data, std::size_t size)
     return true;
 }
 
-awaitable<bool> Attempt::hold()
+/// Judges the head and what came with it. True when the reply may be committed already; else hold() waits
+/// for what is missing, or says that it failed.
+bool Attempt::begin_reply()
 {
-    const auto status = parser_->status();
+    if (!status_succeeds(parser_->status(), request_.head.upgrade_websocket))
+        return false;
     const auto& fields = parser_->fields();
-    if (!status_succeeds(status, request_.head.upgrade_websocket)) {
-        co_await read_failed_body();
-        fail(Phase::await_head, Cause::status);
-        if (aborted_ == Cause::client_gone || aborted_ == Cause::stopped)
-            co_return false;
-        failure_->cause = Cause::status;
-        co_return false;
-    }
     phase_ = Phase::await_first_event;
     recorder_.begin(find_field(fields, http::field::content_type),
                     find_field(fields, http::field::content_encoding));
     recorder_.add(fresh_);
-    bool waits = false;
-    while (!committable()) {
+    if (!committable())
+        return false;
+    commit_deadline_.cancel();
+    deadline_.cancel();
+    phase_ = Phase::relay_body;
+    return true;
+}
+
+awaitable<bool> Attempt::fail_by_status()
+{
+    co_await read_failed_body();
+    fail(Phase::await_head, Cause::status);
+    if (aborted_ != Cause::client_gone && aborted_ != Cause::stopped)
+        failure_->cause = Cause::status;
+    co_return false;
+}
+
+awaitable<bool> Attempt::hold()
+{
+    if (phase_ != Phase::await_first_event) {
+        const bool failed = co_await fail_by_status();
+        co_return failed;
+    }
+    if (!failure_)
+        commit_deadline_.expire_at(Clock::now() + ticks(table_.settings.failover.commit_after));
+    do {
         if (failure_)
             co_return false;
-        if (!waits) {
-            waits = true;
-            commit_deadline_.expire_at(Clock::now() + ticks(table_.settings.failover.commit_after));
-        }
         stash();
         auto step = read();
         while (step == Read::would_block && !commit_now_) {
@@ -389,7 +424,7 @@ awaitable<bool> Attempt::hold()
         }
         if (step == Read::failed)
             co_return false;
-    }
+    } while (!committable());
     if (!held_.empty())
         stash();
     commit_deadline_.cancel();

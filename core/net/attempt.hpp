@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "core/failover_policy.hpp"
@@ -36,10 +38,10 @@ class Attempt
 {
   public:
     /// `deadline` and `commit_deadline` are lent: standing by for every request, they cost less than new
-    /// ones.
+    /// ones. What of the reply is for the record is left in `capture`.
     Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& upstream,
             const OutgoingRequest& request, AttemptLimits limits, Deadline& deadline,
-            Deadline& commit_deadline);
+            Deadline& commit_deadline, ReplyCapture& capture);
     ~Attempt();
     Attempt(const Attempt&) = delete;
     Attempt& operator=(const Attempt&) = delete;
@@ -96,9 +98,11 @@ class Attempt
     awaitable<bool> connect();
     awaitable<bool> connect_to(asio::ip::address address, TimePoint limit);
     awaitable<bool> handshake();
-    awaitable<bool> send();
-    awaitable<bool> read_head();
+    bool send();
+    awaitable<void> send_rest(std::string rest_of_head);
+    void after_send();
     awaitable<bool> hold();
+    awaitable<bool> fail_by_status();
     awaitable<void> read_failed_body();
 
     bool fail(Phase phase, Cause cause, error_code error = {}, std::string detail = {});
@@ -115,11 +119,14 @@ class Attempt
 
     enum class Head
     {
+        awaited,  ///< not here yet
         final,
         interim,  ///< 1xx
         refused,
     };
+    Head read_head();
     Head take_head(std::size_t length);
+    bool begin_reply();
     std::optional<std::string> renamed_model() const;
     static void on_readable_while_sending(void* target);
     static void on_deadline(void* target);
@@ -146,6 +153,10 @@ class Attempt
     std::optional<AttemptFailure> failure_;
 
     std::string head_;
+    std::size_t searched_ = 0;      ///< bytes of head_ without its end
+    std::array<iovec, 4> parts_{};  ///< of the request, what is not sent yet
+    std::span<iovec> unsent_;
+    std::optional<std::string> model_;  ///< as this upstream calls it
     std::optional<ReplyParser> parser_;
     ReplyRecorder recorder_;
     std::string carry_;  ///< an incomplete chunk line

@@ -36,23 +36,32 @@ void Client::limit_write(TimePoint when)
     deadline_.expire_at(when);
 }
 
+error_code Client::receive()
+{
+    if (timed_out_)
+        return asio::error::timed_out;
+    const auto received = connection.read_some(loop_.scratch.bytes.data(), Scratch::size);
+    if (!received.error)
+        input.append(loop_.scratch.bytes.data(), received.bytes);
+    return received.error;
+}
+
 awaitable<error_code> Client::fill()
 {
-    for (;;) {
-        if (!connection.is_readable()) {
-            auto readable = connection.readable();
-            co_await std::move(readable);
-        }
-        if (timed_out_)
-            co_return asio::error::timed_out;
-        const auto received = connection.read_some(loop_.scratch.bytes.data(), Scratch::size);
-        if (received.must_wait())
-            continue;
-        if (received.error)
-            co_return received.error;
-        input.append(loop_.scratch.bytes.data(), received.bytes);
-        co_return error_code{};
+    auto error = receive();
+    while (error == asio::error::would_block) {
+        auto readable = connection.readable();
+        co_await std::move(readable);
+        error = receive();
     }
+    co_return error;
+}
+
+const std::string& Client::peer_text()
+{
+    if (peer_text_.empty())
+        peer_text_ = address_text(peer);
+    return peer_text_;
 }
 
 void Client::watch(void (*on_gone)(void*), void* target)

@@ -20,8 +20,15 @@ class Client
     std::string input;  ///< received, not yet consumed
     const asio::ip::address peer;
 
-    /// Awaits more input. Errors: timed_out at the limit, eof, or the transport's.
+    /// Takes in what has come. Errors: would_block when that is nothing, timed_out at the limit, eof, or the
+    /// transport's.
+    error_code receive();
+
+    /// Awaits more input. Errors: those of receive() but would_block.
     awaitable<error_code> fill();
+
+    /// The peer's address in words.
+    const std::string& peer_text();
 
     /// When waiting for this client is given up; a fill() says timed_out, a write ends by closing the
     /// connection.
@@ -44,6 +51,7 @@ class Client
     static void on_readable(void* target);
 
     EventLoop& loop_;
+    std::string peer_text_;
     Deadline deadline_;
     bool writing_ = false;
     bool timed_out_ = false;

@@ -30,6 +30,14 @@ void EventLoop::post(std::function<void()> work)
     asio::post(io, std::move(work));
 }
 
+std::unique_ptr<QueuedRecord> EventLoop::new_record()
+{
+    if (spares_.empty())
+        spares_ = services.sink.spares();
+    auto record = spares_.pop();
+    return record ? std::move(record) : std::make_unique<QueuedRecord>();
+}
+
 void EventLoop::drain()
 {
     draining = true;

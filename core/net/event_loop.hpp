@@ -50,6 +50,9 @@ class EventLoop
 
     std::uint64_t random() { return random_(); }
 
+    /// An empty record, out of those that were written where there are some.
+    std::unique_ptr<QueuedRecord> new_record();
+
     asio::io_context io;
     Services& services;
     RoutingTablePtr routing;
@@ -63,6 +66,7 @@ class EventLoop
     bool draining = false;
 
   private:
+    RecordChain spares_;
     std::mt19937_64 random_;
 };
 

@@ -1,34 +1,13 @@
 #include "core/net/exchange.hpp"
 
-#include <openssl/crypto.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/text.hpp"
 #include "core/uuid.hpp"
 
 namespace route::net {
-
-namespace {
-
-/// Shorter ones are no secrets, and may be words.
-constexpr std::size_t shortest_secret = 8;
-
-void erase_secret(std::string& text, std::string_view secret)
-{
-    if (secret.size() < shortest_secret || text.size() < secret.size())
-        return;
-    const auto* found = ::memmem(text.data(), text.size(), secret.data(), secret.size());
-    while (found != nullptr) {
-        const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
-        text.replace(at, secret.size(), "…");
-        found = ::memmem(text.data() + at, text.size() - at, secret.data(), secret.size());
-    }
-}
-
-}  // namespace
 
 Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTimers& timers,
                    KnownCredential& known)
@@ -40,6 +19,8 @@ Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTi
       table_{loop.routing},
       writer_{client, table_->settings.timeouts.idle,
               table_->settings.records.durability == Durability::commit},
+      queued_{loop.new_record()},
+      record_{queued_->record},
       account_{loop.services.buffered, table_->settings.server.max_buffered}
 {
     loop_.services.in_flight.fetch_add(1, std::memory_order_relaxed);
@@ -80,8 +61,9 @@ awaitable<void> Exchange::run()
         co_return;
     }
     record_.path = request_.path;
-    const bool answered = co_await answer_page();
-    if (!answered) {
+    if (is_page()) {
+        co_await answer_page();
+    } else {
         recorded_ = true;
         try {
             co_await serve();
@@ -90,9 +72,13 @@ awaitable<void> Exchange::run()
             fail_unexpectedly(error.what());
         }
         client_.unwatch();
-        co_await finish();
     }
-    co_await leave_unread_body();
+    if (recorded_ && writer_.holds_byte())
+        co_await finish_durably();
+    else if (recorded_)
+        finish();
+    if (leaves_unread_body())
+        co_await client_.linger();
 }
 
 void Exchange::fail_unexpectedly(std::string_view what)
@@ -104,10 +90,10 @@ void Exchange::fail_unexpectedly(std::string_view what)
 }
 
 /// A client that still sends its body is given the time to read the answer.
-awaitable<void> Exchange::leave_unread_body()
+bool Exchange::leaves_unread_body() const
 {
-    if (!keep_alive_ && !request_.body_read && !request_.parser->done() && client_.connection.is_open())
-        co_await client_.linger();
+    const bool unread = !request_.parser || (!request_.body_read && !request_.parser->done());
+    return unread && !keep_alive_ && client_.connection.is_open();
 }
 
 awaitable<void> Exchange::refuse(RouterError error)
@@ -117,85 +103,108 @@ awaitable<void> Exchange::refuse(RouterError error)
     recorded_ = true;
     keep_alive_ = false;
     co_await answer(std::move(error));
-    co_await finish();
-    const bool unread = !request_.parser || (!request_.body_read && !request_.parser->done());
-    if (unread && client_.connection.is_open())
+    if (writer_.holds_byte())
+        co_await finish_durably();
+    else
+        finish();
+    if (leaves_unread_body())
         co_await client_.linger();
 }
 
 awaitable<void> Exchange::serve()
 {
-    if (auto refusal = authenticate()) {
-        co_await answer(std::move(*refusal));
-        co_return;
+    auto refusal = refuse_head();
+    if (!refusal) {
+        auto body = begin_body();
+        if (!body)
+            body = co_await read_body();
+        request_.body_read = body == ReadOutcome::whole;
+        if (!request_.body_read) {
+            co_await answer_unread_body(*body);
+            co_return;
+        }
+        refusal = read_facts();
     }
+    if (refusal)
+        co_await answer(std::move(*refusal));
+    else
+        co_await route();
+}
+
+/// Why a request is not served whatever its body says.
+std::optional<RouterError> Exchange::refuse_head()
+{
+    if (auto refusal = authenticate())
+        return refusal;
     record_.authenticated = true;
     if (loop_.draining) {
         keep_alive_ = false;
-        RouterError error{503, "draining", "this router is shutting down"};
-        co_await answer(std::move(error));
-        co_return;
+        return RouterError{503, "draining", "this router is shutting down"};
     }
-    if (wants_websocket()) {
-        RouterError error{501, "websocket_unavailable", "this version does not tunnel WebSocket connections"};
-        co_await answer(std::move(error));
-        co_return;
-    }
-    const bool whole = co_await take_in_body();
-    if (!whole)
-        co_return;
-    auto facts = read_request_facts(find_field(request_.fields(), http::field::content_type), request_.body);
-    if (!facts) {
-        fill_request_record();
-        RouterError error{400, "bad_request", facts.error().reason};
-        co_await answer(std::move(error));
-        co_return;
-    }
-    facts_ = std::move(*facts);
-    fill_request_record();
-    co_await route();
+    if (wants_websocket())
+        return RouterError{501, "websocket_unavailable",
+                           "this version does not tunnel WebSocket connections"};
+    return std::nullopt;
 }
 
-awaitable<bool> Exchange::take_in_body()
+std::optional<RouterError> Exchange::read_facts()
+{
+    auto facts = read_request_facts(find_field(request_.fields(), http::field::content_type), request_.body);
+    if (facts)
+        facts_ = std::move(*facts);
+    fill_request_record();
+    if (!facts)
+        return RouterError{400, "bad_request", facts.error().reason};
+    return std::nullopt;
+}
+
+/// Takes in what of the body came with its head; nothing while there is more to come.
+std::optional<ReadOutcome> Exchange::begin_body()
 {
     const auto& server = table_->settings.server;
     const auto declared = request_.parser->content_length();
-    if (declared && *declared > server.max_body) {
-        co_await answer_unread_body(ReadOutcome::too_large);
-        co_return false;
-    }
+    if (declared && *declared > server.max_body)
+        return ReadOutcome::too_large;
     account_.most = server.max_buffered - std::min(server.max_buffered, loop_.services.sink.held_bytes());
-    if (!account_.add(declared.value_or(0))) {
-        co_await answer_unread_body(ReadOutcome::overloaded);
-        co_return false;
-    }
-    if (request_.parser->done()) {
-        request_.body_read = true;
-        request_.body.reserve(body_padding);
-        co_return true;
-    }
+    if (!account_.add(declared.value_or(0)))
+        return ReadOutcome::overloaded;
+    request_.body.swap(record_.body);  // memory of an earlier one
+    request_.body.reserve(static_cast<std::size_t>(declared.value_or(0)) + body_padding);
+    if (request_.parser->done())
+        return ReadOutcome::whole;
+    return body_reader().step();
+}
+
+BodyReader Exchange::body_reader()
+{
+    const auto& server = table_->settings.server;
+    return {client_, request_, {server.max_body, server.body_timeout}, account_};
+}
+
+awaitable<ReadOutcome> Exchange::read_body()
+{
+    const auto begin = Clock::now();
     const auto expectation = find_field(request_.fields(), http::field::expect);
-    if (client_.input.empty() && !request_.http10() && equal_ignoring_case(expectation, "100-continue")) {
+    if (request_.body.empty() && !request_.http10() && equal_ignoring_case(expectation, "100-continue")) {
         auto interim = part("HTTP/1.1 100 Continue\r\n\r\n");
         const auto error = co_await write_all(client_.connection, {&interim, 1});
-        if (error) {
-            client_closed("before its body");
-            co_return false;
-        }
+        if (error)
+            co_return ReadOutcome::closed;
     }
-    const auto begin = Clock::now();
-    const auto outcome =
-        co_await read_request_body(client_, request_, server.max_body, server.body_timeout, account_);
+    auto reader = body_reader();
+    auto outcome = reader.step();
+    while (!outcome) {
+        auto readable = client_.connection.readable();
+        co_await std::move(readable);
+        outcome = reader.step();
+    }
     waited_ += Clock::now() - begin;
-    request_.body_read = outcome == ReadOutcome::whole;
-    record_.body_bytes = request_.body.size();
-    if (!request_.body_read)
-        co_await answer_unread_body(outcome);
-    co_return request_.body_read;
+    co_return *outcome;
 }
 
 awaitable<void> Exchange::answer_unread_body(ReadOutcome outcome)
 {
+    record_.body_bytes = request_.body.size();
     RouterError error{400, "bad_request", "the body is not validly framed"};
     std::string fields;
     if (outcome == ReadOutcome::timed_out) {
@@ -220,10 +229,9 @@ void Exchange::begin_record()
     record_.created_at = std::chrono::system_clock::now();
     record_.node = loop_.services.node;
     record_.request_id = uuid_v7(record_.created_at, loop_.random(), loop_.random());
-    if (!request_.parser) {
-        record_.ip = client_address(*table_, client_.peer, {});
+    record_.ip = client_.peer_text();
+    if (!request_.parser)
         return;
-    }
     const auto& fields = request_.fields();
     // All lines count, in their order: a proxy may add its own instead of extending the client's.
     std::string forwarded;
@@ -231,7 +239,8 @@ void Exchange::begin_record()
         for (const auto& field : fields)
             if (equal_ignoring_case(field.name, "x-forwarded-for"))
                 forwarded.append(forwarded.empty() ? "" : ", ").append(field.value);
-    record_.ip = client_address(*table_, client_.peer, forwarded);
+    if (!forwarded.empty())
+        record_.ip = client_address(*table_, client_.peer, forwarded);
     record_.method = request_.parser->method();
     record_.user_agent = find_field(fields, http::field::user_agent);
     record_.client_request_id = find_field(fields, std::string_view{"x-request-id"});
@@ -245,117 +254,56 @@ void Exchange::fill_request_record()
     record_.body_content_type = find_field(request_.fields(), http::field::content_type);
 }
 
-bool Exchange::wants_websocket() const
+/// What the record says of the end.
+void Exchange::close_record()
 {
-    const auto upgrade = find_field(request_.fields(), http::field::upgrade);
-    return request_.parser->method() == "GET" && equal_ignoring_case(upgrade, "websocket");
-}
-
-std::optional<RouterError> Exchange::authenticate()
-{
-    const auto& fields = request_.fields();
-    const auto api_key = find_field(fields, std::string_view{"x-api-key"});
-    const auto authorization = find_field(fields, http::field::authorization);
-    constexpr std::string_view scheme = "Bearer";
-    const bool bearer = authorization.size() >= scheme.size() &&
-                        equal_ignoring_case(authorization.substr(0, scheme.size()), scheme) &&
-                        (authorization.size() == scheme.size() || authorization[scheme.size()] == ' ');
-    api_key_header_ = !api_key.empty() && !bearer;
-    if (!table_->settings.auth.enabled)
-        return std::nullopt;
-    if (bearer) {
-        auto key = authorization.substr(scheme.size());
-        const auto begin = key.find_first_not_of(' ');
-        key = begin == std::string_view::npos ? std::string_view{}
-                                              : key.substr(begin, key.find_last_not_of(' ') - begin + 1);
-        if (authenticate_credential(key))
-            return std::nullopt;
-    }
-    if (!api_key.empty() && authenticate_credential(api_key)) {
-        api_key_header_ = true;
-        return std::nullopt;
-    }
-    if (!bearer && api_key.empty())
-        return RouterError{403, "invalid_api_key", "authorization header should start with 'Bearer'"};
-    return RouterError{403, "invalid_api_key", "wrong authorization header"};
-}
-
-bool Exchange::authenticate_credential(std::string_view credential)
-{
-    presented_key_ = credential;
-    const bool known = known_.table == table_ && known_.credential.size() == credential.size() &&
-                       !credential.empty() &&
-                       CRYPTO_memcmp(known_.credential.data(), credential.data(), credential.size()) == 0;
-    if (!known) {
-        const auto* key = find_key(table_->keys, hash_key(credential));
-        if (key == nullptr)
-            return false;
-        known_ = KnownCredential{table_, std::string{credential}, key->name};
-    }
-    record_.key_name = known_.key_name;
-    return true;
-}
-
-/// No key gets into a record, whoever wrote it where: upstreams quote keys they refuse, clients put theirs
-/// into paths.
-void Exchange::erase_keys()
-{
-    for (auto* text : {&record_.path, &record_.user_agent, &record_.client_request_id, &record_.body,
-                       &record_.error, &record_.reply.raw, &record_.reply.summary.text})
-        erase_secret(*text, presented_key_);
-    for (const auto& upstream : table_->upstreams) {
-        const bool tried =
-            std::any_of(record_.attempts.begin(), record_.attempts.end(),
-                        [&](const auto& attempt) { return attempt.upstream_name == upstream->name; });
-        if (!tried)
-            continue;
-        erase_secret(record_.error, upstream->key);
-        erase_secret(record_.reply.raw, upstream->key);
-        erase_secret(record_.reply.summary.text, upstream->key);
-    }
-}
-
-awaitable<void> Exchange::finish()
-{
-    if (!recorded_)
-        co_return;
-    const auto end = Clock::now();
-    record_.elapsed_time = end - request_.started;
+    record_.elapsed_time = Clock::now() - request_.started;
     if (writer_.first_byte())
         record_.response_time = *writer_.first_byte() - request_.started;
     waited_ += writer_.waited();
     record_.overhead = std::max<Clock::duration>(record_.elapsed_time - waited_, {});
-    if (table_->settings.records.request_body && record_.authenticated) {
-        // The writer cuts at a character; here only the memory is given back early.
-        const auto most = static_cast<std::size_t>(table_->settings.records.max_request_body) + 4;
-        if (request_.body.size() > most) {
-            request_.body.resize(most);
-            request_.body.shrink_to_fit();
-        }
-        record_.body = std::move(request_.body);
+    if (!table_->settings.records.request_body || !record_.authenticated)
+        return;
+    // The writer cuts at a character; here only the memory is given back early.
+    const auto most = static_cast<std::size_t>(table_->settings.records.max_request_body) + 4;
+    if (request_.body.size() > most) {
+        request_.body.resize(most);
+        request_.body.shrink_to_fit();
+        record_.body_cut = true;
     }
-    erase_keys();
+    record_.body = std::move(request_.body);
+}
+
+/// Exactly one record, one metric and one log line, whatever happened.
+void Exchange::finish()
+{
+    close_record();
     loop_.services.on_finished(record_);
-    if (unrecordable_) {
-        loop_.services.sink.dropped(record_);
-    } else if (record_.authenticated && table_->settings.records.durability == Durability::commit) {
-        // The loop's signal is notified from the writer's thread by way of the loop.
-        Signal stored;
-        bool done = false;
-        loop_.services.sink.take(std::move(record_), [&loop = loop_, &stored, &done] {
-            loop.post([&stored, &done] {
-                done = true;
+    if (unrecordable_)
+        loop_.services.sink.dropped(std::move(queued_));
+    else
+        loop_.services.sink.take(std::move(queued_));
+    account_.release();
+}
+
+/// The same; then sends the byte that was held back until the record is stored.
+awaitable<void> Exchange::finish_durably()
+{
+    // The loop's signal is notified from the writer's thread by way of the loop.
+    Signal stored;
+    bool waits = record_.authenticated && !unrecordable_;
+    if (waits)
+        queued_->stored = [&loop = loop_, &stored, &waits] {
+            loop.post([&stored, &waits] {
+                waits = false;
                 stored.notify();
             });
-        });
-        if (!done) {
-            auto committed = stored.wait();
-            co_await std::move(committed);
-        }
-    } else {
-        loop_.services.sink.take(std::move(record_), {});
+        };
+    finish();
+    if (waits) {
+        auto committed = stored.wait();
+        co_await std::move(committed);
     }
-    account_.release();
     const auto released = co_await writer_.release();
     if (released == ReplyWriter::Written::gone)
         keep_alive_ = false;

@@ -29,7 +29,7 @@ struct ExchangeTimers
 struct KnownCredential
 {
     RoutingTablePtr table;
-    std::string credential;
+    Secret credential;
     std::string key_name;
 };
 
@@ -56,18 +56,25 @@ class Exchange
   private:
     // exchange.cpp: the straight line
     awaitable<void> serve();
-    awaitable<bool> take_in_body();
+    std::optional<RouterError> refuse_head();
+    std::optional<RouterError> read_facts();
+    std::optional<ReadOutcome> begin_body();
+    awaitable<ReadOutcome> read_body();
+    BodyReader body_reader();
     awaitable<void> answer_unread_body(ReadOutcome outcome);
-    awaitable<void> finish();
-    void erase_keys();
+    void close_record();
+    void finish();
+    awaitable<void> finish_durably();
     void fail_unexpectedly(std::string_view what);
-    awaitable<void> leave_unread_body();
+    bool leaves_unread_body() const;
+    void begin_record();
+    void fill_request_record();
+
+    // authentication.cpp
     std::optional<RouterError> authenticate();
     bool authenticate_credential(std::string_view credential);
+    void remember_credential(std::string_view credential);
     bool wants_websocket() const;
-    void begin_record();
-    void read_facts();
-    void fill_request_record();
 
     // router.cpp: the failover loop
     awaitable<void> route();
@@ -77,6 +84,8 @@ class Exchange
     RouterError all_failed() const;
 
     // relay.cpp: towards the client
+    ReplyWriter::Written relay_whole(Attempt& attempt);
+    void end_relay(Attempt& attempt, ReplyWriter::Written written);
     awaitable<void> relay(Attempt& attempt);
     awaitable<void> relay_kept(Attempt& attempt);
     awaitable<void> break_off(Attempt& attempt);
@@ -88,7 +97,8 @@ class Exchange
     void take_reply(Attempt& attempt);
 
     // pages.cpp: what the router answers itself
-    awaitable<bool> answer_page();
+    bool is_page() const;
+    awaitable<void> answer_page();
     awaitable<void> answer_preflight();
     awaitable<void> answer_metrics();
     awaitable<void> answer_readiness();
@@ -102,7 +112,8 @@ class Exchange
     KnownCredential& known_;
     RoutingTablePtr table_;
     ReplyWriter writer_;
-    Record record_;
+    std::unique_ptr<QueuedRecord> queued_;  ///< gone once the request is finished
+    Record& record_;
     RequestFacts facts_;
     std::unique_ptr<Attempt> attempt_;
     bool keep_alive_ = true;
@@ -111,7 +122,6 @@ class Exchange
     bool unrecordable_ = false;  ///< there was no room for its record
     bool stopped_ = false;
     BufferAccount account_;
-    std::string_view presented_key_;  ///< by the client, in its head
     Clock::duration waited_{};
 };
 

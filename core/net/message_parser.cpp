@@ -2,6 +2,7 @@
 
 #include <boost/beast/http/error.hpp>
 #include <cstring>
+#include <functional>
 
 #include "core/text.hpp"
 
@@ -26,15 +27,6 @@ class HeadErrorCategory final : public boost::system::error_category
         return "bad head";
     }
 };
-
-bool has_folded_line(std::string_view head)
-{
-    for (auto at = head.find('\n'); at != std::string_view::npos && at + 1 < head.size();
-         at = head.find('\n', at + 1))
-        if (head[at + 1] == ' ' || head[at + 1] == '\t')
-            return true;
-    return false;
-}
 
 std::string_view as_std(boost::beast::string_view text)
 {
@@ -67,8 +59,7 @@ MessageParser<is_request>::MessageParser()
 template <bool is_request>
 error_code MessageParser<is_request>::parse_head(std::string_view head)
 {
-    if (has_folded_line(head))
-        return HeadError::obs_fold;  // Beast would unfold it into a buffer of its own
+    head_ = head;
     error_code error;
     const auto consumed = this->put(asio::const_buffer{head.data(), head.size()}, error);
     if (!error && consumed != head.size())
@@ -140,6 +131,10 @@ void MessageParser<is_request>::on_field_impl(http::field id, string_view name, 
 {
     if (head_parsed_)
         return;  // trailers are dropped (RFC 9110 6.5.1)
+    if (folded(name, value)) {
+        error = HeadError::obs_fold;
+        return;
+    }
     if (fields_.size() == max_fields) {
         error = HeadError::too_many_fields;
         return;
@@ -153,6 +148,19 @@ void MessageParser<is_request>::on_field_impl(http::field id, string_view name, 
         error = HeadError::ambiguous_framing;
     }
     fields_.push_back({id, as_std(name), as_std(value)});
+}
+
+/// Whether Beast has unfolded the line (RFC 9112 5.2): its value then lies in a buffer of Beast's own, or
+/// begins on another line than its name.
+template <bool is_request>
+bool MessageParser<is_request>::folded(string_view name, string_view value) const
+{
+    const std::less_equal<const char*> up_to;
+    const char* name_end = name.data() + name.size();
+    if (!up_to(head_.data(), value.data()) || !up_to(value.data(), head_.data() + head_.size()))
+        return true;
+    const auto between = static_cast<std::size_t>(value.data() - name_end);
+    return between > 2 && std::memchr(name_end, '\n', between) != nullptr;
 }
 
 template <bool is_request>

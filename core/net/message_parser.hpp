@@ -79,7 +79,9 @@ class MessageParser : private http::basic_parser<is_request>
     std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override;
     void on_finish_impl(error_code&) override {}
     void append(string_view body);
+    bool folded(string_view name, string_view value) const;
 
+    std::string_view head_;
     HeaderFields fields_;
     std::string_view start_;
     std::string_view second_;

@@ -11,6 +11,11 @@ namespace {
 constexpr std::string_view plain_text = "text/plain; charset=utf-8";
 constexpr std::string_view metrics_text = "text/plain; version=0.0.4; charset=utf-8";
 
+bool reads(const Request& request)
+{
+    return request.parser->method() == "GET" || request.head_only();
+}
+
 }  // namespace
 
 awaitable<std::string> run_blocking(EventLoop& loop, std::function<std::string()> work)
@@ -31,37 +36,32 @@ awaitable<std::string> run_blocking(EventLoop& loop, std::function<std::string()
     co_return std::move(result);
 }
 
-/// True when the request was for none of the upstreams and has been answered.
-awaitable<bool> Exchange::answer_page()
+/// Whether the request is for none of the upstreams.
+bool Exchange::is_page() const
 {
-    const auto method = request_.parser->method();
-    const bool reads = method == "GET" || method == "HEAD";
     const auto path = request_.path;
-    if (reads && path == "/healthz") {
+    return !path.starts_with("/v1/") || request_.parser->method() == "OPTIONS" ||
+           (path == table_->settings.metrics.path && reads(request_));
+}
+
+awaitable<void> Exchange::answer_page()
+{
+    const auto path = request_.path;
+    if (reads(request_) && path == "/healthz") {
         std::string fine{"ok\n"};
         co_await answer_own(200, plain_text, std::string{}, std::move(fine), false);
-        co_return true;
-    }
-    if (reads && path == "/readyz") {
+    } else if (reads(request_) && path == "/readyz") {
         co_await answer_readiness();
-        co_return true;
-    }
-    if (reads && path == table_->settings.metrics.path) {
+    } else if (reads(request_) && path == table_->settings.metrics.path) {
         co_await answer_metrics();
-        co_return true;
-    }
-    if (method == "OPTIONS" && (path.starts_with("/v1/") || path == "/v1" || path == "*")) {
+    } else if (request_.parser->method() == "OPTIONS" &&
+               (path.starts_with("/v1/") || path == "/v1" || path == "*")) {
         co_await answer_preflight();
-        co_return true;
-    }
-    if (!path.starts_with("/v1/")) {
+    } else {
         RouterError error{404, "not_found", "no such path; requests go to /v1/…"};
         recorded_ = true;
         co_await answer(std::move(error));
-        co_await finish();
-        co_return true;
     }
-    co_return false;
 }
 
 awaitable<void> Exchange::answer_preflight()
@@ -82,7 +82,6 @@ awaitable<void> Exchange::answer_metrics()
         if (auto refusal = authenticate()) {
             recorded_ = true;
             co_await answer(std::move(*refusal));
-            co_await finish();
             co_return;
         }
     }

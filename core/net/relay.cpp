@@ -60,6 +60,24 @@ void Exchange::start_reply(Attempt& attempt, std::size_t attempts)
     record_.upstream_endpoint = attempt.upstream().endpoint_url;
 }
 
+/// A reply that is complete when it is committed: head and body in one write.
+ReplyWriter::Written Exchange::relay_whole(Attempt& attempt)
+{
+    start_reply(attempt, record_.attempts.size() + 1);
+    record_.outcome = RequestOutcome::ok;
+    const auto written = writer_.write(attempt.pending(), true);
+    attempt.drop_pending();
+    attempt.release();
+    return written;
+}
+
+void Exchange::end_relay(Attempt& attempt, ReplyWriter::Written written)
+{
+    if (written == ReplyWriter::Written::gone)
+        client_closed("in the middle of the reply");
+    take_reply(attempt);
+}
+
 awaitable<void> Exchange::relay(Attempt& attempt)
 {
     start_reply(attempt, record_.attempts.size() + 1);
@@ -118,7 +136,7 @@ void Exchange::take_reply(Attempt& attempt)
     auto& recorder = attempt.recorder();
     record_.response_bytes = recorder.bytes();
     if (table_->settings.records.response || recorder.kind() != ReplyKind::other)
-        record_.reply = recorder.take();
+        recorder.finish();
 }
 
 /// The reply can not be whole: the connection breaks, so that the client cannot take it for one that is.

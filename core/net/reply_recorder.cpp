@@ -35,6 +35,7 @@ bool is_textual(std::string_view type)
 void ReplyRecorder::begin(std::string_view content_type, std::string_view content_encoding)
 {
     const auto type = media_type(content_type);
+    capture_.clear();
     encoded_ = !content_encoding.empty() && !equal_ignoring_case(content_encoding, "identity");
     capture_.content_type = encoded_ ? content_encoding : type;
     if (equal_ignoring_case(type, "text/event-stream")) {
@@ -90,7 +91,7 @@ void ReplyRecorder::on_event(const SseEvent& event)
     stream_->add(event);
 }
 
-ReplyCapture ReplyRecorder::take()
+void ReplyRecorder::finish()
 {
     if (stream_) {
         capture_.kind = ReplyCapture::Kind::summary;
@@ -105,7 +106,6 @@ ReplyCapture ReplyRecorder::take()
     } else if (bytes_ > 0) {
         capture_.kind = ReplyCapture::Kind::binary;
     }
-    return std::move(capture_);
 }
 
 }  // namespace route::net

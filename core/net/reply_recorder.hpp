@@ -24,9 +24,13 @@ enum class ReplyKind
 class ReplyRecorder
 {
   public:
-    explicit ReplyRecorder(const RecordSettings& settings) : settings_{settings} {}
+    /// Leaves in `capture`, which outlives it, what is for the record.
+    ReplyRecorder(const RecordSettings& settings, ReplyCapture& capture)
+        : settings_{settings}, capture_{capture}
+    {
+    }
 
-    /// What the head says of the body.
+    /// What the head says of the body. Empties the capture.
     void begin(std::string_view content_type, std::string_view content_encoding);
 
     /// The next bytes of the body, framing removed.
@@ -41,7 +45,8 @@ class ReplyRecorder
     bool at_event_boundary() const { return parser_.at_boundary(); }
 
     std::uint64_t bytes() const { return bytes_; }
-    ReplyCapture take();
+    /// No more will come: completes the capture.
+    void finish();
 
   private:
     void on_event(const SseEvent& event);
@@ -52,7 +57,7 @@ class ReplyRecorder
     bool encoded_ = false;
     bool textual_ = false;
     std::uint64_t bytes_ = 0;
-    ReplyCapture capture_;
+    ReplyCapture& capture_;
     SseParser parser_;
     std::optional<StreamReply> stream_;
     std::optional<LongJsonReply> long_json_;

@@ -40,6 +40,7 @@ class ReplyWriter
     /// Sends the byte that was held.
     awaitable<Written> release();
 
+    bool holds_byte() const { return held_.has_value(); }
     bool started() const { return first_byte_.has_value(); }
     std::optional<TimePoint> first_byte() const { return first_byte_; }
     Framing framing() const { return framing_; }

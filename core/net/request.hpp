@@ -37,10 +37,37 @@ enum class ReadOutcome
     overloaded,  ///< 503: the router holds as much as it may
 };
 
-/// Reads the next head out of the client's input. `first` says that the connection is new. `waiting` is set
-/// while nothing of a next request has arrived.
-awaitable<ReadOutcome> read_request_head(Client& client, Request& request, const ServerSettings& settings,
-                                         bool first, bool& waiting);
+struct HeadLimits
+{
+    Seconds header_timeout;  ///< for a head that has begun, and for the first one of a connection
+    Seconds keep_alive;      ///< until the next one begins
+};
+
+/// Reads the next head out of the client's input. Never waits itself: while step() gives nothing, await
+/// that the connection is readable.
+class HeadReader
+{
+  public:
+    /// `first` says that the connection is new.
+    HeadReader(Client& client, Request& request, HeadLimits limits, bool first);
+
+    std::optional<ReadOutcome> step();
+
+    /// Nothing of the next request has arrived.
+    bool waiting() const { return waiting_; }
+
+  private:
+    std::optional<ReadOutcome> look();
+    ReadOutcome parse(std::size_t length);
+
+    Client& client_;
+    Request& request_;
+    HeadLimits limits_;
+    std::size_t searched_ = 0;  ///< bytes of the input without the head's end
+    bool first_;
+    bool waiting_;
+    bool begun_ = false;  ///< the first bytes have just come
+};
 
 /// Why a parsed head is refused all the same (RFC 9112 3.2, 9110 7.2; dot segments): a sentence, or empty.
 /// Sets path and query.
@@ -58,8 +85,30 @@ struct BufferAccount
     void release();
 };
 
-/// Reads and decodes the body, `limit` bytes at most.
-awaitable<ReadOutcome> read_request_body(Client& client, Request& request, std::uint64_t limit,
-                                         Seconds silence, BufferAccount& account);
+struct BodyLimits
+{
+    std::uint64_t size;  ///< bytes at most
+    Seconds silence;     ///< longest while it comes
+};
+
+/// Reads and decodes the body. Never waits itself, like HeadReader.
+class BodyReader
+{
+  public:
+    BodyReader(Client& client, Request& request, BodyLimits limits, BufferAccount& account)
+        : client_{client}, request_{request}, limits_{limits}, account_{account}
+    {
+    }
+
+    std::optional<ReadOutcome> step();
+
+  private:
+    std::optional<ReadOutcome> take_in();
+
+    Client& client_;
+    Request& request_;
+    BodyLimits limits_;
+    BufferAccount& account_;
+};
 
 }  // namespace route::net

@@ -79,52 +79,68 @@ bool leaves_its_place(std::string_view path)
 
 }  // namespace
 
-awaitable<ReadOutcome> read_request_head(Client& client, Request& request, const ServerSettings& settings,
-                                         bool first, bool& waiting)
+HeadReader::HeadReader(Client& client, Request& request, HeadLimits limits, bool first)
+    : client_{client}, request_{request}, limits_{limits}, first_{first}, waiting_{client.input.empty()}
 {
-    std::size_t length = 0;
-    std::size_t searched = 0;
-    waiting = client.input.empty();
-    request.started = Clock::now();
-    client.limit_read(request.started +
-                      ticks(first || !waiting ? settings.header_timeout : settings.keep_alive));
+    request_.started = Clock::now();
+    client_.limit_read(request_.started +
+                       ticks(first_ || !waiting_ ? limits_.header_timeout : limits_.keep_alive));
+}
+
+std::optional<ReadOutcome> HeadReader::step()
+{
     for (;;) {
-        // Empty lines before a request line are ignored (RFC 9112 2.2).
-        const auto begin = std::min(client.input.find_first_not_of("\r\n"), client.input.size());
-        if (begin > most_empty_lines)
-            co_return ReadOutcome::malformed;
-        if (begin >= 2)
-            client.input.erase(0, begin);
-        length = head_length(client.input, searched);
-        if (length != 0 || client.input.size() > max_head_bytes)
-            break;
-        searched = client.input.size();
-        const auto error = co_await client.fill();
-        if (error == asio::error::timed_out && waiting)
-            co_return ReadOutcome::idle;
+        if (const auto outcome = look())
+            return outcome;
+        const auto error = client_.receive();
+        if (error == asio::error::would_block)
+            return std::nullopt;
         if (error == asio::error::timed_out)
-            co_return ReadOutcome::timed_out;
+            return waiting_ ? ReadOutcome::idle : ReadOutcome::timed_out;
         if (error)
-            co_return ReadOutcome::closed;
-        if (waiting && !first && head_length(client.input) == 0)
-            client.limit_read(Clock::now() + ticks(settings.header_timeout));
-        if (waiting)
-            request.started = Clock::now();
-        waiting = false;
+            return ReadOutcome::closed;
+        if (!waiting_)
+            continue;
+        waiting_ = false;
+        request_.started = Clock::now();
+        begun_ = true;
     }
-    client.no_limit();
-    request.started = Clock::now();
+}
+
+/// Whether the input holds a head, or what can be none.
+std::optional<ReadOutcome> HeadReader::look()
+{
+    auto& input = client_.input;
+    // Empty lines before a request line are ignored (RFC 9112 2.2).
+    const auto begin = std::min(input.find_first_not_of("\r\n"), input.size());
+    if (begin > most_empty_lines)
+        return ReadOutcome::malformed;
+    if (begin >= 2)
+        input.erase(0, begin);
+    const auto length = head_length(input, searched_);
+    if (length == 0 && input.size() <= max_head_bytes) {
+        searched_ = input.size();
+        if (std::exchange(begun_, false) && !first_)
+            client_.limit_read(request_.started + ticks(limits_.header_timeout));
+        return std::nullopt;
+    }
+    client_.no_limit();
+    if (!begun_)
+        request_.started = Clock::now();
     if (length == 0 || length > max_head_bytes)
-        co_return ReadOutcome::too_large;
-    request.head.assign(client.input, 0, length);
-    client.input.erase(0, length);
-    request.parser.emplace();
-    const auto error = request.parser->parse_head(request.head);
+        return ReadOutcome::too_large;
+    return parse(length);
+}
+
+ReadOutcome HeadReader::parse(std::size_t length)
+{
+    request_.head.assign(client_.input, 0, length);
+    client_.input.erase(0, length);
+    request_.parser.emplace();
+    const auto error = request_.parser->parse_head(request_.head);
     if (too_large(error))
-        co_return ReadOutcome::too_large;
-    if (error)
-        co_return ReadOutcome::malformed;
-    co_return ReadOutcome::whole;
+        return ReadOutcome::too_large;
+    return error ? ReadOutcome::malformed : ReadOutcome::whole;
 }
 
 std::string_view check_request_head(Request& request)
@@ -168,40 +184,49 @@ void BufferAccount::release()
     all.fetch_sub(std::exchange(held, 0), std::memory_order_relaxed);
 }
 
-awaitable<ReadOutcome> read_request_body(Client& client, Request& request, std::uint64_t limit,
-                                         Seconds silence, BufferAccount& account)
+std::optional<ReadOutcome> BodyReader::step()
 {
-    auto& parser = *request.parser;
-    if (const auto length = parser.content_length())
-        request.body.reserve(static_cast<std::size_t>(*length) + body_padding);
     for (;;) {
-        if (!client.input.empty()) {
-            error_code error;
-            const auto consumed = parser.body(client.input.data(), client.input.size(), error);
-            if (error)
-                co_return ReadOutcome::malformed;
-            const auto payload = parser.payload();
-            if (request.body.size() + payload.size() > limit)
-                co_return ReadOutcome::too_large;
-            request.body.append(payload);
-            if (request.body.size() > account.held && !account.add(request.body.size() - account.held))
-                co_return ReadOutcome::overloaded;
-            client.input.erase(0, consumed);
+        if (const auto outcome = take_in())
+            return outcome;
+        const auto error = client_.receive();
+        if (error == asio::error::would_block) {
+            client_.limit_read(Clock::now() + ticks(limits_.silence));
+            return std::nullopt;
         }
-        if (parser.done())
-            break;
-        client.limit_read(Clock::now() + ticks(silence));
-        const auto error = co_await client.fill();
         if (error == asio::error::timed_out)
-            co_return ReadOutcome::timed_out;
+            return ReadOutcome::timed_out;
         if (error)
-            co_return ReadOutcome::closed;
+            return ReadOutcome::closed;
     }
-    client.no_limit();
-    if (client.input.empty())
-        client.input = std::string{};  // an open stream holds no buffer it does not need
-    request.body.reserve(request.body.size() + body_padding);
-    co_return ReadOutcome::whole;
+}
+
+/// Decodes what has come; how it ended, if it did.
+std::optional<ReadOutcome> BodyReader::take_in()
+{
+    auto& parser = *request_.parser;
+    auto& body = request_.body;
+    auto& input = client_.input;
+    if (!input.empty()) {
+        error_code error;
+        const auto consumed = parser.body(input.data(), input.size(), error);
+        if (error)
+            return ReadOutcome::malformed;
+        const auto payload = parser.payload();
+        if (body.size() + payload.size() > limits_.size)
+            return ReadOutcome::too_large;
+        body.append(payload);
+        if (body.size() > account_.held && !account_.add(body.size() - account_.held))
+            return ReadOutcome::overloaded;
+        input.erase(0, consumed);
+    }
+    if (!parser.done())
+        return std::nullopt;
+    client_.no_limit();
+    if (input.empty())
+        input = std::string{};  // an open stream holds no buffer it does not need
+    body.reserve(body.size() + body_padding);
+    return ReadOutcome::whole;
 }
 
 }  // namespace route::net

@@ -18,7 +18,8 @@ Clock::duration ticks(Seconds seconds)
 
 awaitable<void> Exchange::route()
 {
-    co_await admit();
+    if (!loop_.services.sink.has_room())
+        co_await admit();
     const Wanted wanted{facts_.model, request_.path};
     const auto& failover = table_->settings.failover;
     const auto chosen = candidates(table_->upstreams, wanted, failover.order, Clock::now(),
@@ -51,7 +52,9 @@ awaitable<void> Exchange::route()
         const AttemptLimits limits{attempt_timeouts(table_->settings.timeouts, timeout_facts, upstream),
                                    total};
         attempt_ = std::make_unique<Attempt>(loop_, *table_, upstream, outgoing, limits, timers_.attempt,
-                                             timers_.commit);
+                                             timers_.commit, record_.reply);
+        if (!upstream.asis)
+            record_.upstream_keys.emplace_back(table_, &upstream.key);
         if (client_.gone())
             attempt_->abort(Cause::client_gone);
         bool succeeded = false;
@@ -59,7 +62,14 @@ awaitable<void> Exchange::route()
             succeeded = co_await attempt_->run();
         const auto number = static_cast<int>(index) + 1;
         if (succeeded) {
-            co_await relay(*attempt_);
+            if (attempt_->complete()) {
+                auto written = relay_whole(*attempt_);
+                if (written == ReplyWriter::Written::waiting)
+                    written = co_await writer_.drain();
+                end_relay(*attempt_, written);
+            } else {
+                co_await relay(*attempt_);
+            }
             note_attempt(*attempt_, number, nullptr);
             if (record_.outcome == RequestOutcome::truncated)
                 judge_cooldown(*attempt_, attempt_->failure());
@@ -107,8 +117,6 @@ awaitable<void> Exchange::admit()
     constexpr auto patience = std::chrono::seconds{5};
     constexpr auto step = std::chrono::milliseconds{50};
     auto& sink = loop_.services.sink;
-    if (sink.has_room())
-        co_return;
     Timer timer{loop_.io.get_executor()};
     const auto limit = Clock::now() + patience;
     while (!sink.has_room() && Clock::now() < limit && !stopped_) {

@@ -65,6 +65,11 @@ Result<void> set_trusted_proxies(RoutingTable& table, const std::vector<std::str
     return {};
 }
 
+std::string address_text(const ip::address& address)
+{
+    return unmapped(address).to_string();
+}
+
 std::string client_address(const RoutingTable& table, const ip::address& peer, std::string_view forwarded_for)
 {
     auto client = unmapped(peer);

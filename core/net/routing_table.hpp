@@ -31,6 +31,9 @@ using RoutingTablePtr = std::shared_ptr<const RoutingTable>;
 /// is neither.
 Result<void> set_trusted_proxies(RoutingTable& table, const std::vector<std::string>& networks);
 
+/// An address in words; one of IPv4 inside IPv6 as that of IPv4.
+std::string address_text(const boost::asio::ip::address& address);
+
 /// The client's address: the peer's, unless that is a trusted proxy: then the last address in X-Forwarded-For
 /// that is not.
 std::string client_address(const RoutingTable& table, const boost::asio::ip::address& peer,

@@ -4,6 +4,19 @@
 
 namespace route::net {
 
+namespace {
+
+RouterError refusal_of(ReadOutcome outcome)
+{
+    if (outcome == ReadOutcome::timed_out)
+        return {408, "request_timeout", "the headers did not arrive in time"};
+    if (outcome == ReadOutcome::too_large)
+        return {431, "headers_too_large", "the headers are longer than 64 KiB or more than 256"};
+    return {400, "bad_request", "the request is not valid HTTP/1.1"};
+}
+
+}  // namespace
+
 Session::Session(EventLoop& loop, int socket, asio::ip::address peer)
     : loop_{loop}, client_{loop, socket, std::move(peer)}, timers_{loop.deadlines}
 {
@@ -18,7 +31,7 @@ Session::~Session()
 
 void Session::drain()
 {
-    if (exchange_ == nullptr && waiting_)
+    if (reader_ != nullptr && reader_->waiting())
         client_.connection.close();
 }
 
@@ -31,40 +44,33 @@ void Session::stop()
 
 awaitable<void> Session::run()
 {
-    bool first = true;
     bool again = true;
-    while (again && client_.connection.is_open()) {
-        again = co_await serve_one(first);
-        first = false;
+    for (bool first = true; again && client_.connection.is_open(); first = false) {
+        Request request;
+        const auto& server = loop_.routing->settings.server;
+        HeadReader reader{client_, request, {server.header_timeout, server.keep_alive}, first};
+        reader_ = &reader;
+        auto outcome = reader.step();
+        while (!outcome) {
+            auto readable = client_.connection.readable();
+            co_await std::move(readable);
+            outcome = reader.step();
+        }
+        reader_ = nullptr;
+        if (*outcome == ReadOutcome::closed || *outcome == ReadOutcome::idle)
+            break;
+        Exchange exchange{loop_, client_, request, timers_, known_};
+        exchange_ = &exchange;
+        if (*outcome == ReadOutcome::whole) {
+            co_await exchange.run();
+        } else {
+            auto refusal = refusal_of(*outcome);
+            co_await exchange.refuse(std::move(refusal));
+        }
+        exchange_ = nullptr;
+        again = exchange.keep_alive() && !loop_.draining;
     }
     client_.connection.close();
-}
-
-awaitable<bool> Session::serve_one(bool first)
-{
-    Request request;
-    const auto table = loop_.routing;
-    const auto outcome =
-        co_await read_request_head(client_, request, table->settings.server, first, waiting_);
-    if (outcome == ReadOutcome::closed || outcome == ReadOutcome::idle)
-        co_return false;
-    waiting_ = false;
-    Exchange exchange{loop_, client_, request, timers_, known_};
-    exchange_ = &exchange;
-    if (outcome == ReadOutcome::whole) {
-        co_await exchange.run();
-    } else {
-        RouterError error{400, "bad_request", "the request is not valid HTTP/1.1"};
-        if (outcome == ReadOutcome::timed_out)
-            error = RouterError{408, "request_timeout", "the headers did not arrive in time"};
-        else if (outcome == ReadOutcome::too_large)
-            error =
-                RouterError{431, "headers_too_large", "the headers are longer than 64 KiB or more than 256"};
-        co_await exchange.refuse(std::move(error));
-    }
-    exchange_ = nullptr;
-    waiting_ = true;
-    co_return exchange.keep_alive() && !loop_.draining;
 }
 
 awaitable<void> run_session(std::unique_ptr<Session> session)

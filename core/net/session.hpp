@@ -18,14 +18,12 @@ class Session final : public Stoppable
     void stop() override;
 
   private:
-    awaitable<bool> serve_one(bool first);
-
     EventLoop& loop_;
     Client client_;
     ExchangeTimers timers_;
     KnownCredential known_;
+    HeadReader* reader_ = nullptr;  ///< between requests
     Exchange* exchange_ = nullptr;
-    bool waiting_ = true;  ///< for the first byte of a request
 };
 
 /// Owns a session for as long as it runs.

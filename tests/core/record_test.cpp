@@ -21,6 +21,7 @@ std::string stored_body(std::string body, std::uint64_t body_bytes, std::uint64_
 {
     Record record;
     record.body = std::move(body);
+    record.body_cut = record.body.size() < body_bytes;
     record.body_bytes = body_bytes;
     record.body_content_type = std::move(content_type);
     const RecordLimits limits{true, limit, true, limit};
@@ -209,6 +210,46 @@ TEST_CASE("every text of a record is cleaned")
     CHECK(record.model == clean);
     CHECK(record.attempts.back().upstream_name == clean);
     CHECK(record.attempts.back().error == clean);
+}
+
+TEST_CASE("keys are erased wherever they stand, also where the text would be cut, and leave the rest whole")
+{
+    const std::string client = "client-key-0123456789";
+    const std::string upstream = "sk-upstream-0123456789";
+    Record record;
+    record.path = "/v1/" + client;
+    record.user_agent = client;
+    record.client_request_id = "id-" + client;
+    record.body = R"({"user":")" + client + R"("})";
+    record.body_bytes = record.body.size();
+    record.error = "wrong key " + upstream + " or " + client;
+    record.attempts.resize(1);
+    record.attempts[0].error = record.error;
+    record.reply.kind = ReplyCapture::Kind::text;
+    record.reply.content_type = "text/plain";
+    record.reply.raw = "you said " + client + upstream + client;
+    record.response_bytes = record.reply.raw.size();
+    record.client_key = std::make_shared<const std::string>(client);
+    record.upstream_keys.push_back(std::make_shared<const std::string>(upstream));
+    SECTION("whole")
+    {
+        complete_record(record, {});
+        CHECK(record.path == "/v1/…");
+        CHECK(record.user_agent == "…");
+        CHECK(record.client_request_id == "id-…");
+        CHECK(record.body == R"({"user":"…"})");
+        CHECK(record.error == "wrong key … or …");
+        CHECK(record.attempts[0].error == "wrong key … or …");
+        CHECK(record.response == "you said ………");
+        CHECK_FALSE(record.client_key);
+        CHECK(record.upstream_keys.empty());
+    }
+    SECTION("cut in the middle of a key")
+    {
+        complete_record(record, {true, 15, true, 15});
+        CHECK(record.body.find("client") == std::string::npos);
+        CHECK(record.response.find("clie") == std::string::npos);
+    }
 }
 
 TEST_CASE("a model of unreasonable length is cut")

@@ -35,6 +35,51 @@ TEST_CASE("a queue gives in the order in which it was given")
     queue.push(queued("", 7));  // freed with the queue
 }
 
+TEST_CASE("records that were written are used again, empty, with the memory of their strings")
+{
+    SpareRecords spares;
+    CHECK(spares.take_all().empty());
+    auto record = queued(std::string(100, 'i'), 1);
+    record->record.body = std::string(2000, 'b');
+    record->record.model = "m";
+    record->record.prompt_tokens = 1;
+    record->record.attempts.resize(2);
+    record->record.client_key = std::make_shared<const std::string>("secret");
+    record->record.reply.raw = std::string(1000, 'r');
+    record->stored = [] {};
+    spares.give(std::move(record));
+
+    auto chain = spares.take_all();
+    const auto again = chain.pop();
+    REQUIRE(again);
+    CHECK(chain.empty());
+    CHECK_FALSE(again->stored);
+    CHECK(again->record.body.capacity() >= 2000);
+    CHECK(again->record.reply.raw.capacity() >= 1000);
+    CHECK(again->record.body.empty());
+    CHECK(again->record.ip.empty());
+    CHECK(again->record.reply.raw.empty());
+    CHECK(again->record.attempts.empty());
+    CHECK_FALSE(again->record.model);
+    CHECK_FALSE(again->record.prompt_tokens);
+    CHECK_FALSE(again->record.client_key);
+}
+
+TEST_CASE("no more memory is kept for records to come than is worth it")
+{
+    SpareRecords spares;
+    auto large = queued("", 0);
+    large->record.body = std::string(SpareRecords::most_bytes, 'b');
+    spares.give(std::move(large));
+    CHECK(spares.take_all().empty());
+    for (std::size_t i = 0; i < SpareRecords::most + 10; ++i)
+        spares.give(queued("", i));
+    std::size_t kept = 0;
+    for (auto chain = spares.take_all(); chain.pop();)
+        ++kept;
+    CHECK(kept == SpareRecords::most);
+}
+
 TEST_CASE("four producers lose nothing, keep their order and never leave the taker asleep")
 {
     constexpr std::size_t producers = 4;

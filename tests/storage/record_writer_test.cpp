@@ -44,12 +44,12 @@ class Writing
     {
     }
 
-    void take(std::uint64_t number) { writer.take(sample_record(number), {}); }
+    void take(std::uint64_t number) { writer.take(queued(sample_record(number))); }
 
     /// Takes it like durability "commit" does, and waits for it to be stored.
     [[nodiscard]] bool take_and_wait(std::uint64_t number)
     {
-        writer.take(sample_record(number), [this] { bell.ring([&] { ++stored; }); });
+        writer.take(queued(sample_record(number), [this] { bell.ring([&] { ++stored; }); }));
         ++waited_for;
         return bell.until([&] { return stored == waited_for; });
     }
@@ -111,10 +111,10 @@ TEST_CASE("a record that is waited for is stored at once, and can be read then")
     auto reader = database.open();
     Writing writing{sqlite_connector(database), flushing_after(3'600'000)};
     bool found = false;
-    writing.writer.take(sample_record(1), [&] {
+    writing.writer.take(queued(sample_record(1), [&] {
         found = reader.find_record(request_id(1)).has_value();
         writing.bell.ring([&] { ++writing.stored; });
-    });
+    }));
     REQUIRE(writing.bell.until([&] { return writing.stored == 1; }));
     CHECK(found);
     CHECK(writing.writer.written() == 1);
@@ -151,7 +151,7 @@ TEST_CASE("much that waits is written before `flush` has passed")
     for (std::uint64_t i = 0; i < 20; ++i) {
         auto record = sample_record(i);
         record.body.assign(1u << 20, 'x');
-        writing.writer.take(std::move(record), {});
+        writing.writer.take(queued(std::move(record)));
     }
     CHECK(database.wait_for_records(8));
 }
@@ -164,7 +164,7 @@ TEST_CASE("every record is told of in order; those of requests without a key are
         auto record = sample_record(i);
         record.authenticated = i % 2 == 0;
         int calls = 0;
-        writing.writer.take(std::move(record), [&] { writing.bell.ring([&] { ++calls; }); });
+        writing.writer.take(queued(std::move(record), [&] { writing.bell.ring([&] { ++calls; }); }));
         REQUIRE(writing.bell.until([&] { return calls == 1; }));
     }
     writing.stop();
@@ -251,7 +251,7 @@ TEST_CASE("when neither database nor outbox takes records, the queue fills, and 
     CHECK(taken >= 3000);
     CHECK_FALSE(writing.writer.can_keep());
 
-    writing.writer.dropped(sample_record(1000));
+    writing.writer.dropped(queued(sample_record(1000)));
     REQUIRE(writing.bell.until(
         [&] { return writing.completed.size() >= 1 && writing.completed.back() == request_id(1000); }));
     database.comes_back();
@@ -287,7 +287,7 @@ TEST_CASE("stop leaves in the outbox what the database does not take, for the ne
         RecordWriter writer{
             sqlite_connector(database), {flushing_after(3'600'000), shared_outbox, fast()}, {}};
         for (std::uint64_t i = 0; i < 10; ++i)
-            writer.take(sample_record(i), {});
+            writer.take(queued(sample_record(i)));
         writer.stop(std::chrono::steady_clock::now() + 5s);
         CHECK(writer.outbox_records() == 10);
         CHECK(writer.lost() == 0);
@@ -309,7 +309,7 @@ TEST_CASE("stop gives up at its deadline and says what is lost")
                     "no-such-directory/outbox.sqlite"};
     int stored = 0;
     for (std::uint64_t i = 0; i < 3; ++i)
-        writing.writer.take(sample_record(i), [&] { ++stored; });
+        writing.writer.take(queued(sample_record(i), [&] { ++stored; }));
     writing.writer.stop(std::chrono::steady_clock::now() + 5ms);
     CHECK(writing.writer.lost() == 3);
     CHECK(stored == 3);
@@ -326,7 +326,7 @@ TEST_CASE("a refused record is counted and the others are stored")
         auto record = sample_record(i);
         if (i == 4)
             record.model = "bad";
-        writing.writer.take(std::move(record), {});
+        writing.writer.take(queued(std::move(record)));
     }
     REQUIRE(writing.take_and_wait(10));
     writing.stop();
@@ -375,7 +375,7 @@ TEST_CASE("four event loops and a database that comes and goes: every record is 
                 std::function<void()> told;
                 if (i % 10 == 0)
                     told = [&] { ++stored; };
-                writing.writer.take(sample_record(p * each + i), std::move(told));
+                writing.writer.take(queued(sample_record(p * each + i), std::move(told)));
             }
         });
     for (auto& thread : threads)

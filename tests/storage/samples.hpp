@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "core/record.hpp"
+#include "core/record_sink.hpp"
 #include "core/uuid.hpp"
 
 namespace route::test {
@@ -15,6 +15,14 @@ inline const SystemTime sample_time{std::chrono::milliseconds{1769860800123}};
 inline std::string request_id(std::uint64_t number, SystemTime time = sample_time)
 {
     return uuid_v7(time, 0, number);
+}
+
+inline std::unique_ptr<QueuedRecord> queued(Record record, std::function<void()> stored = {})
+{
+    auto queued = std::make_unique<QueuedRecord>();
+    queued->record = std::move(record);
+    queued->stored = std::move(stored);
+    return queued;
 }
 
 /// A record with something in every column.

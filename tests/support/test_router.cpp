@@ -32,14 +32,15 @@ TestRouter::~TestRouter()
     services_.blocking.join();
 }
 
-void TestRouter::Sink::take(Record&& record, std::function<void()> stored)
+void TestRouter::Sink::take(std::unique_ptr<QueuedRecord> queued)
 {
+    auto& record = queued->record;
     const auto& limits = router.settings_.records;
     complete_record(record,
                     {limits.request_body, limits.max_request_body, limits.response, limits.max_response});
     records.push_back(std::move(record));
-    if (stored)
-        stored();
+    if (queued->stored)
+        queued->stored();
 }
 
 net::RoutingTablePtr TestRouter::make_table(const std::vector<UpstreamDefinition>& upstreams)

@@ -39,9 +39,9 @@ class TestRouter
     struct Sink final : RecordSink
     {
         explicit Sink(TestRouter& the_router) : router{the_router} {}
-        void take(Record&& record, std::function<void()> stored) override;
+        void take(std::unique_ptr<QueuedRecord> queued) override;
         bool has_room() const override { return router.has_room; }
-        void dropped(const Record&) override { ++dropped_count; }
+        void dropped(std::unique_ptr<QueuedRecord>) override { ++dropped_count; }
 
         TestRouter& router;
         std::vector<Record> records;

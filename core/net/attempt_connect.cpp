@@ -88,6 +88,8 @@ awaitable<bool> Attempt::handshake()
     phase_ = Phase::tls;
     const auto begin = Clock::now();
     auto* ssl = table_.tls->session(upstream_.endpoint.host, upstream_.endpoint.port);
+    if (ssl == nullptr)
+        co_return fail(phase_, Cause::transport, {}, "TLS cannot be set up");
     connection_->start_tls(ssl);
     for (;;) {
         const auto error = connection_->handshake_step();

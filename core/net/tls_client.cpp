@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -75,6 +76,8 @@ int TlsClient::origin_index()
 
 TlsClient::TlsClient(SSL_CTX* context) : context_{context}, sessions_{std::make_shared<Sessions>()}
 {
+    static std::atomic<std::uint64_t> made{0};
+    number_ = ++made;
 }
 
 Result<std::shared_ptr<TlsClient>> TlsClient::make(const std::string& ca_file)

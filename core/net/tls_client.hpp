@@ -23,6 +23,9 @@ class TlsClient
     TlsClient(const TlsClient&) = delete;
     TlsClient& operator=(const TlsClient&) = delete;
 
+    /// No other of this process has the same: what was verified by this one is known by it.
+    std::uint64_t number() const { return number_; }
+
     /// A client-side session for `host` (a name, or an address without brackets), ready for its handshake.
     /// The caller owns it. Null when it cannot be made so that it verifies `host`.
     SSL* session(const std::string& host, std::uint16_t port);
@@ -41,6 +44,7 @@ class TlsClient
 
     SSL_CTX* context_;
     std::shared_ptr<Sessions> sessions_;  ///< connections that outlive this hold them too
+    std::uint64_t number_;
 };
 
 }  // namespace route::net

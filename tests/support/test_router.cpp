@@ -47,7 +47,9 @@ net::RoutingTablePtr TestRouter::make_table(const std::vector<UpstreamDefinition
     auto table = std::make_shared<net::RoutingTable>();
     table->settings = settings_;
     table->keys = keys_;
-    table->tls = net::TlsClient::make(settings_.upstream.ca_file).value();
+    if (!tls_)
+        tls_ = net::TlsClient::make(settings_.upstream.ca_file).value();
+    table->tls = tls_;
     net::set_trusted_proxies(*table, settings_.server.trusted_proxies).value();
     const SecretResolver plain = [](std::string_view text) -> Result<std::string> {
         return {boost::system::in_place_value, std::string{text}};
@@ -59,8 +61,7 @@ net::RoutingTablePtr TestRouter::make_table(const std::vector<UpstreamDefinition
         if (known == cooldowns_.end())
             known = cooldowns_.insert(cooldowns_.end(), {name, std::make_shared<Cooldown>()});
         if (definition.enabled)
-            table->upstreams.push_back(
-                std::make_shared<const Upstream>(make_upstream(definition, plain, known->second).value()));
+            net::add_upstream(*table, make_upstream(definition, plain, known->second).value());
     }
     std::sort(table->upstreams.begin(), table->upstreams.end(), [](const auto& a, const auto& b) {
         return std::tie(a->priority, a->id) < std::tie(b->priority, b->id);
@@ -81,6 +82,11 @@ void TestRouter::run_until(const std::function<bool()>& done, std::chrono::secon
 void TestRouter::set_upstreams(std::vector<UpstreamDefinition> upstreams)
 {
     loop_->routing = make_table(upstreams);
+}
+
+void TestRouter::read_authorities()
+{
+    tls_.reset();
 }
 
 void TestRouter::drain()

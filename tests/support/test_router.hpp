@@ -30,6 +30,9 @@ class TestRouter
 
     /// Requests that begin from now on see these. Cooldowns of upstreams of the same name go on.
     void set_upstreams(std::vector<UpstreamDefinition> upstreams);
+
+    /// What set_upstreams() makes from now on verifies with `upstream.ca_file` as it is then.
+    void read_authorities();
     void drain();
 
     net::Services& services() { return services_; }
@@ -52,6 +55,7 @@ class TestRouter
 
     Settings settings_;
     std::vector<ClientKey> keys_;
+    std::shared_ptr<net::TlsClient> tls_;
     std::vector<std::pair<std::string, std::shared_ptr<Cooldown>>> cooldowns_;
     Sink sink_{*this};
     net::Services services_{sink_};

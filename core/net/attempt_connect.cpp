@@ -24,15 +24,16 @@ awaitable<bool> Attempt::connect()
     waited_ += Clock::now() - begin;
     if (aborted_)
         co_return fail(phase_, *aborted_);
-    if (question->error)
-        co_return fail(phase_, Cause::transport, question->error);
-    if (question->addresses.empty())
+    const auto& answer = question->answer;
+    if (answer.error)
+        co_return fail(phase_, Cause::transport, answer.error);
+    if (answer.addresses.empty())
         co_return fail(phase_, Cause::transport, asio::error::host_not_found);
     // Every address gets an equal share of the time that is left: one that swallows packets does not use up
     // all of it.
-    auto left = question->addresses.size();
+    auto left = answer.addresses.size();
     bool connected = false;
-    for (const auto& address : question->addresses) {
+    for (const auto& address : answer.addresses) {
         phase_ = Phase::connect;
         const auto now = Clock::now();
         const auto share = now + (limit - now) / static_cast<int>(left--);

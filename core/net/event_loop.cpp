@@ -11,7 +11,7 @@ EventLoop::EventLoop(Services& shared, RoutingTablePtr table)
       services{shared},
       routing{std::move(table)},
       deadlines{io.get_executor()},
-      resolver{io, shared.blocking},
+      resolver{io, shared.names},
       pool{deadlines, scratch}
 {
     std::random_device device;

@@ -8,8 +8,8 @@
 namespace route::test {
 
 TestRouter::TestRouter(Settings settings, std::vector<UpstreamDefinition> upstreams,
-                       std::vector<std::string> client_keys)
-    : settings_{std::move(settings)}
+                       std::vector<std::string> client_keys, net::LookUp look_up)
+    : settings_{std::move(settings)}, services_{sink_, std::move(look_up)}
 {
     for (const auto& key : client_keys)
         keys_.push_back({static_cast<std::int64_t>(keys_.size()) + 1, key, hash_key(key)});
@@ -29,7 +29,6 @@ TestRouter::~TestRouter()
         loop_->io.run_one_for(std::chrono::milliseconds{50});
     loop_->io.poll();
     services_.pages.join();
-    services_.blocking.join();
 }
 
 void TestRouter::Sink::take(Record&& record, std::function<void()> stored)

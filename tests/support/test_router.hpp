@@ -16,7 +16,8 @@ class TestRouter
 {
   public:
     explicit TestRouter(Settings settings = {}, std::vector<UpstreamDefinition> upstreams = {},
-                        std::vector<std::string> client_keys = {"test-key"});
+                        std::vector<std::string> client_keys = {"test-key"},
+                        net::LookUp look_up = &net::look_up_with_system);
     ~TestRouter();
 
     boost::asio::io_context& io() { return loop_->io; }
@@ -58,7 +59,7 @@ class TestRouter
     std::shared_ptr<net::TlsClient> tls_;
     std::vector<std::pair<std::string, std::shared_ptr<Cooldown>>> cooldowns_;
     Sink sink_{*this};
-    net::Services services_{sink_};
+    net::Services services_;
     std::unique_ptr<net::EventLoop> loop_;
     std::unique_ptr<net::Acceptor> acceptor_;
     std::uint16_t port_ = 0;

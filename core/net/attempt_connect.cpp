@@ -46,6 +46,7 @@ awaitable<bool> Attempt::connect()
     }
     if (!connected)
         co_return false;
+    failure_.reset();  // of the addresses before this one
     if (upstream_.endpoint.tls) {
         deadline_.expire_at(limit);
         connected = co_await handshake();

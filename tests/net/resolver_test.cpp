@@ -143,6 +143,24 @@ TEST_CASE("a client that leaves while a name is looked up ends its request")
     CHECK(stage.record().outcome == RequestOutcome::client_closed);
 }
 
+TEST_CASE("the addresses of a name are tried in turn, whatever the earlier ones said")
+{
+    ScriptedNames names;
+    const std::string reply = reply_text(200, json_headers, chat_reply("hello"));
+    Stage stage{{{step::read_request(), step::send_split(reply, {20, reply.size() - 5}), step::again()}},
+                patient_settings(),
+                names.look_up()};
+    name_first(stage, "name.test");
+    // Nobody listens there: the fake is on 127.0.0.1 only.
+    const std::string dead = GENERATE("127.0.0.2", "::1");
+    net::FoundAddresses both = found(dead);
+    both.addresses.push_back(boost::asio::ip::make_address("127.0.0.1"));
+    names.answer("name.test", both);
+    CHECK(stage.ask(chat_request()).body() == chat_reply("hello"));
+    CHECK(stage.record().attempts.size() == 1);
+    CHECK(stage.record().attempts.at(0).outcome == AttemptOutcome::ok);
+}
+
 TEST_CASE("a connection made anew does not look up a name that is known")
 {
     ScriptedNames names;

@@ -1,6 +1,7 @@
 #include "tests/support/test_router.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <tuple>
 
 #include "tests/support/catch.hpp"
@@ -11,6 +12,7 @@ TestRouter::TestRouter(Settings settings, std::vector<UpstreamDefinition> upstre
                        std::vector<std::string> client_keys, net::LookUp look_up)
     : settings_{std::move(settings)}, services_{sink_, std::move(look_up)}
 {
+    std::signal(SIGPIPE, SIG_IGN);  // as the program does: OpenSSL writes to closed sockets
     for (const auto& key : client_keys)
         keys_.push_back({static_cast<std::int64_t>(keys_.size()) + 1, key, hash_key(key)});
     loop_ = std::make_unique<net::EventLoop>(services_, make_table(upstreams));

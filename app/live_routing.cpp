@@ -20,7 +20,7 @@ constexpr std::string_view public_key = "woshimima";
 LiveRouting::LiveRouting(Settings settings, storage::Known known, bool ever_stored)
     : settings_{std::move(settings)}, known_{std::move(known)}, ever_stored_{ever_stored}
 {
-    current_ = make_table().value();
+    current_ = make_table(Authorities::read).value();
 }
 
 void LiveRouting::publish_to(Publish publish)
@@ -41,7 +41,7 @@ void LiveRouting::set_known(const storage::Known& known)
     const std::lock_guard lock{mutex_};
     known_ = known;
     ever_stored_ = ever_stored_ || !known.upstreams.empty();
-    auto made = make_table();
+    auto made = make_table(Authorities::keep);
     if (!made) {
         spdlog::error("upstreams and keys stay as they were: {}", made.error().reason);
         return;
@@ -55,7 +55,7 @@ Result<void> LiveRouting::set_settings(const Settings& settings)
 {
     const std::lock_guard lock{mutex_};
     auto before = std::exchange(settings_, settings);
-    auto made = make_table();
+    auto made = make_table(Authorities::read);
     if (!made) {
         settings_ = std::move(before);
         return made.error();
@@ -76,7 +76,7 @@ std::vector<std::pair<std::string, bool>> LiveRouting::upstream_states() const
     return states;
 }
 
-Result<net::RoutingTablePtr> LiveRouting::make_table()
+Result<net::RoutingTablePtr> LiveRouting::make_table(Authorities authorities)
 {
     auto table = std::make_shared<net::RoutingTable>();
     table->settings = settings_;
@@ -93,7 +93,7 @@ Result<net::RoutingTablePtr> LiveRouting::make_table()
     }
     if (const auto proxies = net::set_trusted_proxies(*table, settings_.server.trusted_proxies); !proxies)
         return Invalid{"server.trusted_proxies: " + proxies.error().reason};
-    if (current_ && current_->settings.upstream.ca_file == settings_.upstream.ca_file) {
+    if (authorities == Authorities::keep) {
         table->tls = current_->tls;
     } else {
         auto tls = net::TlsClient::make(settings_.upstream.ca_file);
@@ -123,7 +123,7 @@ void LiveRouting::add_upstreams(net::RoutingTable& table)
                 "no upstream is configured: OPENAI_API_KEY of the environment serves as the only one, at {}",
                 escape_for_log(definition.endpoint));
         }
-        table.upstreams.push_back(std::make_shared<const Upstream>(*std::move(made)));
+        net::add_upstream(table, *std::move(made));
     }
 }
 

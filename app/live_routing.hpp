@@ -31,15 +31,22 @@ class LiveRouting
     /// What the database says now.
     void set_known(const storage::Known& known);
 
-    /// What the configuration file says now; refused (and nothing changes) when a key or file it names cannot
-    /// be read.
+    /// What the configuration file says now, and the files it names; refused (and nothing changes) when one
+    /// of them or a key cannot be read.
     Result<void> set_settings(const Settings& settings);
 
     /// Name of each upstream in use and whether it is up: not in cooldown.
     std::vector<std::pair<std::string, bool>> upstream_states() const;
 
   private:
-    Result<net::RoutingTablePtr> make_table();
+    /// Those upstreams' certificates are verified with. Reading them anew makes new connections: those
+    /// verified with the old ones are not used again.
+    enum class Authorities
+    {
+        keep,
+        read,
+    };
+    Result<net::RoutingTablePtr> make_table(Authorities authorities);
     void add_upstreams(net::RoutingTable& table);
     std::shared_ptr<Cooldown> cooldown_of(const std::string& name);
     void warn_once(const std::string& warning);

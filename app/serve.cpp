@@ -245,7 +245,6 @@ void Program::drain(Signals& signals)
     server_->stop();
     server_->join();
     services_->pages.join();
-    services_->blocking.join();
     writer_->stop(std::chrono::steady_clock::now() + (hasty ? hasty_flush_bound : flush_bound));
     spdlog::info("stopped");
 }

@@ -16,7 +16,7 @@ struct Endpoint
     std::uint16_t port = 0;
     std::string base_path;  ///< "/v1", without a trailing slash; an endpoint without a path means "/v1"
     std::string authority;  ///< value of the Host field (RFC 9110 7.2): the scheme's own port is left out
-    std::string origin;     ///< scheme and authority: what a kept connection is good for
+    std::string origin;     ///< scheme and authority: where its connections lead
 };
 
 /// Takes `http://HOST[:PORT][/PATH]` or https. User information, query, fragment, control characters, dot

@@ -164,6 +164,7 @@ Result<Upstream> make_upstream(const UpstreamDefinition& definition, const Secre
         .deny = definition.deny,
         .rename = definition.rename,
         .proxy = definition.proxy,
+        .pool_key = {},
         .cooldown = cooldown ? std::move(cooldown) : std::make_shared<Cooldown>(),
     };
 }

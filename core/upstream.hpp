@@ -12,6 +12,7 @@
 
 #include "core/cooldown.hpp"
 #include "core/endpoint.hpp"
+#include "core/pool_key.hpp"
 #include "core/result.hpp"
 
 namespace route {
@@ -76,6 +77,7 @@ struct Upstream
     std::vector<std::string> deny;
     std::map<std::string, std::string> rename;
     std::string proxy;
+    PoolKey pool_key;                    ///< of its connections; given when it joins a routing table
     std::shared_ptr<Cooldown> cooldown;  ///< one per upstream and process: outlives the snapshots
 };
 

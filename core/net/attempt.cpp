@@ -50,7 +50,7 @@ Attempt::~Attempt()
 awaitable<bool> Attempt::run()
 {
     for (bool replaced = false;; replaced = true) {
-        connection_ = replaced ? nullptr : loop_.pool.take(upstream_.endpoint.origin);
+        connection_ = replaced ? nullptr : loop_.pool.take(upstream_.pool_key);
         reused_ = connection_ != nullptr;
         failure_.reset();
         head_.clear();
@@ -559,7 +559,7 @@ void Attempt::release()
         return;
     }
     const auto& settings = table_.settings.upstream;
-    loop_.pool.put(upstream_.endpoint.origin, std::move(connection_), settings.idle_connections,
+    loop_.pool.put(upstream_.pool_key, std::move(connection_), settings.idle_connections,
                    ticks(settings.idle_timeout));
 }
 

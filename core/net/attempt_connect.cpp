@@ -24,15 +24,16 @@ awaitable<bool> Attempt::connect()
     waited_ += Clock::now() - begin;
     if (aborted_)
         co_return fail(phase_, *aborted_);
-    if (question->error)
-        co_return fail(phase_, Cause::transport, question->error);
-    if (question->addresses.empty())
+    const auto& answer = question->answer;
+    if (answer.error)
+        co_return fail(phase_, Cause::transport, answer.error);
+    if (answer.addresses.empty())
         co_return fail(phase_, Cause::transport, asio::error::host_not_found);
     // Every address gets an equal share of the time that is left: one that swallows packets does not use up
     // all of it.
-    auto left = question->addresses.size();
+    auto left = answer.addresses.size();
     bool connected = false;
-    for (const auto& address : question->addresses) {
+    for (const auto& address : answer.addresses) {
         phase_ = Phase::connect;
         const auto now = Clock::now();
         const auto share = now + (limit - now) / static_cast<int>(left--);
@@ -45,6 +46,7 @@ awaitable<bool> Attempt::connect()
     }
     if (!connected)
         co_return false;
+    failure_.reset();  // of the addresses before this one
     if (upstream_.endpoint.tls) {
         deadline_.expire_at(limit);
         connected = co_await handshake();
@@ -88,6 +90,8 @@ awaitable<bool> Attempt::handshake()
     phase_ = Phase::tls;
     const auto begin = Clock::now();
     auto* ssl = table_.tls->session(upstream_.endpoint.host, upstream_.endpoint.port);
+    if (ssl == nullptr)
+        co_return fail(phase_, Cause::transport, {}, "TLS cannot be set up");
     connection_->start_tls(ssl);
     for (;;) {
         const auto error = connection_->handshake_step();

@@ -2,9 +2,9 @@
 
 namespace route::net {
 
-std::unique_ptr<Connection> ConnectionPool::take(const std::string& origin)
+std::unique_ptr<Connection> ConnectionPool::take(const PoolKey& key)
 {
-    const auto found = idle_.find(origin);
+    const auto found = idle_.find(key);
     if (found == idle_.end() || found->second.empty())
         return nullptr;
     auto& list = found->second;
@@ -16,23 +16,23 @@ std::unique_ptr<Connection> ConnectionPool::take(const std::string& origin)
     return connection;
 }
 
-void ConnectionPool::put(const std::string& origin, std::unique_ptr<Connection> connection, std::size_t limit,
+void ConnectionPool::put(const PoolKey& key, std::unique_ptr<Connection> connection, std::size_t limit,
                          Clock::duration idle_timeout)
 {
-    if (limit == 0)
+    if (limit == 0 || key.none())
         return;
-    auto& list = idle_[origin];
-    if (list.size() >= limit)
-        remove(*list.back());
+    auto& list = idle_[key];
     if (spare_.empty())
         spare_.push_back(std::make_unique<Idle>(*this, deadlines_));
     list.splice(list.begin(), spare_, spare_.begin());
     auto& idle = *list.front();
-    idle.list = &list;
+    idle.key = key;
     idle.place = list.begin();
     idle.connection = std::move(connection);
     idle.deadline.expire_at(Clock::now() + idle_timeout);
     idle.connection->listen(&on_readable, &idle);
+    if (list.size() > limit)
+        remove(*list.back());
 }
 
 void ConnectionPool::on_readable(void* target)
@@ -57,7 +57,11 @@ void ConnectionPool::remove(Idle& idle)
 {
     const auto connection = std::move(idle.connection);
     idle.deadline.cancel();
-    spare_.splice(spare_.begin(), *idle.list, idle.place);
+    const auto list = idle_.find(idle.key);
+    spare_.splice(spare_.begin(), list->second, idle.place);
+    // Keys of former routing tables leave nothing behind. In take() the list stays: it is needed again soon.
+    if (list->second.empty())
+        idle_.erase(list);
 }
 
 }  // namespace route::net

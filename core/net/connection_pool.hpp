@@ -2,16 +2,16 @@
 
 #include <list>
 #include <memory>
-#include <string>
 #include <unordered_map>
 
 #include "core/net/connection.hpp"
 #include "core/net/deadline.hpp"
 #include "core/net/scratch.hpp"
+#include "core/pool_key.hpp"
 
 namespace route::net {
 
-/// Idle connections to upstreams, kept by origin (scheme, host, port, proxy). The most recently used is taken
+/// Idle connections to upstreams, kept by what makes them interchangeable. The most recently used is taken
 /// first; one that becomes readable while idle (closed, or bytes nobody asked for) is dropped at once. One
 /// per event loop.
 class ConnectionPool
@@ -20,10 +20,10 @@ class ConnectionPool
     ConnectionPool(Deadlines& deadlines, Scratch& scratch) : deadlines_{deadlines}, scratch_{scratch} {}
 
     /// An idle connection, or null.
-    std::unique_ptr<Connection> take(const std::string& origin);
+    std::unique_ptr<Connection> take(const PoolKey& key);
 
-    /// Keeps it for `idle_timeout`, unless `limit` are kept for that origin already: the oldest then goes.
-    void put(const std::string& origin, std::unique_ptr<Connection> connection, std::size_t limit,
+    /// Keeps it for `idle_timeout`, unless `limit` are kept under that key already: the oldest then goes.
+    void put(const PoolKey& key, std::unique_ptr<Connection> connection, std::size_t limit,
              Clock::duration idle_timeout);
 
     void close_all() { idle_.clear(); }
@@ -38,7 +38,7 @@ class ConnectionPool
 
     Deadlines& deadlines_;
     Scratch& scratch_;
-    std::unordered_map<std::string, IdleList> idle_;
+    std::unordered_map<PoolKey, IdleList, PoolKey::Hash> idle_;
     IdleList spare_;  ///< nodes to be used again
 };
 
@@ -52,7 +52,7 @@ struct ConnectionPool::Idle
     ConnectionPool& pool;
     Deadline deadline;
     std::unique_ptr<Connection> connection;
-    IdleList* list = nullptr;
+    PoolKey key;  ///< of the list it stands in
     IdleList::iterator place;
 };
 

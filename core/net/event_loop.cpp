@@ -12,7 +12,7 @@ EventLoop::EventLoop(Services& shared, RoutingTablePtr table)
       routing{std::move(table)},
       poller{io.get_executor()},
       deadlines{io.get_executor()},
-      resolver{io, shared.blocking},
+      resolver{io, shared.names},
       pool{deadlines, scratch}
 {
     std::random_device device;

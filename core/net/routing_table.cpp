@@ -41,6 +41,14 @@ bool trusted(const RoutingTable& table, const ip::address& address)
 
 }  // namespace
 
+void add_upstream(RoutingTable& table, Upstream upstream)
+{
+    const auto& proxy = upstream.proxy.empty() ? table.settings.upstream.proxy : upstream.proxy;
+    const auto authorities = upstream.endpoint.tls ? table.tls->number() : 0;
+    upstream.pool_key = pool_key(upstream.endpoint.origin, proxy, authorities);
+    table.upstreams.push_back(std::make_shared<const Upstream>(std::move(upstream)));
+}
+
 Result<void> set_trusted_proxies(RoutingTable& table, const std::vector<std::string>& networks)
 {
     for (const auto& text : networks) {

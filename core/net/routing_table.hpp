@@ -27,6 +27,10 @@ struct RoutingTable
 
 using RoutingTablePtr = std::shared_ptr<const RoutingTable>;
 
+/// Puts `upstream` behind those that are there, with the key of its connections. The table's settings and TLS
+/// client must be in place.
+void add_upstream(RoutingTable& table, Upstream upstream);
+
 /// Parses `server.trusted_proxies` into the table; a single address counts as a network of one. Refuses what
 /// is neither.
 Result<void> set_trusted_proxies(RoutingTable& table, const std::vector<std::string>& networks);

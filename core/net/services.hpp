@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 
+#include "core/net/name_directory.hpp"
 #include "core/record_sink.hpp"
 
 namespace route::net {
@@ -21,7 +23,11 @@ struct Readiness
 /// loops' threads, `metrics_text` and `readiness` on a thread that may block.
 struct Services
 {
-    explicit Services(RecordSink& the_sink) : sink{the_sink} {}
+    /// `look_up` is called on threads of its own, several at once.
+    explicit Services(RecordSink& the_sink, LookUp look_up = &look_up_with_system)
+        : sink{the_sink}, names{std::move(look_up)}
+    {
+    }
 
     RecordSink& sink;
     std::string node;  ///< this router's name in its records: the host's
@@ -29,8 +35,8 @@ struct Services
     std::function<std::string()> metrics_text = [] { return std::string{}; };
     std::function<Readiness()> readiness = [] { return Readiness{}; };
 
-    boost::asio::thread_pool blocking{4};    ///< look-ups of names
-    boost::asio::thread_pool pages{1};       ///< metrics and readiness: slow names do not hold them up
+    NameDirectory names;
+    boost::asio::thread_pool pages{1};       ///< metrics and readiness
     std::atomic<std::uint64_t> buffered{0};  ///< bytes of request bodies and replies held, of all loops
     std::atomic<std::int64_t> in_flight{0};
     std::atomic<std::int64_t> open_sessions{0};

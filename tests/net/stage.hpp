@@ -27,7 +27,8 @@ Settings patient_settings();
 class Stage
 {
   public:
-    explicit Stage(std::vector<Script> scripts, Settings settings = patient_settings());
+    explicit Stage(std::vector<Script> scripts, Settings settings = patient_settings(),
+                   net::LookUp look_up = &net::look_up_with_system);
 
     TestRouter& router() { return router_; }
     boost::asio::io_context& io() { return router_.io(); }

@@ -9,12 +9,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <optional>
 #include <set>
 #include <utility>
 
+#include "tests/support/fake_peer.hpp"
 #include "tests/support/turns.hpp"
 
 namespace route::test {
@@ -30,29 +28,7 @@ constexpr auto to_tuple = asio::as_tuple(asio::use_awaitable);
 
 const tcp::endpoint any_loopback_port{asio::ip::address_v4::loopback(), 0};
 
-struct Peer
-{
-    Peer(tcp::socket connected, std::size_t index)
-        : socket{std::move(connected)}, changed{socket.get_executor()}, number{index}
-    {
-        changed.expires_at(asio::steady_timer::time_point::max());
-    }
-
-    void notify() { changed.cancel(); }
-
-    tcp::socket socket;
-    asio::steady_timer changed;  // never expires: cancelling it wakes those that wait for a change
-    std::size_t number;
-    std::string received;
-    std::size_t parsed = 0;
-    std::size_t request_begin = 0;
-    std::optional<http::request_parser<http::string_body>> parser;
-    bool reading = false;
-    bool ended = false;
-    bool closed_here = false;
-    bool closed_by_peer = false;
-};
-using PeerPtr = std::shared_ptr<Peer>;
+using PeerPtr = FakePeerPtr;
 
 }  // namespace
 
@@ -65,56 +41,22 @@ struct FakeUpstream::State
     }
 
     tcp::acceptor acceptor;
+    std::shared_ptr<const TlsServer> tls;
     std::vector<Script> scripts;
     std::size_t scripts_played = 0;
     std::vector<PeerPtr> peers;
     std::vector<ReceivedRequest> requests;
     std::set<std::string, std::less<>> reached;
     std::set<std::string, std::less<>> released;
-    std::uint64_t sent = 0;
 };
 
 namespace {
 
 using StatePtr = std::shared_ptr<FakeUpstream::State>;
 
-void note_end(Peer& peer, const error_code& error)
-{
-    peer.ended = true;
-    peer.closed_by_peer = !peer.closed_here && error != asio::error::operation_aborted;
-    peer.notify();
-}
-
-asio::awaitable<bool> read_once(PeerPtr peer, std::size_t limit)
-{
-    std::string piece(limit, '\0');
-    const auto buffer = asio::buffer(piece);
-    const auto [error, size] = co_await peer->socket.async_read_some(buffer, to_tuple);
-    peer->received.append(piece, 0, size);
-    if (error) {
-        note_end(*peer, error);
-        co_return false;
-    }
-    peer->notify();
-    co_return true;
-}
-
-asio::awaitable<void> read_on(PeerPtr peer)
-{
-    bool open = true;
-    while (open) {
-        open = co_await read_once(peer, 64 << 10);
-    }
-}
-
-asio::awaitable<void> next_change(PeerPtr peer)
-{
-    co_await peer->changed.async_wait(to_tuple);
-}
-
 /// Takes the next request out of what was received, when it is all there; `head_only`: looks whether its head
 /// is.
-bool take_request(FakeUpstream::State& state, Peer& peer, bool head_only)
+bool take_request(FakeUpstream::State& state, FakePeer& peer, bool head_only)
 {
     if (!peer.parser) {
         peer.parser.emplace();
@@ -158,21 +100,7 @@ asio::awaitable<bool> read_some(PeerPtr peer, std::size_t count)
     co_return open;
 }
 
-asio::awaitable<bool> send_piece(StatePtr state, PeerPtr peer, std::string_view piece)
-{
-    while (!piece.empty()) {
-        const auto buffer = asio::buffer(piece);
-        const auto [error, size] = co_await peer->socket.async_write_some(buffer, to_tuple);
-        state->sent += size;
-        piece.remove_prefix(size);
-        if (error) {
-            co_return false;
-        }
-    }
-    co_return true;
-}
-
-asio::awaitable<bool> send(StatePtr state, PeerPtr peer, Step step)
+asio::awaitable<bool> send(PeerPtr peer, Step step)
 {
     step.cuts.push_back(step.text.size());
     for (std::size_t round = 0; round < step.count; ++round) {
@@ -181,8 +109,7 @@ asio::awaitable<bool> send(StatePtr state, PeerPtr peer, Step step)
             if (begin > 0) {
                 co_await let_others_run();
             }
-            const bool sent =
-                co_await send_piece(state, peer, std::string_view{step.text}.substr(begin, end - begin));
+            const bool sent = co_await write(peer, std::string_view{step.text}.substr(begin, end - begin));
             if (!sent) {
                 co_return false;
             }
@@ -216,23 +143,6 @@ asio::awaitable<bool> pause(PeerPtr peer, std::chrono::milliseconds time)
     co_return true;
 }
 
-void close(Peer& peer, bool reset)
-{
-    error_code ignored;
-    if (reset) {
-        peer.socket.set_option(asio::socket_base::linger{true, 0}, ignored);
-    }
-    peer.closed_here = true;
-    peer.socket.close(ignored);
-    peer.notify();
-}
-
-void half_close(Peer& peer)
-{
-    error_code ignored;
-    peer.socket.shutdown(tcp::socket::shutdown_send, ignored);
-}
-
 /// Reading begins with the first step that does not need the peer's bytes to stay where they are.
 void start_reading(const PeerPtr& peer, Step::Kind kind)
 {
@@ -254,19 +164,28 @@ asio::awaitable<bool> perform(StatePtr state, PeerPtr peer, Step step)
         case Step::Kind::read_some:
             co_return co_await read_some(peer, step.count);
         case Step::Kind::send:
-            co_return co_await send(state, peer, step);
+            co_return co_await send(peer, step);
         case Step::Kind::hold:
             co_return co_await hold(state, peer, step.text);
         case Step::Kind::pause:
             co_return co_await pause(peer, step.time);
         case Step::Kind::wait_for_close:
             co_return co_await wait_for_close(peer);
+        case Step::Kind::ticket:
+            co_return co_await write_ticket(peer);
         case Step::Kind::half_close:
+            co_await say_goodbye(peer);
+            half_close(*peer);
+            co_return true;
+        case Step::Kind::cut:
             half_close(*peer);
             co_return true;
         case Step::Kind::close:
+            co_await say_goodbye(peer);
+            close(*peer, false);
+            co_return false;
         case Step::Kind::reset:
-            close(*peer, step.kind == Step::Kind::reset);
+            close(*peer, true);
             co_return false;
         case Step::Kind::again:
             co_return true;
@@ -277,6 +196,9 @@ asio::awaitable<bool> perform(StatePtr state, PeerPtr peer, Step step)
 asio::awaitable<void> serve(StatePtr state, PeerPtr peer, Script script)
 {
     bool open = true;
+    if (peer->tls) {
+        open = co_await shake_hands(peer);
+    }
     std::size_t next = 0;
     while (open && next < script.size()) {
         Step current = script[next];
@@ -296,7 +218,10 @@ asio::awaitable<void> accept_on(StatePtr state)
         error_code ignored;
         socket.set_option(tcp::no_delay{true}, ignored);
         socket.set_option(asio::socket_base::send_buffer_size{64 << 10}, ignored);
-        auto peer = std::make_shared<Peer>(std::move(socket), state->peers.size());
+        auto peer = std::make_shared<FakePeer>(std::move(socket), state->peers.size());
+        if (state->tls) {
+            peer->tls = std::make_unique<TlsSession>(*state->tls);
+        }
         state->peers.push_back(peer);
         const std::size_t index = std::min(state->scripts_played++, state->scripts.size() - 1);
         asio::co_spawn(state->acceptor.get_executor(), serve(state, peer, state->scripts[index]),
@@ -349,6 +274,16 @@ void FakeUpstream::play(std::vector<Script> by_connection)
     state_->scripts_played = 0;
 }
 
+void FakeUpstream::speak_tls(std::shared_ptr<const TlsServer> server)
+{
+    state_->tls = std::move(server);
+}
+
+const TlsSession& FakeUpstream::tls(std::size_t connection) const
+{
+    return *state_->peers.at(connection)->tls;
+}
+
 const std::vector<ReceivedRequest>& FakeUpstream::requests() const
 {
     return state_->requests;
@@ -384,7 +319,11 @@ void FakeUpstream::release(const std::string& gate)
 
 std::uint64_t FakeUpstream::sent_bytes() const
 {
-    return state_->sent;
+    std::uint64_t sent = 0;
+    for (const auto& peer : state_->peers) {
+        sent += peer->sent;
+    }
+    return sent;
 }
 
 }  // namespace route::test

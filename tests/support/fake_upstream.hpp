@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/tls_server.hpp"
+
 namespace route::test {
 
 /// One thing a fake upstream does on a connection; made by the functions of namespace `step`.
@@ -22,7 +24,9 @@ struct Step
         read_request,
         read_some,
         send,
+        ticket,
         half_close,
+        cut,
         close,
         reset,
         wait_for_close,
@@ -59,8 +63,13 @@ Step send_split(std::string bytes, std::vector<std::size_t> cuts);
 Step send_byte_by_byte(std::string bytes);
 Step send_repeated(std::string bytes, std::size_t times);
 
+/// A session ticket inside TLS.
+Step ticket();
+
+/// With goodbye (close_notify) inside TLS; cut() is a half close without it.
 Step half_close();
 Step close();
+Step cut();
 
 /// Closes with a TCP reset (SO_LINGER 0).
 Step reset();
@@ -109,6 +118,11 @@ class FakeUpstream
     void play(Script every_connection);
     void play(std::vector<Script> by_connection);
 
+    /// Connections accepted from now on are TLS; null: plain. A script begins after the handshake.
+    void speak_tls(std::shared_ptr<const TlsServer> server);
+
+    const TlsSession& tls(std::size_t connection = 0) const;
+
     /// Whole requests in the order in which they were read.
     const std::vector<ReceivedRequest>& requests() const;
 
@@ -117,7 +131,7 @@ class FakeUpstream
     /// Whether the peer closed or reset it. Not seen while a script begins with read_some() or pause().
     bool closed_by_peer(std::size_t connection = 0) const;
 
-    /// Every byte that came on it.
+    /// Every byte that came on it; inside TLS, if it is.
     const std::string& received(std::size_t connection = 0) const;
 
     /// Whether a connection waits, or waited, at the gate.

@@ -1,6 +1,7 @@
 #include "tests/support/test_router.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <tuple>
 
 #include "tests/support/catch.hpp"
@@ -8,9 +9,10 @@
 namespace route::test {
 
 TestRouter::TestRouter(Settings settings, std::vector<UpstreamDefinition> upstreams,
-                       std::vector<std::string> client_keys)
-    : settings_{std::move(settings)}
+                       std::vector<std::string> client_keys, net::LookUp look_up)
+    : settings_{std::move(settings)}, services_{sink_, std::move(look_up)}
 {
+    std::signal(SIGPIPE, SIG_IGN);  // as the program does: OpenSSL writes to closed sockets
     for (const auto& key : client_keys)
         keys_.push_back({static_cast<std::int64_t>(keys_.size()) + 1, key, hash_key(key)});
     loop_ = std::make_unique<net::EventLoop>(services_, make_table(upstreams));
@@ -29,7 +31,6 @@ TestRouter::~TestRouter()
         loop_->io.run_one_for(std::chrono::milliseconds{50});
     loop_->io.poll();
     services_.pages.join();
-    services_.blocking.join();
 }
 
 void TestRouter::Sink::take(std::unique_ptr<QueuedRecord> queued)
@@ -48,7 +49,9 @@ net::RoutingTablePtr TestRouter::make_table(const std::vector<UpstreamDefinition
     auto table = std::make_shared<net::RoutingTable>();
     table->settings = settings_;
     table->keys = keys_;
-    table->tls = net::TlsClient::make(settings_.upstream.ca_file).value();
+    if (!tls_)
+        tls_ = net::TlsClient::make(settings_.upstream.ca_file).value();
+    table->tls = tls_;
     net::set_trusted_proxies(*table, settings_.server.trusted_proxies).value();
     const SecretResolver plain = [](std::string_view text) -> Result<std::string> {
         return {boost::system::in_place_value, std::string{text}};
@@ -60,8 +63,7 @@ net::RoutingTablePtr TestRouter::make_table(const std::vector<UpstreamDefinition
         if (known == cooldowns_.end())
             known = cooldowns_.insert(cooldowns_.end(), {name, std::make_shared<Cooldown>()});
         if (definition.enabled)
-            table->upstreams.push_back(
-                std::make_shared<const Upstream>(make_upstream(definition, plain, known->second).value()));
+            net::add_upstream(*table, make_upstream(definition, plain, known->second).value());
     }
     std::sort(table->upstreams.begin(), table->upstreams.end(), [](const auto& a, const auto& b) {
         return std::tie(a->priority, a->id) < std::tie(b->priority, b->id);
@@ -82,6 +84,11 @@ void TestRouter::run_until(const std::function<bool()>& done, std::chrono::secon
 void TestRouter::set_upstreams(std::vector<UpstreamDefinition> upstreams)
 {
     loop_->routing = make_table(upstreams);
+}
+
+void TestRouter::read_authorities()
+{
+    tls_.reset();
 }
 
 void TestRouter::drain()

@@ -16,7 +16,8 @@ class TestRouter
 {
   public:
     explicit TestRouter(Settings settings = {}, std::vector<UpstreamDefinition> upstreams = {},
-                        std::vector<std::string> client_keys = {"test-key"});
+                        std::vector<std::string> client_keys = {"test-key"},
+                        net::LookUp look_up = &net::look_up_with_system);
     ~TestRouter();
 
     boost::asio::io_context& io() { return loop_->io; }
@@ -30,6 +31,9 @@ class TestRouter
 
     /// Requests that begin from now on see these. Cooldowns of upstreams of the same name go on.
     void set_upstreams(std::vector<UpstreamDefinition> upstreams);
+
+    /// What set_upstreams() makes from now on verifies with `upstream.ca_file` as it is then.
+    void read_authorities();
     void drain();
 
     net::Services& services() { return services_; }
@@ -52,9 +56,10 @@ class TestRouter
 
     Settings settings_;
     std::vector<ClientKey> keys_;
+    std::shared_ptr<net::TlsClient> tls_;
     std::vector<std::pair<std::string, std::shared_ptr<Cooldown>>> cooldowns_;
     Sink sink_{*this};
-    net::Services services_{sink_};
+    net::Services services_;
     std::unique_ptr<net::EventLoop> loop_;
     std::unique_ptr<net::Acceptor> acceptor_;
     std::uint16_t port_ = 0;

@@ -15,10 +15,6 @@ std::string quoted(std::string_view text)
 
 }  // namespace
 
-const Headers json_headers{{"Content-Type", "application/json"}};
-const Headers sse_headers{{"Content-Type", "text/event-stream"}};
-const Headers chunked_sse_headers{{"Content-Type", "text/event-stream"}, {"Transfer-Encoding", "chunked"}};
-
 std::string reply_head(unsigned status, const Headers& headers)
 {
     const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(status));
@@ -144,6 +140,16 @@ Step send_byte_by_byte(std::string bytes)
 Step send_repeated(std::string bytes, std::size_t times)
 {
     return Step{.kind = Step::Kind::send, .text = std::move(bytes), .count = times};
+}
+
+Step ticket()
+{
+    return Step{.kind = Step::Kind::ticket};
+}
+
+Step cut()
+{
+    return Step{.kind = Step::Kind::cut};
 }
 
 Step half_close()

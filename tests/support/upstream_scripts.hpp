@@ -25,9 +25,11 @@ inline constexpr std::string_view last_chunk = "0\r\n\r\n";
 /// A whole chunked reply whose body is one chunk for each piece.
 std::string chunked_reply(unsigned status, const Headers& headers, const std::vector<std::string>& pieces);
 
-extern const Headers json_headers;
-extern const Headers sse_headers;          ///< without framing
-extern const Headers chunked_sse_headers;  ///< Transfer-Encoding: chunked included
+// Inline: tests make constants of their own with them, which must come after them.
+inline const Headers json_headers{{"Content-Type", "application/json"}};
+inline const Headers sse_headers{{"Content-Type", "text/event-stream"}};  ///< without framing
+inline const Headers chunked_sse_headers{{"Content-Type", "text/event-stream"},
+                                         {"Transfer-Encoding", "chunked"}};
 
 /// A chat completion that says `text`: 5 prompt tokens, 2 completion tokens, 7 in all, finish reason `stop`.
 std::string chat_reply(std::string_view text);

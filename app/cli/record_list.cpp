@@ -27,17 +27,11 @@ int list(Session& session, const RecordOptions& options)
         return 0;
     }
     filter.bodies = false;
-    std::vector<storage::StoredRecord> found;
+    auto table = record_table();
     session.database().for_each_record(filter, [&](const storage::StoredRecord& stored) {
-        found.push_back(stored);
+        add_row(table, stored);
         return true;
     });
-    auto table = record_table();
-    for (auto& stored : found) {
-        if (auto whole = session.database().find_record(stored.record.request_id))
-            stored.record.attempts = std::move(whole->record.attempts);
-        add_row(table, stored);
-    }
     table.print(session.out);
     return 0;
 }

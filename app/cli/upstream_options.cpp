@@ -99,12 +99,18 @@ void apply(Session& session, const UpstreamOptions& options, UpstreamDefinition&
         definition.timeout = own_timeout(*options.timeout);
     if (options.stream_timeout)
         definition.stream_timeout = own_timeout(*options.stream_timeout);
-    if (options.allow)
+    if (options.allow) {
         definition.allow = *options.allow;
-    if (options.deny)
+        definition.unreadable.erase("allow");
+    }
+    if (options.deny) {
         definition.deny = *options.deny;
-    if (options.rename)
+        definition.unreadable.erase("deny");
+    }
+    if (options.rename) {
         definition.rename = renames(*options.rename);
+        definition.unreadable.erase("rename");
+    }
     if (options.disabled)
         definition.enabled = false;
 }

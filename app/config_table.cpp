@@ -11,8 +11,6 @@
 namespace route {
 namespace {
 
-constexpr double longest_seconds = 1e8;
-
 /// Levenshtein's distance.
 std::size_t edit_distance(std::string_view a, std::string_view b)
 {

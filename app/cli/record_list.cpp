@@ -1,6 +1,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "app/cli/commands.hpp"
+#include "app/cli/number_option.hpp"
 #include "app/cli/record_options.hpp"
 #include "app/cli/record_text.hpp"
 
@@ -46,7 +47,7 @@ void add_record_list(Commands& record)
     auto& command = record.add("list", "Lists records, newest first",
                                [&session, options] { return list(session, *options); });
     declare_filters(command, *options);
-    command.add_option("--limit", options->limit, "How many at most; 0: all; default 50")->type_name("N");
+    add_limit(command, options->limit, "How many at most; 0: all; default 50");
     command.add_flag("--json", options->json, "As JSON, bodies included");
 }
 

@@ -189,7 +189,6 @@ TEST_CASE("an upstream that is there already, or is none, is refused")
         {{"add", "--sk", "other", "--endpoint", "ftp://x"}, "endpoint: "},
         {{"add", "--sk", ""}, "sk: "},
         {{"add", "--sk", "a b"}, "sk: "},
-        {{"add", "--sk", "other", "--weight", "-1"}, "weight: "},
         {{"add", "--sk", "other", "--proxy", "http://p:1"},
          "--proxy: this version has no outbound proxies yet"},
         {{"set", "filed", "--priority", "1"}, "upstream filed is changed only in /"},

@@ -40,7 +40,7 @@ void ConfigReader::refuse(const std::string& key, std::size_t line, std::string 
 
 std::string ConfigReader::absolute(const std::string& path) const
 {
-    return path.empty() ? path : (directory_ / path).lexically_normal().string();
+    return path.empty() || directory_.empty() ? path : (directory_ / path).lexically_normal().string();
 }
 
 std::string ConfigReader::absolute_reference(const std::string& secret) const

@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "app/client_key_maker.hpp"
+#include "app/configured_table.hpp"
 #include "app/live_routing.hpp"
 #include "app/log_setup.hpp"
 #include "app/signals.hpp"
@@ -57,6 +58,7 @@ class Program
     void drain(Signals& signals);
 
   private:
+    Invalid refusal(const ConfigError& error) const;
     storage::WriterHooks writer_hooks();
     metrics::Gauges gauges();
     net::Readiness readiness() const;
@@ -92,7 +94,10 @@ Result<void> Program::start()
         return Invalid{error.what()};
     }
     begun.repository.reset();
-    routing_ = std::make_unique<LiveRouting>(settings, begun.known, begun.ever_had_upstream);
+    auto routing = LiveRouting::make(settings, begun.known, begun.ever_had_upstream);
+    if (!routing)
+        return refusal(routing.error());
+    routing_ = *std::move(routing);
     metrics_ = std::make_unique<metrics::Metrics>(ROUTE_VERSION, gauges());
     writer_ = std::make_unique<storage::RecordWriter>(storage::record_connector(settings.storage),
                                                       storage::writer_options(settings), writer_hooks());
@@ -102,9 +107,9 @@ Result<void> Program::start()
     services_->metrics_text = [this] { return metrics_->text(); };
     services_->readiness = [this] { return readiness(); };
 
-    const auto address = net::parse_listen_address(settings.server.listen);
+    const auto address = listen_address(settings);
     if (!address)
-        return Invalid{"server.listen: " + address.error().reason};
+        return refusal(address.error());
     auto server = net::Server::listen(*services_, routing_->current(), *address, settings.server.threads);
     if (!server)
         return server.error();
@@ -115,6 +120,11 @@ Result<void> Program::start()
     server_->start();
     say_what_is_next();
     return {};
+}
+
+Invalid Program::refusal(const ConfigError& error) const
+{
+    return Invalid{describe(located(error, configuration_))};
 }
 
 storage::WriterHooks Program::writer_hooks()
@@ -214,7 +224,8 @@ void Program::reload()
     settings.server.threads = configuration_.settings.server.threads;
     settings.storage = configuration_.settings.storage;
     if (const auto set = routing_->set_settings(settings); !set) {
-        spdlog::error("the configuration stays as it was: {}", escape_for_log(set.error().reason, 512));
+        spdlog::error("the configuration stays as it was: {}",
+                      escape_for_log(describe(located(set.error(), *loaded)), 512));
         return;
     }
     configuration_.settings = settings;

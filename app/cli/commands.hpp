@@ -51,6 +51,7 @@ void add_upstream_add(Commands& upstream);
 void add_upstream_set(Commands& upstream);
 void add_upstream_enable(Commands& upstream);
 void add_upstream_remove(Commands& upstream);
+void add_upstream_test(Commands& upstream);
 void add_upstream_export(Commands& upstream);
 void add_upstream_import(Commands& upstream);
 void add_key_add(Commands& key);

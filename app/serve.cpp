@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <iostream>
 
 #include "app/client_key_maker.hpp"
@@ -25,6 +26,13 @@ namespace {
 
 constexpr auto flush_bound = std::chrono::seconds{10};
 constexpr auto hasty_flush_bound = std::chrono::seconds{1};
+constexpr auto parting = std::chrono::milliseconds{500};  ///< for the outbox, when a signal ends a flush
+constexpr auto poll = std::chrono::milliseconds{20};
+
+bool ends(int signal)
+{
+    return signal == SIGTERM || signal == SIGINT;
+}
 
 std::string shell_quoted(const std::string& text)
 {
@@ -54,11 +62,13 @@ class Program
     /// Says why not on failure.
     Result<void> start();
     void reload();
-    /// Lets requests finish; a second signal or `server.drain` ends that.
+    /// Lets requests finish and writes the records; a second signal or `server.drain` ends the former, a
+    /// signal ends the latter.
     void drain(Signals& signals);
 
   private:
     Invalid refusal(const ConfigError& error) const;
+    void take_down(bool hasty);
     storage::WriterHooks writer_hooks();
     metrics::Gauges gauges();
     net::Readiness readiness() const;
@@ -244,20 +254,34 @@ void Program::drain(Signals& signals)
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(configuration_.settings.server.drain);
     const auto limit = std::chrono::steady_clock::now() + bound;
     bool hasty = false;
-    while (server_->sessions_left() > 0 && !hasty) {
-        const auto signal = signals.wait(std::chrono::milliseconds{20});
-        hasty = signal == SIGTERM || signal == SIGINT || std::chrono::steady_clock::now() >= limit;
-    }
+    while (server_->sessions_left() > 0 && !hasty)
+        hasty = ends(signals.wait(poll)) || std::chrono::steady_clock::now() >= limit;
     if (hasty)
         spdlog::warn("{} requests did not finish", services_->in_flight.load());
+    auto down = std::async(std::launch::async, [this, hasty] { take_down(hasty); });
+    while (down.wait_for(std::chrono::seconds{0}) != std::future_status::ready) {
+        if (!ends(signals.wait(poll)))
+            continue;
+        spdlog::warn("a signal ends it at once: {} bytes of records are not in the database yet",
+                     writer_->queue_bytes());
+        writer_->hurry();
+        if (down.wait_for(parting) != std::future_status::ready)
+            std::_Exit(EXIT_FAILURE);
+    }
+    down.get();
+    spdlog::info("stopped");
+}
+
+/// Records first: a look-up of a name may take longer than anybody waits, and nothing depends on it any more.
+void Program::take_down(bool hasty)
+{
     if (feed_)
         feed_->stop();
     server_->stop();
     server_->join();
+    writer_->stop(std::chrono::steady_clock::now() + (hasty ? hasty_flush_bound : flush_bound));
     services_->pages.join();
     services_->blocking.join();
-    writer_->stop(std::chrono::steady_clock::now() + (hasty ? hasty_flush_bound : flush_bound));
-    spdlog::info("stopped");
 }
 
 }  // namespace

@@ -86,6 +86,12 @@ void RecordWriter::stop(std::chrono::steady_clock::time_point deadline)
         thread_.join();
 }
 
+void RecordWriter::hurry()
+{
+    hurried_ = true;
+    attend();
+}
+
 std::string RecordWriter::degraded() const
 {
     auto text = keeper_.degraded();
@@ -129,7 +135,7 @@ void RecordWriter::run()
         const auto tend_at = keeper_.tend(now);
         sleep(std::min({tend_at, write_at(), give_up_at()}));
     }
-    flush_until(stop_by_);
+    flush();
 }
 
 void RecordWriter::sleep(TimePoint until)
@@ -243,7 +249,8 @@ void RecordWriter::settle(std::size_t count)
         std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) { return !!pending.stored; });
 }
 
-void RecordWriter::flush_until(TimePoint deadline)
+/// Until all is written or the deadline passes, which may come nearer meanwhile.
+void RecordWriter::flush()
 {
     constexpr std::chrono::milliseconds pause{20};
     for (;;) {
@@ -252,7 +259,7 @@ void RecordWriter::flush_until(TimePoint deadline)
         const auto now = std::chrono::steady_clock::now();
         if (pending_.empty())
             return;
-        if (now >= deadline)
+        if (now >= stop_by_.load() || hurried_)
             break;
         const bool wait = keeper_.starting() && write_at() > now;
         // A batch at a time, so that a slow database does not run past the deadline.
@@ -265,7 +272,7 @@ void RecordWriter::flush_until(TimePoint deadline)
             continue;
         const auto tend_at = keeper_.tend(now);
         if (!keeper_.on_trial())
-            sleeper_.sleep(Sleeper::Call::urgent, std::min({deadline, now + pause, tend_at}),
+            sleeper_.sleep(Sleeper::Call::urgent, std::min({stop_by_.load(), now + pause, tend_at}),
                            [this] { return attend_.load(); });
     }
     // The outbox is tried once more, however short ago it failed.

@@ -36,7 +36,7 @@ class WithoutSigpipe
 /// `error.message` of an error body, or nothing.
 std::string message_in(std::string_view body)
 {
-    boost::json::error_code failed;
+    boost::system::error_code failed;
     const auto value = boost::json::parse(boost::json::string_view{body.data(), body.size()}, failed);
     const auto* object = failed ? nullptr : value.if_object();
     const auto* error = object == nullptr ? nullptr : object->if_contains("error");

@@ -52,9 +52,12 @@ void print_text(Session& session, const SourcedUpstream& upstream, const ProbeRe
     Table table{{"upstream", effective_name(upstream.definition)}};
     table.row({"endpoint", mask_endpoint(upstream.definition.endpoint)});
     table.row({"status", text_or_empty(result.status)});
-    table.row({"outcome", result.outcome ? std::string{to_string(*result.outcome)} : ""});
-    table.row({"latency", result.outcome ? ms_text(result.elapsed) + " ms" : ""});
-    table.row({"error", result.error});
+    if (result.outcome) {
+        table.row({"outcome", std::string{to_string(*result.outcome)}});
+        table.row({"latency", ms_text(result.elapsed) + " ms"});
+    }
+    if (!result.error.empty())
+        table.row({"error", result.error});
     table.print(session.out);
 }
 

@@ -92,18 +92,19 @@ ProbeResult probe_upstream(const Upstream& upstream, const Settings& settings,
     net::Deadline deadline{loop.deadlines, nullptr, nullptr};
     net::Deadline commit_deadline{loop.deadlines, nullptr, nullptr};
     net::Attempt attempt{loop, *table, upstream, request, limits, deadline, commit_deadline};
+    ProbeResult result;
     bool succeeded = false;
     const auto done = [&](const std::exception_ptr& thrown, bool committable) {
         succeeded = committable;
+        // Not later: the loop runs on while a look-up that was given up is under way.
+        result.elapsed = net::Clock::now() - attempt.started();
         loop.stop();
         if (thrown)
             std::rethrow_exception(thrown);
     };
     boost::asio::co_spawn(loop.io.get_executor(), attempt.run(), done);
     loop.run();
-
-    ProbeResult result;
-    result.elapsed = net::Clock::now() - attempt.started();
+    services.blocking.join();  // its answer goes to the loop, however late
     if (succeeded) {
         result.outcome = AttemptOutcome::ok;
         result.status = attempt.reply().status();

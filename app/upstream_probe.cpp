@@ -98,7 +98,8 @@ ProbeResult probe_upstream(const Upstream& upstream, const Settings& settings,
         succeeded = committable;
         // Not later: the loop runs on while a look-up that was given up is under way.
         result.elapsed = net::Clock::now() - attempt.started();
-        loop.stop();
+        // Posted, as stopping always is: the loop may be in the middle of an event.
+        loop.post([&loop] { loop.stop(); });
         if (thrown)
             std::rethrow_exception(thrown);
     };

@@ -135,7 +135,7 @@ void RecordWriter::run()
         const auto tend_at = keeper_.tend(now);
         sleep(std::min({tend_at, write_at(), give_up_at()}));
     }
-    flush();
+    flush_until(stop_by_);
 }
 
 void RecordWriter::sleep(TimePoint until)
@@ -249,8 +249,7 @@ void RecordWriter::settle(std::size_t count)
         std::any_of(pending_.begin(), pending_.end(), [](const auto& pending) { return !!pending.stored; });
 }
 
-/// Until all is written or the deadline passes, which may come nearer meanwhile.
-void RecordWriter::flush()
+void RecordWriter::flush_until(TimePoint deadline)
 {
     constexpr std::chrono::milliseconds pause{20};
     for (;;) {
@@ -259,7 +258,7 @@ void RecordWriter::flush()
         const auto now = std::chrono::steady_clock::now();
         if (pending_.empty())
             return;
-        if (now >= stop_by_.load() || hurried_)
+        if (now >= deadline || hurried_)
             break;
         const bool wait = keeper_.starting() && write_at() > now;
         // A batch at a time, so that a slow database does not run past the deadline.
@@ -272,7 +271,7 @@ void RecordWriter::flush()
             continue;
         const auto tend_at = keeper_.tend(now);
         if (!keeper_.on_trial())
-            sleeper_.sleep(Sleeper::Call::urgent, std::min({stop_by_.load(), now + pause, tend_at}),
+            sleeper_.sleep(Sleeper::Call::urgent, std::min({deadline, now + pause, tend_at}),
                            [this] { return attend_.load(); });
     }
     // The outbox is tried once more, however short ago it failed.

@@ -89,7 +89,7 @@ class RecordWriter final : public RecordSink
     void write(TimePoint now);
     void give_up_waiting(TimePoint now);
     void settle(std::size_t count);
-    void flush();
+    void flush_until(TimePoint deadline);
     void lose_the_rest();
 
     WriterHooks hooks_;

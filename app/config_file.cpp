@@ -112,18 +112,11 @@ ConfigResult<Configuration> parse_configuration(std::string_view text, const std
                                                 const fs::path& directory)
 {
     ConfigReader reader{file, directory};
-    Configuration configuration;
-    try {
-        const toml::table table = toml::parse(text, file);
-        configuration.settings = read_settings(reader, table);
-    } catch (const toml::parse_error& error) {
-        return ConfigError{file, error.source().begin.line, {}, std::string{error.description()}, {}};
-    } catch (const ConfigError& error) {
-        return error;
-    }
-    configuration.file = file;
-    configuration.lines = reader.lines();
-    return configuration;
+    const auto settings = parse_toml<Settings>(
+        text, file, [&](const toml::table& table) { return read_settings(reader, table); });
+    if (settings.has_error())
+        return settings.error();
+    return Configuration{*settings, file, reader.lines()};
 }
 
 ConfigResult<Configuration> load_configuration(const ServeOptions& options)

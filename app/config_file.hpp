@@ -48,8 +48,9 @@ constexpr std::string_view default_config_file = "openai-api-route.toml";
 struct Configuration
 {
     Settings settings;
-    std::string file;                          ///< absolute; "" when there was none
-    std::map<std::string, std::size_t> lines;  ///< of the keys the file holds
+    std::string file;  ///< absolute; "" when there was none
+    /// Of the keys the file holds, and of the entries of `auth.keys[0]` and `upstreams[0]`.
+    std::map<std::string, std::size_t> lines;
 };
 
 /// Reads, applies the command line, and checks what concerns several keys. Paths become absolute: those of

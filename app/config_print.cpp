@@ -2,22 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
-
 #include "app/config_values.hpp"
-#include "app/json_text.hpp"
 #include "app/secrets.hpp"
+#include "app/toml_writer.hpp"
 
 namespace route {
 namespace {
-
-/// JSON's escapes are a subset of those of TOML's basic strings.
-std::string toml_string(std::string_view text)
-{
-    fmt::memory_buffer out;
-    append_json_string(out, text);
-    return fmt::to_string(out);
-}
 
 std::string masked(const std::string& secret)
 {
@@ -34,55 +24,7 @@ std::string masked_webhook(const std::string& url)
     return path == std::string::npos ? mask_url(url) : mask_url(url.substr(0, path)) + "/…";
 }
 
-/// Writes the tables and keys in the order of the calls.
-class Writer
-{
-  public:
-    void table(std::string_view name) { line("{}[{}]\n", text_.empty() ? "" : "\n", name); }
-    void entry(std::string_view name) { line("\n[[{}]]\n", name); }
-
-    void put(std::string_view key, std::string_view value) { line("{} = {}\n", key, toml_string(value)); }
-    void put(std::string_view key, bool value) { line("{} = {}\n", key, value); }
-    void put(std::string_view key, int value) { line("{} = {}\n", key, value); }
-    void put(std::string_view key, unsigned value) { line("{} = {}\n", key, value); }
-    void put(std::string_view key, Seconds value) { line("{} = {}\n", key, value.count()); }
-    void put(std::string_view key, const std::vector<std::string>& values)
-    {
-        line("{} = {}\n", key, list(values));
-    }
-    void put_size(std::string_view key, std::uint64_t value)
-    {
-        put(key, std::string_view{format_size(value)});
-    }
-
-    void put_raw(std::string_view key, std::string_view value) { line("{} = {}\n", key, value); }
-
-    void put_duration(std::string_view key, const std::optional<Seconds>& value)
-    {
-        put(key, std::string_view{value ? format_duration(*value) : ""});
-    }
-
-    std::string take() { return std::move(text_); }
-
-  private:
-    template <class... Arguments>
-    void line(fmt::format_string<Arguments...> format, Arguments&&... arguments)
-    {
-        fmt::format_to(std::back_inserter(text_), format, std::forward<Arguments>(arguments)...);
-    }
-
-    static std::string list(const std::vector<std::string>& values)
-    {
-        std::string text = "[";
-        for (const auto& value : values)
-            text += (text.size() > 1 ? ", " : "") + toml_string(value);
-        return text + "]";
-    }
-
-    std::string text_;
-};
-
-void write(Writer& out, const ServerSettings& server)
+void write(TomlWriter& out, const ServerSettings& server)
 {
     out.table("server");
     out.put("listen", server.listen);
@@ -98,7 +40,7 @@ void write(Writer& out, const ServerSettings& server)
     out.put("private_key", server.private_key);
 }
 
-void write(Writer& out, const AuthSettings& auth)
+void write(TomlWriter& out, const AuthSettings& auth)
 {
     std::string keys = "[";
     for (const auto& key : auth.keys)
@@ -109,14 +51,14 @@ void write(Writer& out, const AuthSettings& auth)
     out.put_raw("keys", keys + "]");
 }
 
-void write(Writer& out, const SecretSettings& secrets)
+void write(TomlWriter& out, const SecretSettings& secrets)
 {
     out.table("secrets");
     out.put("directory", secrets.directory);
     out.put("env", secrets.env);
 }
 
-void write(Writer& out, const TimeoutSettings& timeouts)
+void write(TomlWriter& out, const TimeoutSettings& timeouts)
 {
     out.table("timeouts");
     out.put("default", timeouts.default_);
@@ -128,7 +70,7 @@ void write(Writer& out, const TimeoutSettings& timeouts)
     out.put("idle", timeouts.idle);
 }
 
-void write(Writer& out, const FailoverSettings& failover)
+void write(TomlWriter& out, const FailoverSettings& failover)
 {
     out.table("failover");
     out.put("order", std::string_view{failover.order == UpstreamOrder::random ? "random" : "priority"});
@@ -139,7 +81,7 @@ void write(Writer& out, const FailoverSettings& failover)
     out.put("commit_after", failover.commit_after);
 }
 
-void write(Writer& out, const UpstreamSettings& upstream)
+void write(TomlWriter& out, const UpstreamSettings& upstream)
 {
     out.table("upstream");
     out.put("idle_connections", upstream.idle_connections);
@@ -161,7 +103,7 @@ std::string_view name_of(Backend backend)
     return "none";
 }
 
-void write(Writer& out, const StorageSettings& storage)
+void write(TomlWriter& out, const StorageSettings& storage)
 {
     out.table("storage");
     out.put("backend", name_of(storage.backend));
@@ -171,7 +113,7 @@ void write(Writer& out, const StorageSettings& storage)
     out.put("outbox", storage.outbox);
 }
 
-void write(Writer& out, const RecordSettings& records)
+void write(TomlWriter& out, const RecordSettings& records)
 {
     out.table("records");
     out.put("request_body", records.request_body);
@@ -185,7 +127,7 @@ void write(Writer& out, const RecordSettings& records)
     out.put_duration("body_retention", records.body_retention);
 }
 
-void write(Writer& out, const NotifySettings& notify)
+void write(TomlWriter& out, const NotifySettings& notify)
 {
     out.table("notify");
     out.put("window", notify.window);
@@ -196,33 +138,11 @@ void write(Writer& out, const NotifySettings& notify)
     out.put("matrix_token", masked(notify.matrix_token));
 }
 
-void write(Writer& out, const UpstreamDefinition& upstream)
-{
-    std::string rename = "{";
-    for (const auto& [from, to] : upstream.rename)
-        rename += fmt::format("{} {} = {}", rename.size() > 1 ? "," : "", toml_string(from), toml_string(to));
-    out.entry("upstreams");
-    out.put("name", upstream.name);
-    out.put("endpoint", upstream.endpoint);
-    out.put("sk", masked(upstream.sk));
-    out.put("priority", upstream.priority);
-    out.put("weight", upstream.weight);
-    if (upstream.timeout)
-        out.put("timeout", *upstream.timeout);
-    if (upstream.stream_timeout)
-        out.put("stream_timeout", *upstream.stream_timeout);
-    out.put("allow", upstream.allow);
-    out.put("deny", upstream.deny);
-    out.put_raw("rename", rename + " }");
-    out.put("proxy", mask_url(upstream.proxy));
-    out.put("enabled", upstream.enabled);
-}
-
 }  // namespace
 
 std::string print_settings(const Settings& settings)
 {
-    Writer out;
+    TomlWriter out;
     write(out, settings.server);
     write(out, settings.auth);
     write(out, settings.secrets);
@@ -239,7 +159,7 @@ std::string print_settings(const Settings& settings)
     out.put("level", settings.log.level);
     out.put("format", std::string_view{settings.log.format == LogFormat::json ? "json" : "text"});
     for (const auto& upstream : settings.upstreams)
-        write(out, upstream);
+        write_upstream(out, upstream, masked(upstream.sk), mask_url(upstream.proxy));
     return out.take();
 }
 

@@ -1,10 +1,7 @@
 #include <fmt/format.h>
 
-#include <set>
-
 #include "app/config_table.hpp"
 #include "app/config_values.hpp"
-#include "app/secrets.hpp"
 
 namespace route {
 namespace {
@@ -14,11 +11,6 @@ Result<void> expect(bool valid, const char* expected)
     if (!valid)
         return Invalid{expected};
     return {};
-}
-
-Result<void> not_empty(const std::string& text)
-{
-    return expect(!text.empty(), "a string that is not empty");
 }
 
 void read(ConfigTable table, ServerSettings& server)
@@ -74,8 +66,10 @@ void read(ConfigReader& reader, ConfigTable table, AuthSettings& auth)
         return;
     if (!keys->is_array())
         table.refuse("keys", *keys, "a list of keys");
-    for (const auto& node : *keys->as_array())
+    for (const auto& node : *keys->as_array()) {
+        reader.found(fmt::format("auth.keys[{}]", auth.keys.size()), node.source().begin.line);
         auth.keys.push_back(read_key(reader, table, node, auth.keys.size() + 1));
+    }
 }
 
 void read(ConfigTable table, SecretSettings& secrets)
@@ -169,64 +163,6 @@ void read(ConfigTable table, LogSettings& log)
     table.choice("format", log.format, {{"text", LogFormat::text}, {"json", LogFormat::json}});
 }
 
-void read(ConfigTable table, UpstreamDefinition& upstream)
-{
-    table.text("name", upstream.name, [](const std::string& name) {
-        return expect(valid_upstream_name(name), "1 to 64 of A-Z a-z 0-9 . _ -, not all digits");
-    });
-    table.text("endpoint", upstream.endpoint, [](const std::string& url) -> Result<void> {
-        if (const auto endpoint = parse_endpoint(url); endpoint.has_error())
-            return Invalid{"http:// or https:// with a host: " + endpoint.error().reason};
-        return {};
-    });
-    table.secret("sk", upstream.sk);
-    table.integer("priority", upstream.priority, -1'000'000, 1'000'000);
-    table.integer("weight", upstream.weight, 0, 1'000'000);
-    table.seconds("timeout", upstream.timeout);
-    table.seconds("stream_timeout", upstream.stream_timeout);
-    table.texts("allow", upstream.allow, not_empty);
-    table.texts("deny", upstream.deny, not_empty);
-    table.map("rename", upstream.rename);
-    table.text("proxy", upstream.proxy);
-    table.flag("enabled", upstream.enabled);
-}
-
-UpstreamDefinition read_upstream(ConfigReader& reader, const toml::node& node, std::size_t number)
-{
-    const auto line = node.source().begin.line;
-    const auto* entry = node.as_table();
-    if (entry == nullptr)
-        reader.refuse("upstreams", line, "expected [[upstreams]] tables");
-    UpstreamDefinition upstream;
-    read(ConfigTable{reader, entry, "upstreams"}, upstream);
-    reader.refuse_unknown(*entry, "upstreams");
-    if (upstream.sk.empty())
-        reader.refuse("upstreams.sk", line, R"(expected a key, "env:NAME", "file:PATH" or "asis")");
-    if (upstream.name.empty())
-        upstream.name = fmt::format("file-{}", number);
-    if (const auto made = make_upstream(upstream, unresolved_secrets(), nullptr); made.has_error())
-        reader.refuse("upstreams", line, made.error().reason);
-    return upstream;
-}
-
-void read_upstreams(ConfigReader& reader, ConfigTable& root, std::vector<UpstreamDefinition>& upstreams)
-{
-    UpstreamDefinition unused;
-    read(ConfigTable{reader, nullptr, "upstreams"}, unused);
-    const auto* node = root.find("upstreams");
-    if (node == nullptr)
-        return;
-    if (!node->is_array())
-        root.refuse("upstreams", *node, "[[upstreams]] tables");
-    std::set<std::string> names;
-    for (const auto& element : *node->as_array()) {
-        upstreams.push_back(read_upstream(reader, element, upstreams.size() + 1));
-        if (!names.insert(upstreams.back().name).second)
-            reader.refuse("upstreams.name", element.source().begin.line,
-                          "expected a name no other entry has");
-    }
-}
-
 const toml::table* section(ConfigTable& root, std::string_view name)
 {
     const auto* node = root.find(name);
@@ -236,6 +172,11 @@ const toml::table* section(ConfigTable& root, std::string_view name)
 }
 
 }  // namespace
+
+Result<void> not_empty(const std::string& text)
+{
+    return expect(!text.empty(), "a string that is not empty");
+}
 
 Settings read_settings(ConfigReader& reader, const toml::table& file)
 {

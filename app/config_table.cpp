@@ -11,8 +11,6 @@
 namespace route {
 namespace {
 
-constexpr double longest_seconds = 1e8;
-
 /// Levenshtein's distance.
 std::size_t edit_distance(std::string_view a, std::string_view b)
 {
@@ -42,7 +40,7 @@ void ConfigReader::refuse(const std::string& key, std::size_t line, std::string 
 
 std::string ConfigReader::absolute(const std::string& path) const
 {
-    return path.empty() ? path : (directory_ / path).lexically_normal().string();
+    return path.empty() || directory_.empty() ? path : (directory_ / path).lexically_normal().string();
 }
 
 std::string ConfigReader::absolute_reference(const std::string& secret) const

@@ -29,7 +29,7 @@ class ConfigReader
 
     [[noreturn]] void refuse(const std::string& key, std::size_t line, std::string problem) const;
 
-    /// `path` made absolute, "" left alone.
+    /// `path` made absolute, "" left alone; any path is when there is no directory.
     std::string absolute(const std::string& path) const;
 
     /// The same of what follows `file:`; anything else comes back unchanged.
@@ -116,7 +116,26 @@ class ConfigTable
     std::string name_;
 };
 
+/// A ConfigTable::Check.
+Result<void> not_empty(const std::string& text);
+
+/// Reads `[[upstreams]]`; throws ConfigError.
+void read_upstreams(ConfigReader& reader, ConfigTable& root, std::vector<UpstreamDefinition>& upstreams);
+
 /// Reads every table of the file; throws ConfigError.
 Settings read_settings(ConfigReader& reader, const toml::table& file);
+
+/// What `read` makes of the file's table; what it, or TOML's parser, throws becomes the error.
+template <class T, class Read>
+ConfigResult<T> parse_toml(std::string_view text, const std::string& file, Read read)
+{
+    try {
+        return read(toml::parse(text, file));
+    } catch (const toml::parse_error& error) {
+        return ConfigError{file, error.source().begin.line, {}, std::string{error.description()}, {}};
+    } catch (const ConfigError& error) {
+        return error;
+    }
+}
 
 }  // namespace route

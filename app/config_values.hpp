@@ -11,6 +11,12 @@ namespace route {
 
 // The notations of openai-api-route.toml and of the command line. A refusal says what was expected.
 
+/// No number of seconds may be larger: sums with a clock must not overflow.
+constexpr double longest_seconds = 1e8;
+
+/// An upstream's priority is from -most to most, its weight from 0 to most.
+constexpr int most_priority_or_weight = 1'000'000;
+
 /// Bytes: a whole number, alone or followed by B, KiB, MiB or GiB.
 Result<std::uint64_t> parse_size(std::string_view text);
 

@@ -1,10 +1,11 @@
 #include "app/live_routing.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
 
-#include "app/secrets.hpp"
+#include "app/configured_table.hpp"
 #include "app/upstream_sources.hpp"
 #include "core/text.hpp"
 
@@ -20,7 +21,17 @@ constexpr std::string_view public_key = "woshimima";
 LiveRouting::LiveRouting(Settings settings, storage::Known known, bool ever_stored)
     : settings_{std::move(settings)}, known_{std::move(known)}, ever_stored_{ever_stored}
 {
-    current_ = make_table(Authorities::read).value();
+}
+
+ConfigResult<std::unique_ptr<LiveRouting>> LiveRouting::make(Settings settings, storage::Known known,
+                                                             bool ever_stored)
+{
+    std::unique_ptr<LiveRouting> routing{new LiveRouting{std::move(settings), std::move(known), ever_stored}};
+    auto made = routing->make_table(Authorities::read);
+    if (!made)
+        return made.error();
+    routing->current_ = *made;
+    return routing;
 }
 
 void LiveRouting::publish_to(Publish publish)
@@ -43,7 +54,7 @@ void LiveRouting::set_known(const storage::Known& known)
     ever_stored_ = ever_stored_ || !known.upstreams.empty();
     auto made = make_table(Authorities::keep);
     if (!made) {
-        spdlog::error("upstreams and keys stay as they were: {}", made.error().reason);
+        spdlog::error("upstreams and keys stay as they were: {}", describe(made.error()));
         return;
     }
     current_ = *made;
@@ -51,7 +62,7 @@ void LiveRouting::set_known(const storage::Known& known)
         publish_(current_);
 }
 
-Result<void> LiveRouting::set_settings(const Settings& settings)
+ConfigResult<void> LiveRouting::set_settings(const Settings& settings)
 {
     const std::lock_guard lock{mutex_};
     auto before = std::exchange(settings_, settings);
@@ -76,33 +87,20 @@ std::vector<std::pair<std::string, bool>> LiveRouting::upstream_states() const
     return states;
 }
 
-Result<net::RoutingTablePtr> LiveRouting::make_table(Authorities authorities)
+ConfigResult<net::RoutingTablePtr> LiveRouting::make_table(Authorities authorities)
 {
-    auto table = std::make_shared<net::RoutingTable>();
-    table->settings = settings_;
-    table->keys = known_.keys;
-    const auto resolve = unrestricted_secrets();
-    for (const auto& configured : settings_.auth.keys) {
-        const auto key = resolve(configured.key);
-        if (!key)
-            return Invalid{"auth.keys, " + configured.name + ": " + key.error().reason};
-        if (*key == public_key)
-            warn_once("auth.keys: the client key \"" + *key +
-                      "\" is v0.3.0's public default, which anyone may know");
-        table->keys.push_back({0, configured.name, hash_key(*key), {}});
-    }
-    if (const auto proxies = net::set_trusted_proxies(*table, settings_.server.trusted_proxies); !proxies)
-        return Invalid{"server.trusted_proxies: " + proxies.error().reason};
-    if (authorities == Authorities::keep) {
-        table->tls = current_->tls;
-    } else {
-        auto tls = net::TlsClient::make(settings_.upstream.ca_file);
-        if (!tls)
-            return Invalid{"upstream.ca_file: " + tls.error().reason};
-        table->tls = *tls;
-    }
-    add_upstreams(*table);
-    return net::RoutingTablePtr{std::move(table)};
+    auto made = configured_table(settings_, authorities == Authorities::keep ? current_->tls : nullptr);
+    if (!made)
+        return made.error();
+    auto& table = **made;
+    for (const auto& key : table.keys)
+        if (key.hash == hash_key(public_key))
+            warn_once(fmt::format(
+                "auth.keys: the client key \"{}\" is v0.3.0's public default, which anyone may know",
+                public_key));
+    table.keys.insert(table.keys.begin(), known_.keys.begin(), known_.keys.end());
+    add_upstreams(table);
+    return net::RoutingTablePtr{*std::move(made)};
 }
 
 void LiveRouting::add_upstreams(net::RoutingTable& table)

@@ -2,12 +2,14 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "app/config_file.hpp"
 #include "core/net/routing_table.hpp"
 #include "storage/change_feed.hpp"
 
@@ -20,8 +22,10 @@ class LiveRouting
   public:
     using Publish = std::function<void(const net::RoutingTablePtr&)>;
 
-    /// `ever_stored`: the database has had an upstream, so that the environment's does not count.
-    LiveRouting(Settings settings, storage::Known known, bool ever_stored);
+    /// `ever_stored`: the database has had an upstream, so that the environment's does not count. Refused
+    /// when a key or file the settings name cannot be read; located() says where.
+    static ConfigResult<std::unique_ptr<LiveRouting>> make(Settings settings, storage::Known known,
+                                                           bool ever_stored);
 
     /// From now on new tables go there.
     void publish_to(Publish publish);
@@ -31,9 +35,9 @@ class LiveRouting
     /// What the database says now.
     void set_known(const storage::Known& known);
 
-    /// What the configuration file says now, and the files it names; refused (and nothing changes) when one
-    /// of them or a key cannot be read.
-    Result<void> set_settings(const Settings& settings);
+    /// What the configuration file says now, and the files it names; refused as by make(), and then nothing
+    /// changes.
+    ConfigResult<void> set_settings(const Settings& settings);
 
     /// Name of each upstream in use and whether it is up: not in cooldown.
     std::vector<std::pair<std::string, bool>> upstream_states() const;
@@ -46,7 +50,8 @@ class LiveRouting
         keep,
         read,
     };
-    Result<net::RoutingTablePtr> make_table(Authorities authorities);
+    LiveRouting(Settings settings, storage::Known known, bool ever_stored);
+    ConfigResult<net::RoutingTablePtr> make_table(Authorities authorities);
     void add_upstreams(net::RoutingTable& table);
     std::shared_ptr<Cooldown> cooldown_of(const std::string& name);
     void warn_once(const std::string& warning);

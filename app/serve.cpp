@@ -7,9 +7,11 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <iostream>
 
 #include "app/client_key_maker.hpp"
+#include "app/configured_table.hpp"
 #include "app/live_routing.hpp"
 #include "app/log_setup.hpp"
 #include "app/signals.hpp"
@@ -24,6 +26,13 @@ namespace {
 
 constexpr auto flush_bound = std::chrono::seconds{10};
 constexpr auto hasty_flush_bound = std::chrono::seconds{1};
+constexpr auto parting = std::chrono::milliseconds{500};  ///< for the outbox, when a signal ends a flush
+constexpr auto poll = std::chrono::milliseconds{20};
+
+bool ends(int signal)
+{
+    return signal == SIGTERM || signal == SIGINT;
+}
 
 std::string shell_quoted(const std::string& text)
 {
@@ -53,10 +62,13 @@ class Program
     /// Says why not on failure.
     Result<void> start();
     void reload();
-    /// Lets requests finish; a second signal or `server.drain` ends that.
+    /// Lets requests finish and writes the records; a second signal or `server.drain` ends the former, a
+    /// signal ends the latter.
     void drain(Signals& signals);
 
   private:
+    Invalid refusal(const ConfigError& error) const;
+    void take_down(bool hasty);
     storage::WriterHooks writer_hooks();
     metrics::Gauges gauges();
     net::Readiness readiness() const;
@@ -92,7 +104,10 @@ Result<void> Program::start()
         return Invalid{error.what()};
     }
     begun.repository.reset();
-    routing_ = std::make_unique<LiveRouting>(settings, begun.known, begun.ever_had_upstream);
+    auto routing = LiveRouting::make(settings, begun.known, begun.ever_had_upstream);
+    if (!routing)
+        return refusal(routing.error());
+    routing_ = *std::move(routing);
     metrics_ = std::make_unique<metrics::Metrics>(ROUTE_VERSION, gauges());
     writer_ = std::make_unique<storage::RecordWriter>(storage::record_connector(settings.storage),
                                                       storage::writer_options(settings), writer_hooks());
@@ -102,9 +117,9 @@ Result<void> Program::start()
     services_->metrics_text = [this] { return metrics_->text(); };
     services_->readiness = [this] { return readiness(); };
 
-    const auto address = net::parse_listen_address(settings.server.listen);
+    const auto address = listen_address(settings);
     if (!address)
-        return Invalid{"server.listen: " + address.error().reason};
+        return refusal(address.error());
     auto server = net::Server::listen(*services_, routing_->current(), *address, settings.server.threads);
     if (!server)
         return server.error();
@@ -115,6 +130,11 @@ Result<void> Program::start()
     server_->start();
     say_what_is_next();
     return {};
+}
+
+Invalid Program::refusal(const ConfigError& error) const
+{
+    return Invalid{describe(located(error, configuration_))};
 }
 
 storage::WriterHooks Program::writer_hooks()
@@ -215,7 +235,8 @@ void Program::reload()
     settings.server.threads = configuration_.settings.server.threads;
     settings.storage = configuration_.settings.storage;
     if (const auto set = routing_->set_settings(settings); !set) {
-        spdlog::error("the configuration stays as it was: {}", escape_for_log(set.error().reason, 512));
+        spdlog::error("the configuration stays as it was: {}",
+                      escape_for_log(describe(located(set.error(), *loaded)), 512));
         return;
     }
     configuration_.settings = settings;
@@ -234,19 +255,33 @@ void Program::drain(Signals& signals)
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(configuration_.settings.server.drain);
     const auto limit = std::chrono::steady_clock::now() + bound;
     bool hasty = false;
-    while (server_->sessions_left() > 0 && !hasty) {
-        const auto signal = signals.wait(std::chrono::milliseconds{20});
-        hasty = signal == SIGTERM || signal == SIGINT || std::chrono::steady_clock::now() >= limit;
-    }
+    while (server_->sessions_left() > 0 && !hasty)
+        hasty = ends(signals.wait(poll)) || std::chrono::steady_clock::now() >= limit;
     if (hasty)
         spdlog::warn("{} requests did not finish", services_->in_flight.load());
+    auto down = std::async(std::launch::async, [this, hasty] { take_down(hasty); });
+    while (down.wait_for(std::chrono::seconds{0}) != std::future_status::ready) {
+        if (!ends(signals.wait(poll)))
+            continue;
+        spdlog::warn("a signal ends it at once: {} bytes of records are not in the database yet",
+                     writer_->queue_bytes());
+        writer_->hurry();
+        if (down.wait_for(parting) != std::future_status::ready)
+            std::_Exit(EXIT_FAILURE);
+    }
+    down.get();
+    spdlog::info("stopped");
+}
+
+/// Records first: a look-up of a name may take longer than anybody waits, and nothing depends on it any more.
+void Program::take_down(bool hasty)
+{
     if (feed_)
         feed_->stop();
     server_->stop();
     server_->join();
-    services_->pages.join();
     writer_->stop(std::chrono::steady_clock::now() + (hasty ? hasty_flush_bound : flush_bound));
-    spdlog::info("stopped");
+    services_->pages.join();
 }
 
 }  // namespace

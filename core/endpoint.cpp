@@ -5,6 +5,8 @@
 #include <boost/url/url_view.hpp>
 #include <optional>
 
+#include "core/upstream.hpp"
+
 namespace route {
 
 namespace {
@@ -102,6 +104,32 @@ Result<Endpoint> parse_endpoint(std::string_view text)
         endpoint.authority.append(1, ':').append(std::to_string(endpoint.port));
     endpoint.origin = (endpoint.tls ? "https://" : "http://") + endpoint.authority;
     return endpoint;
+}
+
+std::string mask_endpoint(std::string_view url)
+{
+    if (parse_endpoint(url).has_value())
+        return std::string{url};
+    const auto scheme = url.find("://");
+    if (scheme == url.npos)
+        return mask_key(url);  // it may be the key, put in the wrong place
+    std::string shown{url.substr(0, scheme + 3)};
+    url.remove_prefix(scheme + 3);
+    // A password may hold what should be encoded in it, '/' and '?' included: the last '@' ends it.
+    if (const auto at = url.rfind('@'); at != url.npos) {
+        shown += "…";
+        url.remove_prefix(at);
+    }
+    const auto query = std::min(url.find_first_of("?#;"), url.size());
+    shown += url.substr(0, query);
+    for (url.remove_prefix(query); !url.empty();) {
+        const auto end = std::min(url.find_first_of("?#;&", 1), url.size());
+        const auto equals = url.substr(0, end).find('=');
+        shown += url.substr(0, equals == url.npos ? 1 : equals + 1);
+        shown += "…";
+        url.remove_prefix(end);
+    }
+    return shown;
 }
 
 Result<ProxyEndpoint> parse_proxy(std::string_view text)

@@ -24,6 +24,11 @@ struct Endpoint
 /// percent-encoding stays as it is. The reason quotes nothing of the URL, which may hold a password.
 Result<Endpoint> parse_endpoint(std::string_view url);
 
+/// An endpoint as written, fit to be shown. One that parse_endpoint() takes holds no secret; of another one
+/// user information, the values of the query and the fragment become `…`, and what is no URL is masked as a
+/// key.
+std::string mask_endpoint(std::string_view url);
+
 /// An HTTP proxy that is asked with CONNECT.
 struct ProxyEndpoint
 {

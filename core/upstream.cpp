@@ -108,6 +108,11 @@ std::optional<Invalid> refusal(const UpstreamDefinition& definition)
 {
     if (!definition.name.empty() && !valid_upstream_name(definition.name))
         return Invalid{"name: expected 1 to 64 of A-Z a-z 0-9 . _ - and not digits alone"};
+    if (!definition.unreadable.empty()) {
+        const auto& column = definition.unreadable.begin()->first;
+        return Invalid{column + (column == "rename" ? ": expected a JSON object of strings"
+                                                    : ": expected a JSON array of strings")};
+    }
     if (definition.weight < 0)
         return Invalid{"weight: expected 0 or more"};
     const auto usable = [](const std::string& entry) { return !entry.empty() && plain_text(entry); };

@@ -36,6 +36,9 @@ struct UpstreamDefinition
     std::map<std::string, std::string> rename;  ///< model asked for -> model sent
     std::string proxy;
     bool enabled = true;
+    /// `allow`, `deny` and `rename` of a row that holds something else there than the JSON it should: what it
+    /// holds. The upstream cannot be used until they are set.
+    std::map<std::string, std::string> unreadable;
 
     bool operator==(const UpstreamDefinition&) const = default;
 };

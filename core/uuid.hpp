@@ -10,4 +10,8 @@ namespace route {
 std::string uuid_v7(std::chrono::system_clock::time_point now, std::uint64_t random_a,
                     std::uint64_t random_b);
 
+/// The same in place of `text`, whose memory is used.
+void write_uuid_v7(std::string& text, std::chrono::system_clock::time_point now, std::uint64_t random_a,
+                   std::uint64_t random_b);
+
 }  // namespace route

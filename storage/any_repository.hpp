@@ -26,6 +26,7 @@ class AnyRepository : public RecordStore
     virtual bool ever_had_upstream() = 0;
     virtual std::int64_t add_upstream(const UpstreamDefinition& definition) = 0;
     virtual bool update_upstream(const UpstreamDefinition& definition) = 0;
+    virtual std::vector<std::int64_t> write_upstreams(const std::vector<UpstreamDefinition>& definitions) = 0;
     virtual bool remove_upstream(std::int64_t id) = 0;
 
     virtual std::vector<ClientKey> client_keys() = 0;
@@ -68,6 +69,10 @@ class RepositoryOf final : public AnyRepository
     bool update_upstream(const UpstreamDefinition& definition) override
     {
         return repository_.update_upstream(definition);
+    }
+    std::vector<std::int64_t> write_upstreams(const std::vector<UpstreamDefinition>& definitions) override
+    {
+        return repository_.write_upstreams(definitions);
     }
     bool remove_upstream(std::int64_t id) override { return repository_.remove_upstream(id); }
 

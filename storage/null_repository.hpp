@@ -12,6 +12,7 @@ class NullRepository
     bool ever_had_upstream() { return false; }
     std::int64_t add_upstream(const UpstreamDefinition&) { refuse(); }
     bool update_upstream(const UpstreamDefinition&) { refuse(); }
+    std::vector<std::int64_t> write_upstreams(const std::vector<UpstreamDefinition>&) { refuse(); }
     bool remove_upstream(std::int64_t) { return false; }
 
     std::vector<ClientKey> client_keys() { return {}; }

@@ -86,6 +86,12 @@ void RecordWriter::stop(std::chrono::steady_clock::time_point deadline)
         thread_.join();
 }
 
+void RecordWriter::hurry()
+{
+    hurried_ = true;
+    attend();
+}
+
 std::string RecordWriter::degraded() const
 {
     auto text = keeper_.degraded();
@@ -277,7 +283,7 @@ void RecordWriter::flush_until(TimePoint deadline)
         const auto now = std::chrono::steady_clock::now();
         if (pending_.empty())
             return;
-        if (now >= deadline)
+        if (now >= deadline || hurried_)
             break;
         const bool wait = keeper_.starting() && write_at() > now;
         // A batch at a time, so that a slow database does not run past the deadline.

@@ -50,6 +50,9 @@ class RecordWriter final : public RecordSink
     /// any more.
     void stop(std::chrono::steady_clock::time_point deadline);
 
+    /// The deadline of stop(), in which another thread is or is about to be, is now.
+    void hurry();
+
     // State, for metrics and /readyz. Any thread.
 
     std::size_t queue_bytes() const { return queue_bytes_; }
@@ -122,6 +125,7 @@ class RecordWriter final : public RecordSink
 
     std::atomic<bool> stopping_{false};
     std::atomic<TimePoint> stop_by_{};
+    std::atomic<bool> hurried_{false};
     std::thread thread_;
 };
 

@@ -55,7 +55,8 @@ struct RecordFilter
 struct StoredRecord
 {
     std::int64_t id = 0;
-    Record record;  ///< attempts included when asked for one record
+    Record record;               ///< attempts included when asked for one record
+    std::uint64_t attempts = 0;  ///< how many there were
 };
 
 /// `record stats`: the requests of one model answered by one upstream.
@@ -83,10 +84,11 @@ struct PruneStep
 };
 
 template <class R>
-concept UpstreamRepository = requires(R repository, const UpstreamDefinition& definition, std::int64_t id) {
+concept UpstreamRepository = requires(R repository, const UpstreamDefinition& definition,
+                                      const std::vector<UpstreamDefinition>& definitions, std::int64_t id) {
     /// All not deleted, by priority, then id. Rows that cannot be used are included as they are:
-    /// make_upstream() judges them; only those whose allow, deny or rename is not the JSON it should be are
-    /// left out, with a warning.
+    /// make_upstream() judges them. What is not the JSON it should be is in `unreadable`, and written back as
+    /// it is.
     { repository.upstreams() } -> std::same_as<std::vector<UpstreamDefinition>>;
     /// Whether the table ever had a row, deleted ones included.
     { repository.ever_had_upstream() } -> std::same_as<bool>;
@@ -95,6 +97,10 @@ concept UpstreamRepository = requires(R repository, const UpstreamDefinition& de
     { repository.add_upstream(definition) } -> std::same_as<std::int64_t>;
     /// Writes every column of the row `definition.id`; false when there is none.
     { repository.update_upstream(definition) } -> std::same_as<bool>;
+    /// All or none: adds those whose id is 0, writes every column of the others' rows; gives their ids.
+    /// StorageError conflict when a row is gone, or the name or (sk, endpoint) of one that is not among them
+    /// is taken.
+    { repository.write_upstreams(definitions) } -> std::same_as<std::vector<std::int64_t>>;
     /// Sets deleted_at; false when there is none.
     { repository.remove_upstream(id) } -> std::same_as<bool>;
 };

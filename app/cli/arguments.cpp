@@ -1,10 +1,14 @@
 #include "app/cli/arguments.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
 #include <string_view>
+
+#include "app/cli/session.hpp"
 
 namespace route::cli {
 namespace {
@@ -113,6 +117,11 @@ std::vector<std::string> modern_arguments(const std::vector<std::string>& argume
     } else if (flags->contains("list")) {
         result = {"upstream", "list"};
     } else {
+        // Serving without what was meant to be added would be mistaken for having added it.
+        for (const char* name : {"sk", "endpoint"})
+            if (flags->contains(name))
+                wrong_usage(fmt::format(
+                    "-{} is for adding an upstream: -add -sk KEY, or upstream add --sk KEY", name));
         result = {"serve"};
         pass("addr");
         pass("noauth");

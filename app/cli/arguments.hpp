@@ -9,7 +9,7 @@ namespace route::cli {
 /// flags only, become commands:
 /// `-add -sk K -endpoint U` → `upstream add …`, `-list` → `upstream list`, anything else of `-addr A`,
 /// `-database D`, `-noauth` → `serve …`; as in Go, one dash or two, `-flag value` or `-flag=value`. Without
-/// any command `serve` is meant.
+/// any command `serve` is meant; throws wrong usage for a key or an endpoint without `-add` or `-list`.
 std::vector<std::string> modern_arguments(const std::vector<std::string>& arguments);
 
 }  // namespace route::cli

@@ -21,6 +21,9 @@ void add_all(Commands& commands, const std::function<int(const ServeOptions&)>& 
     add_upstream_set(upstream);
     add_upstream_enable(upstream);
     add_upstream_remove(upstream);
+    add_upstream_test(upstream);
+    add_upstream_export(upstream);
+    add_upstream_import(upstream);
     auto key = commands.group("key", "Keys of clients");
     add_key_add(key);
     add_key_list(key);

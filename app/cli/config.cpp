@@ -2,13 +2,17 @@
 
 #include "app/cli/commands.hpp"
 #include "app/config_print.hpp"
+#include "app/configured_table.hpp"
 
 namespace route::cli {
 namespace {
 
 int check(Session& session)
 {
-    const auto& file = session.configuration().file;
+    const auto& configuration = session.configuration();
+    if (const auto error = check_for_serving(configuration))
+        fail(describe(*error));
+    const auto& file = configuration.file;
     session.out << (file.empty() ? "defaults"
                                  : session.options.config.value_or(std::string{default_config_file}))
                 << ": ok\n";
@@ -30,7 +34,8 @@ int show(Session& session, bool json)
 void add_config(Commands& config)
 {
     auto& session = config.session();
-    config.add("check", "Validates the configuration file", [&session] { return check(session); });
+    config.add("check", "Validates the configuration file and what it refers to",
+               [&session] { return check(session); });
     const auto json = std::make_shared<bool>(false);
     auto& command = config.add("show", "Shows the effective configuration, secrets masked",
                                [&session, json] { return show(session, *json); });

@@ -6,6 +6,7 @@
 
 #include "app/cli/commands.hpp"
 #include "app/cli/json.hpp"
+#include "app/cli/number_option.hpp"
 #include "app/cli/table.hpp"
 #include "app/cli/upstream_lookup.hpp"
 #include "app/secrets.hpp"
@@ -190,7 +191,10 @@ void add_explain(Commands& commands)
     command
         .add_option("--key", options->key, "Name of a client key, or the key itself; - reads standard input")
         ->type_name("KEY");
-    command.add_option("--body-bytes", options->body_bytes, "Size of the request's body")->type_name("N");
+    const auto set_bytes = [options](std::int64_t bytes) {
+        options->body_bytes = static_cast<std::uint64_t>(bytes);
+    };
+    add_number(command, "--body-bytes", set_bytes, {}, "Size of the request's body");
     command.add_option("--path", options->path, "Default: /v1/chat/completions")->type_name("PATH");
     command.add_flag("--json", options->json, "As JSON");
 }

@@ -1,6 +1,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "app/cli/commands.hpp"
+#include "app/cli/number_option.hpp"
 #include "app/cli/record_options.hpp"
 #include "app/cli/record_text.hpp"
 
@@ -27,7 +28,7 @@ void add_record_export(Commands& record)
     auto& command = record.add("export", "Writes records as JSON lines, oldest first",
                                [&session, options] { return export_records(session, *options); });
     declare_filters(command, *options);
-    command.add_option("--limit", options->limit, "How many at most; 0: all")->type_name("N");
+    add_limit(command, options->limit, "How many at most; 0: all");
 }
 
 }  // namespace route::cli

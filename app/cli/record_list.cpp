@@ -1,6 +1,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "app/cli/commands.hpp"
+#include "app/cli/number_option.hpp"
 #include "app/cli/record_options.hpp"
 #include "app/cli/record_text.hpp"
 
@@ -27,17 +28,11 @@ int list(Session& session, const RecordOptions& options)
         return 0;
     }
     filter.bodies = false;
-    std::vector<storage::StoredRecord> found;
+    auto table = record_table();
     session.database().for_each_record(filter, [&](const storage::StoredRecord& stored) {
-        found.push_back(stored);
+        add_row(table, stored);
         return true;
     });
-    auto table = record_table();
-    for (auto& stored : found) {
-        if (auto whole = session.database().find_record(stored.record.request_id))
-            stored.record.attempts = std::move(whole->record.attempts);
-        add_row(table, stored);
-    }
     table.print(session.out);
     return 0;
 }
@@ -52,7 +47,7 @@ void add_record_list(Commands& record)
     auto& command = record.add("list", "Lists records, newest first",
                                [&session, options] { return list(session, *options); });
     declare_filters(command, *options);
-    command.add_option("--limit", options->limit, "How many at most; 0: all; default 50")->type_name("N");
+    add_limit(command, options->limit, "How many at most; 0: all; default 50");
     command.add_flag("--json", options->json, "As JSON, bodies included");
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "app/cli/number_option.hpp"
 #include "app/cli/session.hpp"
 #include "app/cli/time_argument.hpp"
 
@@ -16,7 +17,10 @@ void declare_filters(CLI::App& command, RecordOptions& options)
     command.add_option("--upstream", options.upstream, "Name of the upstream that answered")
         ->type_name("NAME");
     command.add_option("--key", options.key, "Name of the client key")->type_name("NAME");
-    command.add_option("--status", options.status, "What the client got")->check(CLI::Range(100, 999));
+    const auto set_status = [&options](std::int64_t status) {
+        options.status = static_cast<unsigned>(status);
+    };
+    add_number(command, "--status", set_status, {100, 999}, "What the client got");
     command
         .add_option("--outcome", options.outcome,
                     "ok, upstream_error, timeout, truncated, client_closed or rejected")

@@ -52,7 +52,8 @@ void show_fields(Session& session, const storage::StoredRecord& stored)
     table.row({"error", record.error});
     table.row({"upstream_id", record.upstream_id == 0 ? "" : std::to_string(record.upstream_id)});
     table.row({"upstream_name", record.upstream_name});
-    table.row({"upstream_endpoint", record.upstream_endpoint});
+    table.row({"upstream_endpoint", mask_endpoint(record.upstream_endpoint)});
+    table.row({"attempts", std::to_string(stored.attempts)});
     table.row({"response_bytes", std::to_string(record.response_bytes)});
     table.row({"response_time", ms_or_empty(record.response_time)});
     table.row({"elapsed_time", ms_or_empty(record.elapsed_time)});

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "app/cli/commands.hpp"
+#include "app/cli/number_option.hpp"
 #include "app/cli/record_options.hpp"
 #include "app/cli/record_text.hpp"
 #include "core/text.hpp"
@@ -99,7 +100,7 @@ void add_record_tail(Commands& record)
     auto& command = record.add("tail", "Shows the last records and follows new ones until interrupted",
                                [&session, options] { return tail(session, *options); });
     declare_filters(command, *options);
-    command.add_option("--limit", options->limit, "How many to begin with; default 10")->type_name("N");
+    add_limit(command, options->limit, "How many to begin with; default 10");
     command.add_flag("--no-follow", options->no_follow, "Only the last ones");
     command.add_flag("--json", options->json, "As JSON lines");
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/cli/json.hpp"
+#include "core/endpoint.hpp"
 #include "storage/timestamps.hpp"
 
 namespace route::cli {
@@ -47,7 +48,7 @@ void add_row(Table& table, const storage::StoredRecord& stored)
     table.row({std::to_string(stored.id), storage::format_timestamp(record.created_at),
                std::to_string(record.status), std::string{to_string(record.outcome)},
                record.model.value_or(""), record.upstream_name, ms_text(record.elapsed_time),
-               text_or_empty(record.total_tokens), std::to_string(record.attempts.size())});
+               text_or_empty(record.total_tokens), std::to_string(stored.attempts)});
 }
 
 boost::json::object record_json(const storage::StoredRecord& stored)
@@ -73,7 +74,8 @@ boost::json::object record_json(const storage::StoredRecord& stored)
     json["error"] = json_text(record.error);
     json["upstream_id"] = json_id(record.upstream_id);
     json["upstream_name"] = json_text(record.upstream_name);
-    json["upstream_endpoint"] = json_text(record.upstream_endpoint);
+    json["upstream_endpoint"] = json_text(mask_endpoint(record.upstream_endpoint));
+    json["attempts"] = stored.attempts;
     json["response"] = json_text(record.response);
     json["response_bytes"] = record.response_bytes;
     json["response_time"] = json_time(record.response_time);

@@ -23,7 +23,7 @@ std::string text_or_empty(const std::optional<T>& value)
 Table record_table();
 void add_row(Table& table, const storage::StoredRecord& stored);
 
-/// The columns of `records` by their names, attempts apart.
+/// The columns of `records` by their names.
 boost::json::object record_json(const storage::StoredRecord& stored);
 
 /// The columns of `attempts`.

@@ -14,6 +14,8 @@ int set_enabled(Session& session, const std::string& id, bool enabled)
         fail(fmt::format("upstream {} was removed meanwhile", id));
     session.out << fmt::format("{} upstream {}: {}\n", enabled ? "enabled" : "disabled", definition.id,
                                effective_name(definition));
+    if (enabled)
+        warn_of_unusable(session, definition);
     return 0;
 }
 

@@ -6,7 +6,6 @@
 #include "app/cli/json.hpp"
 #include "app/cli/table.hpp"
 #include "app/cli/upstream_lookup.hpp"
-#include "app/config_values.hpp"
 
 namespace route::cli {
 namespace {
@@ -29,7 +28,7 @@ int list(Session& session, bool json)
     Table table{{">ID", "NAME", "ENDPOINT", "KEY", ">PRIORITY", ">WEIGHT", ">TIMEOUT", ">STREAM", "STATE"}};
     for (const auto& upstream : upstreams) {
         const auto& definition = upstream.definition;
-        table.row({id_text(upstream), effective_name(definition), mask_url(definition.endpoint),
+        table.row({id_text(upstream), effective_name(definition), mask_endpoint(definition.endpoint),
                    mask_key(definition.sk), std::to_string(definition.priority),
                    std::to_string(definition.weight), seconds_text(definition.timeout),
                    seconds_text(definition.stream_timeout), upstream_state(definition)});

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
+#include <map>
 
 #include "app/cli/json.hpp"
 #include "app/config_values.hpp"
@@ -21,9 +22,24 @@ boost::json::array json_texts(const std::vector<std::string>& texts)
     return array;
 }
 
+boost::json::object json_texts(const std::map<std::string, std::string>& texts)
+{
+    boost::json::object object;
+    for (const auto& [name, text] : texts)
+        object[clean_utf8(name)] = json_text(text);
+    return object;
+}
+
 bool is_called(const UpstreamDefinition& definition, const std::string& id)
 {
     return effective_name(definition) == id || (definition.id != 0 && std::to_string(definition.id) == id);
+}
+
+/// Unreadable columns aside: no option writes them.
+std::string unusable_as_written(UpstreamDefinition definition)
+{
+    definition.unreadable.clear();
+    return unusable_reason(definition);
 }
 
 }  // namespace
@@ -57,10 +73,17 @@ UpstreamDefinition find_changeable_upstream(Session& session, const std::string&
     return std::move(upstream.definition);
 }
 
-void check_upstream(Session& session, const UpstreamDefinition& definition)
+std::string unusable_reason(const UpstreamDefinition& definition)
 {
-    if (const auto made = make_upstream(definition, unresolved_secrets(), nullptr); made.has_error())
-        fail(made.error().reason);
+    const auto made = make_upstream(definition, unresolved_secrets(), nullptr);
+    return made.has_error() ? made.error().reason : "";
+}
+
+void check_upstream(Session& session, const UpstreamDefinition& definition, const UpstreamDefinition* before)
+{
+    const auto unusable = unusable_as_written(definition);
+    if (!unusable.empty() && (before == nullptr || unusable != unusable_as_written(*before)))
+        fail(unusable);
     for (const auto& [other, origin] : listed_upstreams(session)) {
         const bool stored = origin == UpstreamOrigin::database;
         // The environment's one goes as soon as there is another.
@@ -74,6 +97,13 @@ void check_upstream(Session& session, const UpstreamDefinition& definition)
         if (stored && definition.sk == other.sk && definition.endpoint == other.endpoint)
             fail(fmt::format("upstream {} ({}) has this key and endpoint already", other.id, name));
     }
+    warn_of_unusable(session, definition);
+}
+
+void warn_of_unusable(Session& session, const UpstreamDefinition& definition)
+{
+    if (const auto unusable = unusable_reason(definition); !unusable.empty())
+        session.warn("routers skip this upstream: " + unusable);
 }
 
 void warn_of_unresolvable_key(Session& session, const std::string& sk)
@@ -100,17 +130,14 @@ std::string id_text(const SourcedUpstream& upstream)
 
 std::string upstream_state(const UpstreamDefinition& definition)
 {
-    if (const auto made = make_upstream(definition, unresolved_secrets(), nullptr); made.has_error())
-        return "invalid: " + made.error().reason;
+    if (const auto unusable = unusable_reason(definition); !unusable.empty())
+        return (definition.enabled ? "invalid: " : "disabled, invalid: ") + unusable;
     return definition.enabled ? "enabled" : "disabled";
 }
 
 boost::json::object upstream_json(const SourcedUpstream& upstream)
 {
     const auto& definition = upstream.definition;
-    boost::json::object rename;
-    for (const auto& [from, to] : definition.rename)
-        rename[clean_utf8(from)] = json_text(to);
     boost::json::object json;
     if (definition.id == 0)
         json["id"] = nullptr;
@@ -118,7 +145,7 @@ boost::json::object upstream_json(const SourcedUpstream& upstream)
         json["id"] = definition.id;
     json["name"] = json_text(effective_name(definition));
     json["source"] = to_string(upstream.origin);
-    json["endpoint"] = json_text(mask_url(definition.endpoint));
+    json["endpoint"] = json_text(mask_endpoint(definition.endpoint));
     json["sk"] = json_text(mask_key(definition.sk));
     json["priority"] = definition.priority;
     json["weight"] = definition.weight;
@@ -126,7 +153,9 @@ boost::json::object upstream_json(const SourcedUpstream& upstream)
     json["stream_timeout"] = json_seconds(definition.stream_timeout);
     json["allow"] = json_texts(definition.allow);
     json["deny"] = json_texts(definition.deny);
-    json["rename"] = std::move(rename);
+    json["rename"] = json_texts(definition.rename);
+    for (const auto& [column, text] : definition.unreadable)
+        json[column] = nullptr;
     json["proxy"] = json_text(mask_url(definition.proxy));
     json["enabled"] = definition.enabled;
     json["state"] = json_text(upstream_state(definition));

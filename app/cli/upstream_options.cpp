@@ -1,17 +1,29 @@
 #include "app/cli/upstream_options.hpp"
 
+#include "app/cli/number_option.hpp"
+#include "app/config_values.hpp"
 #include "app/unavailable.hpp"
 
 namespace route::cli {
 namespace {
 
-template <class T>
-CLI::Option* optional(CLI::App& command, const char* name, std::optional<T>& target, const char* type,
-                      const char* description)
+CLI::Option* text(CLI::App& command, const char* name, std::optional<std::string>& target, const char* type,
+                  const char* description)
 {
-    return command.add_option_function<T>(
-                      name, [&target](const T& value) { target = value; }, description)
-        ->type_name(type);
+    const auto assign = [&target](const std::string& value) { target = value; };
+    return command.add_option_function<std::string>(name, assign, description)->type_name(type);
+}
+
+void number(CLI::App& command, const char* name, std::optional<int>& target, int least,
+            const char* description)
+{
+    const auto assign = [&target](std::int64_t value) { target = static_cast<int>(value); };
+    add_number(command, name, assign, {least, most_priority_or_weight}, description);
+}
+
+void seconds(CLI::App& command, const char* name, std::optional<double>& target, const char* description)
+{
+    add_seconds(command, name, [&target](double value) { target = value; }, description);
 }
 
 using Texts = std::vector<std::string>;
@@ -56,24 +68,21 @@ std::map<std::string, std::string> renames(const Texts& values)
 
 CLI::Option* declare(CLI::App& command, UpstreamOptions& options)
 {
-    auto* sk = optional(command, "--sk", options.sk, "KEY",
-                        "Its key; - reads standard input, env:NAME and file:PATH are stored as such, "
-                        "asis passes the client's own key on");
-    optional(command, "--endpoint", options.endpoint, "URL", "Default: https://api.openai.com/v1");
-    optional(command, "--name", options.name, "NAME", "Default: upstream-ID ('' on set)");
-    optional(command, "--priority", options.priority, "N", "Lower is tried first; default 0");
-    optional(command, "--weight", options.weight, "N",
-             "Share within equal priority when the order is random; default 1");
-    optional(command, "--timeout", options.timeout, "SECONDS",
-             "Until its response headers; 0: the general ones")
-        ->check(CLI::NonNegativeNumber);
-    optional(command, "--stream-timeout", options.stream_timeout, "SECONDS",
-             "The same for streams; 0: as --timeout")
-        ->check(CLI::NonNegativeNumber);
+    auto* sk = text(command, "--sk", options.sk, "KEY",
+                    "Its key; - reads standard input, env:NAME and file:PATH are stored as such, "
+                    "asis passes the client's own key on");
+    text(command, "--endpoint", options.endpoint, "URL", "Default: https://api.openai.com/v1");
+    text(command, "--name", options.name, "NAME", "Default: upstream-ID ('' on set)");
+    number(command, "--priority", options.priority, -most_priority_or_weight,
+           "Lower is tried first; default 0");
+    number(command, "--weight", options.weight, 0,
+           "Share within equal priority when the order is random; default 1");
+    seconds(command, "--timeout", options.timeout, "Until its response headers; 0: the general ones");
+    seconds(command, "--stream-timeout", options.stream_timeout, "The same for streams; 0: as --timeout");
     list(command, "--allow", options.allow, "MODEL", "Only these models or paths (with *); no value: all");
     list(command, "--deny", options.deny, "MODEL", "Never these; no value: none");
     list(command, "--rename", options.rename, "FROM=TO", "Ask for model TO instead of FROM; no value: none");
-    optional(command, "--proxy", options.proxy, "URL", "http://HOST:PORT; '' for none");
+    text(command, "--proxy", options.proxy, "URL", "http://HOST:PORT; '' for none");
     command.add_flag("--disabled", options.disabled, "Not to be used for now");
     return sk;
 }
@@ -99,12 +108,18 @@ void apply(Session& session, const UpstreamOptions& options, UpstreamDefinition&
         definition.timeout = own_timeout(*options.timeout);
     if (options.stream_timeout)
         definition.stream_timeout = own_timeout(*options.stream_timeout);
-    if (options.allow)
+    if (options.allow) {
         definition.allow = *options.allow;
-    if (options.deny)
+        definition.unreadable.erase("allow");
+    }
+    if (options.deny) {
         definition.deny = *options.deny;
-    if (options.rename)
+        definition.unreadable.erase("deny");
+    }
+    if (options.rename) {
         definition.rename = renames(*options.rename);
+        definition.unreadable.erase("rename");
+    }
     if (options.disabled)
         definition.enabled = false;
 }

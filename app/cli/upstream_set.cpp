@@ -22,7 +22,7 @@ int set(Session& session, const Options& options)
         session.out << fmt::format("upstream {}: nothing changes\n", effective_name(definition));
         return 0;
     }
-    check_upstream(session, definition);
+    check_upstream(session, definition, &before);
     if (!session.database().update_upstream(definition))
         fail(fmt::format("upstream {} was removed meanwhile", options.id));
     session.out << fmt::format("changed upstream {}: {}\n", definition.id, effective_name(definition));

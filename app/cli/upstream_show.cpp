@@ -15,9 +15,13 @@ struct Options
     bool json = false;
 };
 
-std::string joined(const std::vector<std::string>& values)
+/// Of a column that holds something else, that.
+std::string joined(const UpstreamDefinition& definition, const char* column,
+                   const std::vector<std::string>& values)
 {
-    return fmt::format("{}", fmt::join(values, " "));
+    const auto unreadable = definition.unreadable.find(column);
+    return unreadable == definition.unreadable.end() ? fmt::format("{}", fmt::join(values, " "))
+                                                     : unreadable->second;
 }
 
 std::string seconds_text(const std::optional<Seconds>& seconds)
@@ -38,15 +42,15 @@ int show(Session& session, const Options& options)
         renames.push_back(from + "=" + to);
     Table table{{"id", id_text(upstream)}};
     table.row({"name", effective_name(definition)});
-    table.row({"endpoint", mask_url(definition.endpoint)});
+    table.row({"endpoint", mask_endpoint(definition.endpoint)});
     table.row({"sk", mask_key(definition.sk)});
     table.row({"priority", std::to_string(definition.priority)});
     table.row({"weight", std::to_string(definition.weight)});
     table.row({"timeout", seconds_text(definition.timeout)});
     table.row({"stream_timeout", seconds_text(definition.stream_timeout)});
-    table.row({"allow", joined(definition.allow)});
-    table.row({"deny", joined(definition.deny)});
-    table.row({"rename", joined(renames)});
+    table.row({"allow", joined(definition, "allow", definition.allow)});
+    table.row({"deny", joined(definition, "deny", definition.deny)});
+    table.row({"rename", joined(definition, "rename", renames)});
     table.row({"proxy", mask_url(definition.proxy)});
     table.row({"state", upstream_state(definition)});
     table.print(session.out);

@@ -300,16 +300,18 @@ Attempt::Head Attempt::read_head()
     for (;;) {
         const auto length = head_length(head_, searched_);
         if (length != 0) {
-            const auto verdict = take_head(length);
+            const auto rest = head_.size() - length;
+            const auto fits = std::min(rest, Scratch::size);
+            std::memcpy(loop_.scratch.bytes.data(), head_.data() + length, fits);
+            const auto verdict = fits < rest ? refuse_head("too much behind its head")
+                                             : take_head(length, loop_.scratch.bytes.data(), rest);
             if (verdict != Head::interim)
                 return verdict;
             searched_ = 0;
             continue;
         }
-        if (head_.size() > max_head_bytes) {
-            fail(phase_, Cause::bad_reply, http::error::header_limit, "a response head too long");
-            return Head::refused;
-        }
+        if (head_.size() > max_head_bytes)
+            return refuse_head("a response head too long", http::error::header_limit);
         searched_ = head_.size();
         const auto received = connection_->read_some(loop_.scratch.bytes.data(), Scratch::size);
         if (received.must_wait())
@@ -319,37 +321,45 @@ Attempt::Head Attempt::read_head()
             return Head::refused;
         }
         note_first_byte();
-        head_.append(loop_.scratch.bytes.data(), received.bytes);
+        const std::string_view fresh{loop_.scratch.bytes.data(), received.bytes};
+        const auto whole = head_.empty() ? head_length(fresh) : 0;
+        if (whole > 9 && whole <= max_head_bytes && fresh[9] != '1') {
+            // The usual case: all of it at once. The body stays where it is.
+            head_.assign(fresh.substr(0, whole));
+            return take_head(whole, loop_.scratch.bytes.data() + whole, received.bytes - whole);
+        }
+        head_.append(fresh);
     }
 }
 
-/// Parses the head at the start of `head_`. What follows a final one is put into the scratch and decoded.
-Attempt::Head Attempt::take_head(std::size_t length)
+Attempt::Head Attempt::refuse_head(std::string_view why, error_code error)
+{
+    fail(phase_, Cause::bad_reply, error, std::string{why});
+    return Head::refused;
+}
+
+/// Parses the head at the start of `head_`, `length` bytes; of a final one nothing else stays there. `rest`
+/// is what came behind it, in the scratch, and is decoded there.
+Attempt::Head Attempt::take_head(std::size_t length, char* rest, std::size_t rest_size)
 {
     parser_.emplace();
     if (request_.head_only)
         parser_->expect_no_body();
     const auto error = parser_->parse_head(std::string_view{head_}.substr(0, length));
-    const auto rest = head_.size() - length;
-    if (error || rest > Scratch::size) {
-        fail(phase_, Cause::bad_reply, error, error ? error.message() : "too much behind its head");
-        return Head::refused;
-    }
+    if (error)
+        return refuse_head(error.message(), error);
     if (parser_->status() / 100 == 1) {
-        const bool unasked = parser_->status() == 101;
-        if (unasked || ++informational_ > most_informational) {
-            fail(phase_, Cause::bad_reply, {},
-                 unasked ? "101 that was not asked for" : "too many 1xx replies");
-            return Head::refused;
-        }
+        if (parser_->status() == 101)
+            return refuse_head("101 that was not asked for");
+        if (++informational_ > most_informational)
+            return refuse_head("too many 1xx replies");
         parser_.reset();
         head_.erase(0, length);
         return Head::interim;
     }
-    std::memcpy(loop_.scratch.bytes.data(), head_.data() + length, rest);
     head_.resize(length);
     complete_ = parser_->done();
-    return decode(loop_.scratch.bytes.data(), rest) ? Head::final : Head::refused;
+    return decode(rest, rest_size) ? Head::final : Head::refused;
 }
 
 bool Attempt::decode(char* data, std::size_t size)

@@ -125,7 +125,8 @@ class Attempt
         refused,
     };
     Head read_head();
-    Head take_head(std::size_t length);
+    Head take_head(std::size_t length, char* rest, std::size_t rest_size);
+    Head refuse_head(std::string_view why, error_code error = {});
     bool begin_reply();
     std::optional<std::string> renamed_model() const;
     static void on_readable_while_sending(void* target);

@@ -228,7 +228,7 @@ void Exchange::begin_record()
 {
     record_.created_at = std::chrono::system_clock::now();
     record_.node = loop_.services.node;
-    record_.request_id = uuid_v7(record_.created_at, loop_.random(), loop_.random());
+    write_uuid_v7(record_.request_id, record_.created_at, loop_.random(), loop_.random());
     record_.ip = client_.peer_text();
     if (!request_.parser)
         return;

@@ -69,6 +69,12 @@ bool has_path_trick(std::string_view path)
 
 bool leaves_its_place(std::string_view path)
 {
+    const auto plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || c == '/' ||
+               c == '_' || c == '-';
+    };
+    if (std::all_of(path.begin(), path.end(), plain))
+        return false;
     if (has_path_trick(path))
         return true;
     if (path.find('%') == std::string_view::npos)

@@ -67,7 +67,7 @@ std::string record_columns(bool bodies)
     return fmt::format(
         "id, request_id, client_request_id, created_at, node, ip, key_name, user_agent, method, path, model, "
         "stream, {},"
-        " body_bytes, status, outcome, error, upstream_id, upstream_name, upstream_endpoint, {}, "
+        " body_bytes, status, outcome, error, upstream_id, upstream_name, upstream_endpoint, attempts, {}, "
         "response_bytes,"
         " response_time, elapsed_time, prompt_tokens, completion_tokens, total_tokens, finish_reason",
         bodies ? "body" : "''", bodies ? "response" : "''");
@@ -98,6 +98,7 @@ StoredRecord read_record(SQLite::Statement& row)
     record.upstream_id = columns.number();
     record.upstream_name = columns.text();
     record.upstream_endpoint = columns.text();
+    stored.attempts = static_cast<std::uint64_t>(columns.number());
     record.response = columns.text();
     record.response_bytes = static_cast<std::uint64_t>(columns.number());
     record.response_time = columns.optional<Nanoseconds>();

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <boost/json.hpp>
-#include <stdexcept>
+#include <map>
+#include <string>
+#include <vector>
 
-#include "core/text.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
 
 namespace route::storage {
@@ -12,6 +12,9 @@ namespace route::storage {
 namespace {
 
 namespace json = boost::json;
+
+using Texts = std::vector<std::string>;
+using Renames = std::map<std::string, std::string>;
 
 constexpr auto select_upstreams =
     "SELECT id, name, sk, endpoint, priority, weight, timeout, stream_timeout, allow, deny, rename, proxy, "
@@ -36,31 +39,37 @@ std::optional<Seconds> seconds_of(const SQLite::Column& column)
     return Seconds{column.getDouble()};
 }
 
-std::vector<std::string> list_of(const SQLite::Column& column)
+void read_json(const std::string& text, std::vector<std::string>& list)
 {
-    std::vector<std::string> list;
-    const auto text = column.getString();
-    if (text.empty())
-        return list;
     const auto value = json::parse(text);
     for (const auto& item : value.as_array())
         list.emplace_back(item.as_string().c_str());
-    return list;
 }
 
-std::map<std::string, std::string> map_of(const SQLite::Column& column)
+void read_json(const std::string& text, std::map<std::string, std::string>& map)
 {
-    std::map<std::string, std::string> map;
-    const auto text = column.getString();
-    if (text.empty())
-        return map;
     const auto value = json::parse(text);
     for (const auto& [from, to] : value.as_object())
         map.emplace(std::string{std::string_view{from}}, to.as_string().c_str());
-    return map;
 }
 
-/// Throws when allow, deny or rename is not what it should be.
+/// What is not the JSON it should be is kept as it is, so that the rest of the row can be shown and changed.
+template <class T>
+T json_of(const SQLite::Column& column, UpstreamDefinition& definition)
+{
+    const auto text = column.getString();
+    if (text.empty())
+        return {};
+    try {
+        T value;
+        read_json(text, value);
+        return value;
+    } catch (const std::exception&) {
+        definition.unreadable.emplace(column.getName(), text);
+        return {};
+    }
+}
+
 UpstreamDefinition read_upstream(SQLite::Statement& row)
 {
     UpstreamDefinition definition;
@@ -72,22 +81,20 @@ UpstreamDefinition read_upstream(SQLite::Statement& row)
     definition.weight = int_or(row.getColumn(5), 1);
     definition.timeout = seconds_of(row.getColumn(6));
     definition.stream_timeout = seconds_of(row.getColumn(7));
-    definition.allow = list_of(row.getColumn(8));
-    definition.deny = list_of(row.getColumn(9));
-    definition.rename = map_of(row.getColumn(10));
+    definition.allow = json_of<Texts>(row.getColumn(8), definition);
+    definition.deny = json_of<Texts>(row.getColumn(9), definition);
+    definition.rename = json_of<Renames>(row.getColumn(10), definition);
     definition.proxy = text_or(row.getColumn(11), "");
     definition.enabled = int_or(row.getColumn(12), 1) != 0;
     return definition;
 }
 
-std::string to_json(const std::vector<std::string>& list)
+template <class T>
+std::string to_json(const UpstreamDefinition& definition, const char* column, const T& value)
 {
-    return json::serialize(json::value_from(list));
-}
-
-std::string to_json(const std::map<std::string, std::string>& map)
-{
-    return json::serialize(json::value_from(map));
+    const auto unreadable = definition.unreadable.find(column);
+    return unreadable == definition.unreadable.end() ? json::serialize(json::value_from(value))
+                                                     : unreadable->second;
 }
 
 void bind_seconds(SQLite::Statement& statement, int index, const std::optional<Seconds>& seconds)
@@ -110,9 +117,9 @@ void bind_upstream(SQLite::Statement& statement, const UpstreamDefinition& defin
     statement.bind(5, definition.weight);
     bind_seconds(statement, 6, definition.timeout);
     bind_seconds(statement, 7, definition.stream_timeout);
-    statement.bind(8, to_json(definition.allow));
-    statement.bind(9, to_json(definition.deny));
-    statement.bind(10, to_json(definition.rename));
+    statement.bind(8, to_json(definition, "allow", definition.allow));
+    statement.bind(9, to_json(definition, "deny", definition.deny));
+    statement.bind(10, to_json(definition, "rename", definition.rename));
     statement.bind(11, definition.proxy);
     statement.bind(12, definition.enabled ? 1 : 0);
 }
@@ -130,6 +137,21 @@ void add_row(SQLite::Database& database, const UpstreamDefinition& definition, s
     add.exec();
 }
 
+/// False when the row is not there or `condition` does not hold for it.
+bool update_row(SQLite::Database& database, const UpstreamDefinition& definition, const char* condition)
+{
+    SQLite::Statement update{
+        database,
+        fmt::format("UPDATE openai_upstreams SET name = ?, sk = ?, endpoint = ?, priority = ?, weight = ?,"
+                    " timeout = ?, stream_timeout = ?, allow = ?, deny = ?, rename = ?, proxy = ?,"
+                    " enabled = ?, updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), deleted_at = NULL"
+                    " WHERE id = ? AND {}",
+                    condition)};
+    bind_upstream(update, definition);
+    update.bind(13, definition.id);
+    return update.exec() > 0;
+}
+
 /// Says which of the two unique keys is taken; SQLite's message names its columns.
 template <class F>
 auto naming_conflicts(const UpstreamDefinition& definition, F&& function)
@@ -142,8 +164,7 @@ auto naming_conflicts(const UpstreamDefinition& definition, F&& function)
         if (std::string_view{error.what()}.find("openai_upstreams.name") != std::string_view::npos)
             throw StorageError{error.kind(),
                                fmt::format("the name \"{}\" is taken by another upstream", definition.name)};
-        throw StorageError{error.kind(), fmt::format("there is an upstream with this sk and endpoint {}",
-                                                     definition.endpoint)};
+        throw StorageError{error.kind(), "there is an upstream with this sk and endpoint"};
     }
 }
 
@@ -154,23 +175,8 @@ std::vector<UpstreamDefinition> SqliteRepository::upstreams()
     return guarded([&] {
         std::vector<UpstreamDefinition> found;
         SQLite::Statement row{*database_, select_upstreams};
-        while (row.executeStep()) {
-            try {
-                found.push_back(read_upstream(row));
-            } catch (const SQLite::Exception&) {
-                throw;
-            } catch (const std::exception&) {
-                auto report =
-                    fmt::format("{}: {} {} {}", row.getColumn(0).getInt64(), row.getColumn(8).getString(),
-                                row.getColumn(9).getString(), row.getColumn(10).getString());
-                if (reported_rows_.insert(std::move(report)).second)
-                    spdlog::warn(
-                        "upstream {} is left out: allow and deny must be JSON arrays of strings, rename a "
-                        "JSON object of "
-                        "strings",
-                        row.getColumn(0).getInt64());
-            }
-        }
+        while (row.executeStep())
+            found.push_back(read_upstream(row));
         return found;
     });
 }
@@ -192,16 +198,38 @@ std::int64_t SqliteRepository::add_upstream(const UpstreamDefinition& definition
 
 bool SqliteRepository::update_upstream(const UpstreamDefinition& definition)
 {
-    return naming_conflicts(definition, [&] {
-        SQLite::Statement update{
-            *database_,
-            "UPDATE openai_upstreams SET name = ?, sk = ?, endpoint = ?, priority = ?, weight = ?,"
-            " timeout = ?, stream_timeout = ?, allow = ?, deny = ?, rename = ?, proxy = ?,"
-            " enabled = ?, updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-            " WHERE id = ? AND deleted_at IS NULL"};
-        bind_upstream(update, definition);
-        update.bind(13, definition.id);
-        return update.exec() > 0;
+    return naming_conflicts(definition,
+                            [&] { return update_row(*database_, definition, "deleted_at IS NULL"); });
+}
+
+std::vector<std::int64_t> SqliteRepository::write_upstreams(
+    const std::vector<UpstreamDefinition>& definitions)
+{
+    return guarded([&] {
+        WriteTransaction transaction{*database_};
+        // They may exchange names or keys: to the unique indexes none of them is there until it is written.
+        constexpr auto hidden = "deleted_at = 'hidden'";
+        for (const auto& definition : definitions) {
+            SQLite::Statement hide{*database_, fmt::format("UPDATE openai_upstreams SET {} WHERE id = ?"
+                                                           " AND deleted_at IS NULL",
+                                                           hidden)};
+            hide.bind(1, definition.id);
+            if (hide.exec() == 0 && definition.id != 0)
+                throw StorageError{StorageError::Kind::conflict,
+                                   fmt::format("upstream {} was removed meanwhile", definition.id)};
+        }
+        std::vector<std::int64_t> ids;
+        for (const auto& definition : definitions) {
+            naming_conflicts(definition, [&] {
+                if (definition.id == 0)
+                    add_row(*database_, definition, {});
+                else
+                    update_row(*database_, definition, hidden);
+            });
+            ids.push_back(definition.id == 0 ? database_->getLastInsertRowid() : definition.id);
+        }
+        transaction.commit();
+        return ids;
     });
 }
 

@@ -55,6 +55,10 @@ TEST_CASE("wrong usage ends with 2 and one line")
         {"explain"},
         {"config"},
         {"-noauth=perhaps"},
+        {"-sk", "sk-secret"},
+        {"--sk=sk-secret", "-addr", ":1"},
+        {"-sk", "sk-secret", "-add=false"},
+        {"-endpoint", "https://a.example"},
     }));
     const auto done = line(arguments);
     INFO(done.err);
@@ -63,6 +67,68 @@ TEST_CASE("wrong usage ends with 2 and one line")
     CHECK(done.err.starts_with("openai-api-route: "));
     CHECK(done.err.find('\n') == done.err.size() - 1);
     CHECK(done.err.find("sk-secret") == std::string::npos);
+}
+
+TEST_CASE("a key without -add starts no server")
+{
+    CommandLine line;
+    const auto done = line.run({"-sk", "sk-secret", "-endpoint", "https://a.example"});
+    CHECK(done.code == 2);
+    CHECK(done.err ==
+          "openai-api-route: -sk is for adding an upstream: -add -sk KEY, or upstream add --sk KEY\n");
+    CHECK_FALSE(line.served);
+}
+
+TEST_CASE("what is no number where one belongs is wrong usage, and said so")
+{
+    CommandLine line;
+    struct Row
+    {
+        std::vector<std::string> arguments;
+        const char* expected;
+    };
+    const std::string huge = "99999999999999999999";
+    const Row row = GENERATE_COPY(values<Row>({
+        {{"explain", "--model", "m", "--body-bytes", "-1"},
+         "--body-bytes: expected a whole number, 0 or more"},
+        {{"explain", "--model", "m", "--body-bytes=-1"}, "--body-bytes: expected a whole number, 0 or more"},
+        {{"explain", "--model", "m", "--body-bytes", huge},
+         "--body-bytes: expected a whole number, 0 or more"},
+        {{"explain", "--model", "m", "--body-bytes", "1.5"}, "--body-bytes: "},
+        {{"explain", "--model", "m", "--body-bytes", ""}, "--body-bytes: "},
+        {{"record", "list", "--limit", "-1"}, "--limit: expected a whole number, 0 or more"},
+        {{"record", "list", "--limit", "ten"}, "--limit: expected a whole number, 0 or more"},
+        {{"record", "export", "--limit", "-1"}, "--limit: expected a whole number, 0 or more"},
+        {{"record", "tail", "--no-follow", "--limit", "-1"}, "--limit: expected a whole number, 0 or more"},
+        {{"record", "stats", "--status", "-200"}, "--status: expected a whole number from 100 to 999"},
+        {{"record", "list", "--status", "0x10"}, "--status: expected a whole number from 100 to 999"},
+        {{"upstream", "add", "--sk", "k", "--weight", "-1"},
+         "--weight: expected a whole number from 0 to 1000000"},
+        {{"upstream", "add", "--sk", "k", "--weight", "4294967297"}, "--weight: expected a whole number"},
+        {{"upstream", "set", "1", "--priority", "1e3"},
+         "--priority: expected a whole number from -1000000 to 1000000"},
+        {{"upstream", "add", "--sk", "k", "--timeout", "-1"},
+         "--timeout: expected a number of seconds, 0 or more"},
+        {{"upstream", "add", "--sk", "k", "--timeout", "nan"}, "--timeout: expected a number of seconds"},
+        {{"upstream", "add", "--sk", "k", "--timeout", "inf"}, "--timeout: expected a number of seconds"},
+        {{"upstream", "add", "--sk", "k", "--stream-timeout", "1e9"}, "--stream-timeout: expected a number"},
+        {{"upstream", "add", "--sk", "k", "--stream-timeout", "5s"}, "--stream-timeout: expected a number"},
+    }));
+    const auto done = line(row.arguments);
+    CHECK(done.code == 2);
+    CHECK(done.out.empty());
+    CHECK(done.err.starts_with(std::string{"openai-api-route: "} + row.expected));
+    CHECK(done.err.find('\n') == done.err.size() - 1);
+}
+
+TEST_CASE("numbers are decimal")
+{
+    CommandLine line;
+    line.ok({"upstream", "add", "--sk", "k", "--priority", "010", "--weight=0", "--timeout", "0.5"});
+    const auto upstream = line.database().upstreams().at(0);
+    CHECK(upstream.priority == 10);
+    CHECK(upstream.weight == 0);
+    CHECK(upstream.timeout == Seconds{0.5});
 }
 
 TEST_CASE("an argument too many may be a key: it is not repeated")

@@ -81,6 +81,8 @@ TEST_CASE("records are listed, newest first")
     CHECK(json[0].at("id").as_int64() == 2);
     CHECK(json[0].at("total_tokens").is_null());
     CHECK(json[1].at("elapsed_time").as_int64() == 1'500'000'000);
+    CHECK(json[0].at("attempts").as_int64() == 0);
+    CHECK(json[1].at("attempts").as_int64() == 2);
     CHECK(json[1].at("body").as_string() == R"({"model":"gpt-4o"})");
     CHECK(boost::json::parse(line.ok({"record", "list", "--json", "--limit", "1"})).as_array().size() == 1);
 }
@@ -114,8 +116,11 @@ TEST_CASE("records are filtered and exported as JSON lines, oldest first")
     arguments.insert(arguments.begin(), {"record", "export"});
     std::istringstream lines{line.ok(arguments)};
     std::vector<std::int64_t> ids;
-    for (std::string text; std::getline(lines, text);)
-        ids.push_back(boost::json::parse(text).at("id").as_int64());
+    for (std::string text; std::getline(lines, text);) {
+        const auto json = boost::json::parse(text);
+        ids.push_back(json.at("id").as_int64());
+        CHECK(json.at("attempts").as_int64() == (ids.back() == 1 ? 2 : 0));
+    }
     CHECK(ids == row.ids);
 }
 

@@ -189,7 +189,6 @@ TEST_CASE("an upstream that is there already, or is none, is refused")
         {{"add", "--sk", "other", "--endpoint", "ftp://x"}, "endpoint: "},
         {{"add", "--sk", ""}, "sk: "},
         {{"add", "--sk", "a b"}, "sk: "},
-        {{"add", "--sk", "other", "--weight", "-1"}, "weight: "},
         {{"add", "--sk", "other", "--proxy", "http://p:1"},
          "--proxy: this version has no outbound proxies yet"},
         {{"set", "filed", "--priority", "1"}, "upstream filed is changed only in /"},
@@ -231,6 +230,62 @@ TEST_CASE("a row that cannot be used says why")
     auto database = line.database();
     database.connection().exec("INSERT INTO openai_upstreams (sk, endpoint) VALUES ('sk', 'ftp://x')");
     CHECK_THAT(line.ok({"upstream", "list"}), ContainsSubstring("invalid: endpoint"));
+}
+
+TEST_CASE("the secrets of an endpoint that cannot be used are not shown")
+{
+    CommandLine line;
+    const std::string endpoint = GENERATE(values<std::string>(
+        {"https://SECRET:SECRET@x/v1", "https://x/v1?key=SECRET", "https://a:b/SECRET@x"}));
+    line.database().connection().exec("INSERT INTO openai_upstreams (sk, endpoint) VALUES ('sk', '" +
+                                      endpoint + "')");
+    for (const std::vector<std::string>& arguments :
+         std::vector<std::vector<std::string>>{{"upstream", "list"},
+                                               {"upstream", "list", "--json"},
+                                               {"upstream", "show", "1"},
+                                               {"upstream", "show", "1", "--json"},
+                                               {"explain", "--model", "m"}}) {
+        const auto text = line.ok(arguments);
+        CHECK_THAT(text, ContainsSubstring("endpoint: expected"));
+        CHECK(text.find("SECRET") == std::string::npos);
+    }
+}
+
+TEST_CASE("a row whose lists are no JSON is listed, changed, switched and removed")
+{
+    CommandLine line;
+    auto database = line.database();
+    database.connection().exec(
+        "INSERT INTO openai_upstreams (sk, endpoint, allow, rename) VALUES ('sk', 'http://x', 'gpt-4o', "
+        "'[]')");
+    const std::string reason = "allow: expected a JSON array of strings";
+    const std::string warning = "openai-api-route: warning: routers skip this upstream: ";
+    CHECK_THAT(line.ok({"upstream", "list"}), ContainsSubstring("invalid: " + reason));
+    CHECK_THAT(line.ok({"upstream", "show", "upstream-1"}),
+               ContainsSubstring("invalid: " + reason) && ContainsSubstring("gpt-4o"));
+    const auto json = boost::json::parse(line.ok({"upstream", "show", "1", "--json"}));
+    CHECK(json.at("allow").is_null());
+    CHECK(json.at("rename").is_null());
+    CHECK(json.at("deny").as_array().empty());
+    CHECK(json.at("state").as_string() == "invalid: " + reason);
+    CHECK_THAT(line.ok({"explain", "--model", "m"}), ContainsSubstring("unusable: " + reason));
+
+    CHECK(line.ok({"upstream", "disable", "1"}) == "disabled upstream 1: upstream-1\n");
+    CHECK_THAT(line.ok({"upstream", "list"}), ContainsSubstring("disabled, invalid: " + reason));
+    CHECK(line({"upstream", "enable", "1"}).err == warning + reason + "\n");
+    const auto renamed = line({"upstream", "set", "1", "--name", "a", "--priority", "3"});
+    CHECK(renamed.code == 0);
+    CHECK(renamed.err == warning + reason + "\n");
+    const std::map<std::string, std::string> unreadable{{"allow", "gpt-4o"}, {"rename", "[]"}};
+    CHECK(database.upstreams().at(0).unreadable == unreadable);
+    const auto worse = line({"upstream", "set", "a", "--endpoint", "ftp://x"});
+    CHECK(worse.code == 1);
+    CHECK_THAT(worse.err, ContainsSubstring("endpoint: "));
+    CHECK(line({"upstream", "set", "a", "--allow", "gpt-4o"}).err ==
+          warning + "rename: expected a JSON object of strings\n");
+    CHECK(line.ok({"upstream", "set", "a", "--rename", ""}) == "changed upstream 1: a\n");
+    CHECK_THAT(line.ok({"upstream", "list"}), ContainsSubstring("enabled"));
+    CHECK(line.ok({"upstream", "remove", "a"}) == "removed upstream 1: a\n");
 }
 
 TEST_CASE("the command lines of v0.3.0 work on upstreams")

@@ -47,6 +47,32 @@ TEST_CASE("parse_endpoint takes URLs apart")
     }
 }
 
+TEST_CASE("an endpoint is shown without its secrets")
+{
+    struct Row
+    {
+        const char* url;
+        const char* shown;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"https://api.openai.com/v1", "https://api.openai.com/v1"},
+        {"http://10.0.0.7:8000", "http://10.0.0.7:8000"},
+        {"https://a.example/v1/@me", "https://a.example/v1/@me"},
+        {"https://user:SECRET@a.example/v1", "https://…@a.example/v1"},
+        {"https://SECRET@a.example", "https://…@a.example"},
+        {"https://user:SEC/RET?S#E@a.example/v1", "https://…@a.example/v1"},
+        {"https://a.example/v1?api-key=SECRET&x=SECRET", "https://a.example/v1?api-key=…&x=…"},
+        {"https://a.example/v1?SECRET#SECRET", "https://a.example/v1?…#…"},
+        {"https://a.example/v1?key=SECRET=SECRET", "https://a.example/v1?key=…"},
+        {"ftp://u:SECRET@x/?k=SECRET", "ftp://…@x/?k=…"},
+        {"ftp://x", "ftp://x"},
+        {"sk-SECRETSECRETSECRET", "sk-S…CRET"},
+        {"not a url", "…"},
+        {"", "…"},
+    }));
+    CHECK(mask_endpoint(row.url) == row.shown);
+}
+
 TEST_CASE("parse_endpoint refuses what is no plain http or https URL, and quotes nothing of it")
 {
     const std::string_view urls[] = {

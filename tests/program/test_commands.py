@@ -7,6 +7,7 @@ import time
 import pytest
 
 from fakes.router import key_hash
+from fakes.upstream import refused_url
 
 
 def within_a_second(condition, grace=0.5):
@@ -104,3 +105,21 @@ def test_explain_says_who_would_be_tried_and_why_not(route, upstream):
     assert said.index("first") < said.index("second")
     assert "5" in said or "120" in said
     assert upstream.requests == []
+
+
+def test_a_row_with_unreadable_lists_is_managed_on_the_command_line(route, upstream):
+    router = route()
+    router.sql("INSERT INTO openai_upstreams (sk, endpoint, allow) VALUES ('sk-by-hand-0123456789', ?, 'gpt-4o')", upstream.url)
+    router.wait_for_line(r"(?i)warn.*upstream-1.*allow: expected a JSON array")
+    assert "allow: expected a JSON array" in router.ok("upstream", "list")
+    assert router.ask().status == 503
+    router.ok("upstream", "set", "1", "--name", "mended", "--allow", "gpt-4o")
+    within_a_second(lambda: router.ask().status == 200)
+    router.ok("upstream", "remove", "mended")
+
+
+def test_records_carry_the_number_of_their_attempts(route, make_upstream):
+    router = route(refused_url(), make_upstream())
+    router.ask()
+    assert json.loads(router.ok("record", "list", "--json"))[0]["attempts"] == 2
+    assert json.loads(router.ok("record", "export"))["attempts"] == 2

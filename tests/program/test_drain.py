@@ -1,6 +1,7 @@
 """SIGTERM: what was begun is finished, and then it ends."""
 
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -75,6 +76,25 @@ def test_a_second_signal_ends_at_once(route, make_upstream):
         router.wait_for_line("shutting down")
         router.signal(signal.SIGTERM)
         router.wait(5)
+
+
+def test_a_second_signal_ends_at_once_while_records_wait_for_the_database(route, upstream):
+    router = route(upstream, records={"durability": "batch"}, storage={"outbox": "no/such/place/outbox.sqlite"})
+    holder = sqlite3.connect(router.database, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        assert router.ask().status == 200
+        router.signal(signal.SIGTERM)
+        router.wait_for_line("shutting down")
+        time.sleep(0.5)
+        assert router.process.poll() is None, "it did not wait for the database"
+        started = time.monotonic()
+        router.signal(signal.SIGTERM)
+        router.wait(5)
+        assert time.monotonic() - started < 2
+        assert "a signal ends it at once" in "\n".join(router.lines)
+    finally:
+        holder.close()
 
 
 def test_a_drain_ends_in_time(route, make_upstream):

@@ -92,6 +92,45 @@ def test_a_mistake_in_the_file_is_named_with_its_place(router, text, expected):
             assert part in done.stderr
 
 
+@pytest.mark.parametrize("tables, expected", [
+    ({"auth": {"keys": [{"name": "alice", "key": "env:NO_SUCH_VARIABLE"}]}}, ["auth.keys", "alice", "NO_SUCH_VARIABLE"]),
+    ({"auth": {"keys": ["file:no-such-file"]}}, ["auth.keys", "no-such-file"]),
+    ({"upstream": {"ca_file": "no-such-file.pem"}}, ["upstream.ca_file", "no-such-file.pem"]),
+    ({"server": {"listen": "some-name:8888"}}, ["server.listen", "some-name:8888"]),
+])
+def test_check_refuses_what_serving_refuses(router, tables, expected):
+    router.configure(**tables)
+    said = [router.run(*command) for command in (["config", "check"], ["serve"])]
+    assert [done.returncode for done in said] == [1, 1]
+    assert said[0].stderr.splitlines()[-1] == said[1].stderr.splitlines()[-1]
+    for part in ["openai-api-route.toml:", *expected]:
+        assert part in said[0].stderr
+
+
+def test_check_refuses_an_upstream_that_would_be_passed_over(router, upstream):
+    router.configure([upstream, {"endpoint": upstream.url, "sk": "env:NO_SUCH_VARIABLE"}])
+    done = router.run("config", "check")
+    assert done.returncode == 1
+    assert re.search(r"openai-api-route.toml:\d+: upstreams: second: sk: .*NO_SUCH_VARIABLE", done.stderr)
+    assert router.run("config", "check", environment={"NO_SUCH_VARIABLE": "sk"}).returncode == 0
+    router.start()
+    assert router.ask().header("x-route-upstream") == "first"
+
+
+def test_a_key_without_add_starts_no_server(router):
+    for arguments in (["-sk", "sk-0123456789abcdef"], ["--sk=sk-0123456789abcdef", "-endpoint", "https://a.example"]):
+        done = router.run(*arguments)
+        assert done.returncode == 2
+        assert "-add" in done.stderr and "0123456789" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["explain", "--model", "m", "--body-bytes", "-1"], ["record", "list", "--limit", "-1"]])
+def test_numbers_below_zero_are_wrong_usage(router, arguments):
+    done = router.run(*arguments)
+    assert done.returncode == 2
+    assert "0 or more" in done.stderr
+
+
 @pytest.mark.parametrize("arguments", [["serve", "--no-such-option"], ["no-such-command"], ["upstream", "add", "--priority", "high"]])
 def test_wrong_usage_ends_with_2(router, arguments):
     done = router.run(*arguments)

@@ -316,6 +316,23 @@ TEST_CASE("stop gives up at its deadline and says what is lost")
     CHECK(writing.writer.queue_bytes() == 0);
 }
 
+TEST_CASE("a stop that is hurried gives up at once, before it began or in its middle")
+{
+    FakeDatabase database;
+    database.goes_away();
+    Writing writing{database.connector(), flushing_after(3'600'000), fast(),
+                    "no-such-directory/outbox.sqlite"};
+    writing.writer.take(queued(sample_record(1)));
+    const bool before = GENERATE(true, false);
+    if (before)
+        writing.writer.hurry();
+    std::thread stopping{[&] { writing.writer.stop(std::chrono::steady_clock::now() + 1h); }};
+    if (!before)
+        writing.writer.hurry();
+    stopping.join();
+    CHECK(writing.writer.lost() == 1);
+}
+
 TEST_CASE("a refused record is counted and the others are stored")
 {
     SqliteDatabase database;

@@ -93,18 +93,33 @@ TEMPLATE_TEST_CASE("NULL in a column of an upstream means its default", "", Sqli
     CHECK(repository.upstreams() == std::vector{expected});
 }
 
-TEMPLATE_TEST_CASE("a row whose lists are no JSON is left out, the others are not", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("what is no JSON list in a row is kept as it is until it is set", "", SqliteDatabase)
 {
     TestType database;
     auto repository = database.open();
-    repository.add_upstream(small_definition("sk-good"));
-    const auto* broken =
-        GENERATE("allow) VALUES ('x', '[\"a\"'", "deny) VALUES ('x', '[1]'", "deny) VALUES ('x', '{}'",
-                 "rename) VALUES ('x', '[]'", "rename) VALUES ('x', '{\"a\":1}'");
-    database.execute(std::string{"INSERT INTO openai_upstreams (sk, "} + broken + ")");
-    const auto upstreams = repository.upstreams();
+    struct Row
+    {
+        const char* column;
+        const char* text;
+    };
+    const Row row = GENERATE(values<Row>(
+        {{"allow", "[\"a\""}, {"deny", "[1]"}, {"deny", "{}"}, {"rename", "[]"}, {"rename", "{\"a\":1}"}}));
+    database.execute(std::string{"INSERT INTO openai_upstreams (sk, "} + row.column + ") VALUES ('x', '" +
+                     row.text + "')");
+    auto upstreams = repository.upstreams();
     REQUIRE(upstreams.size() == 1);
-    CHECK(upstreams.front().sk == "sk-good");
+    auto expected = small_definition("x");
+    expected.id = 1;
+    expected.unreadable = {{row.column, row.text}};
+    CHECK(upstreams.front() == expected);
+    expected.priority = 7;
+    CHECK(repository.update_upstream(expected));
+    CHECK(repository.upstreams() == std::vector{expected});
+    repository.replace_upstreams_and_keys({expected}, {});
+    CHECK(repository.upstreams() == std::vector{expected});
+    expected.unreadable.clear();
+    CHECK(repository.update_upstream(expected));
+    CHECK(repository.upstreams() == std::vector{expected});
 }
 
 TEMPLATE_TEST_CASE("upstreams come by priority, then by id", "", SqliteDatabase)
@@ -168,6 +183,46 @@ TEMPLATE_TEST_CASE("an upstream is changed and removed", "", SqliteDatabase)
     CHECK(repository.ever_had_upstream());
     // What is removed leaves its name and endpoint to others.
     CHECK(repository.add_upstream(definition) != definition.id);
+}
+
+TEMPLATE_TEST_CASE("upstreams are written together, even when they exchange names and keys", "",
+                   SqliteDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    auto one = small_definition("sk-1", "one");
+    auto two = small_definition("sk-2", "two");
+    one.id = repository.add_upstream(one);
+    two.id = repository.add_upstream(two);
+    std::swap(one.sk, two.sk);
+    std::swap(one.name, two.name);
+    auto three = small_definition("sk-3", "three");
+    const auto ids = repository.write_upstreams({three, two, one});
+    REQUIRE(ids.size() == 3);
+    CHECK(ids[1] == two.id);
+    CHECK(ids[2] == one.id);
+    three.id = ids[0];
+    CHECK(repository.upstreams() == std::vector{one, two, three});
+}
+
+TEMPLATE_TEST_CASE("of upstreams written together all are or none", "", SqliteDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    auto one = small_definition("sk-1", "one");
+    auto two = small_definition("sk-2", "two");
+    one.id = repository.add_upstream(one);
+    two.id = repository.add_upstream(two);
+    const auto before = repository.upstreams();
+    auto changed = one;
+    changed.priority = 9;
+    auto gone = small_definition("sk-9", "gone");
+    gone.id = 77;
+    CHECK(kind_thrown([&] { repository.write_upstreams({changed, gone}); }) == StorageError::Kind::conflict);
+    CHECK(repository.upstreams() == before);
+    const auto taken = GENERATE_COPY(small_definition("sk-2", "three"), small_definition("sk-3", "two"));
+    CHECK(kind_thrown([&] { repository.write_upstreams({changed, taken}); }) == StorageError::Kind::conflict);
+    CHECK(repository.upstreams() == before);
 }
 
 TEMPLATE_TEST_CASE("client keys are added, listed and removed", "", SqliteDatabase)

@@ -1,0 +1,114 @@
+// The [[upstreams]] of the configuration file, and those of a file to be imported.
+#include <fmt/format.h>
+
+#include <set>
+
+#include "app/config_table.hpp"
+#include "app/config_values.hpp"
+#include "app/secrets.hpp"
+#include "app/upstream_file.hpp"
+
+namespace route {
+namespace {
+
+constexpr auto expected_key = R"(expected a key, "env:NAME", "file:PATH" or "asis")";
+
+void read(ConfigTable table, UpstreamDefinition& upstream)
+{
+    table.text("name", upstream.name, [](const std::string& name) -> Result<void> {
+        if (!valid_upstream_name(name))
+            return Invalid{"1 to 64 of A-Z a-z 0-9 . _ -, not all digits"};
+        return {};
+    });
+    table.text("endpoint", upstream.endpoint, [](const std::string& url) -> Result<void> {
+        if (const auto endpoint = parse_endpoint(url); endpoint.has_error())
+            return Invalid{"http:// or https:// with a host: " + endpoint.error().reason};
+        return {};
+    });
+    table.secret("sk", upstream.sk);
+    table.integer("priority", upstream.priority, -most_priority_or_weight, most_priority_or_weight);
+    table.integer("weight", upstream.weight, 0, most_priority_or_weight);
+    table.seconds("timeout", upstream.timeout);
+    table.seconds("stream_timeout", upstream.stream_timeout);
+    table.texts("allow", upstream.allow, not_empty);
+    table.texts("deny", upstream.deny, not_empty);
+    table.map("rename", upstream.rename);
+    table.text("proxy", upstream.proxy);
+    table.flag("enabled", upstream.enabled);
+}
+
+/// Of an entry without a key, all else is checked.
+FiledUpstream read_entry(ConfigReader& reader, const toml::node& node)
+{
+    FiledUpstream filed;
+    filed.line = node.source().begin.line;
+    const auto* entry = node.as_table();
+    if (entry == nullptr)
+        reader.refuse("upstreams", filed.line, "expected [[upstreams]] tables");
+    read(ConfigTable{reader, entry, "upstreams"}, filed.definition);
+    reader.refuse_unknown(*entry, "upstreams");
+    const auto* sk = entry->get("sk");
+    if (sk != nullptr && filed.definition.sk.empty())
+        reader.refuse("upstreams.sk", sk->source().begin.line, expected_key);
+    auto checked = filed.definition;
+    if (sk == nullptr)
+        checked.sk = "asis";
+    if (const auto made = make_upstream(checked, unresolved_secrets(), nullptr); made.has_error())
+        reader.refuse("upstreams", filed.line, made.error().reason);
+    filed.has_proxy = entry->contains("proxy");
+    return filed;
+}
+
+std::vector<FiledUpstream> read_entries(ConfigReader& reader, ConfigTable& root)
+{
+    UpstreamDefinition unused;
+    read(ConfigTable{reader, nullptr, "upstreams"}, unused);
+    std::vector<FiledUpstream> entries;
+    const auto* node = root.find("upstreams");
+    if (node == nullptr)
+        return entries;
+    if (!node->is_array())
+        root.refuse("upstreams", *node, "[[upstreams]] tables");
+    for (const auto& element : *node->as_array())
+        entries.push_back(read_entry(reader, element));
+    return entries;
+}
+
+void refuse_equal_names(const ConfigReader& reader, const std::vector<FiledUpstream>& entries)
+{
+    std::set<std::string> names;
+    for (const auto& entry : entries)
+        if (const auto& name = entry.definition.name; !name.empty() && !names.insert(name).second)
+            reader.refuse("upstreams.name", entry.line, "expected a name no other entry has");
+}
+
+}  // namespace
+
+void read_upstreams(ConfigReader& reader, ConfigTable& root, std::vector<UpstreamDefinition>& upstreams)
+{
+    auto entries = read_entries(reader, root);
+    for (auto& entry : entries) {
+        auto& definition = entry.definition;
+        if (definition.sk.empty())
+            reader.refuse("upstreams.sk", entry.line, expected_key);
+        reader.found(fmt::format("upstreams[{}]", upstreams.size()), entry.line);
+        if (definition.name.empty())
+            definition.name = fmt::format("file-{}", upstreams.size() + 1);
+        upstreams.push_back(definition);
+    }
+    refuse_equal_names(reader, entries);
+}
+
+ConfigResult<std::vector<FiledUpstream>> parse_upstreams(std::string_view text, const std::string& file)
+{
+    ConfigReader reader{file, {}};
+    return parse_toml<std::vector<FiledUpstream>>(text, file, [&](const toml::table& table) {
+        ConfigTable root{reader, &table, ""};
+        auto entries = read_entries(reader, root);
+        refuse_equal_names(reader, entries);
+        reader.refuse_unknown(table, "");
+        return entries;
+    });
+}
+
+}  // namespace route

@@ -1,0 +1,89 @@
+#include "app/configured_table.hpp"
+
+#include <fmt/format.h>
+
+#include "app/secrets.hpp"
+
+namespace route {
+namespace {
+
+ConfigError error_of(std::string key, std::string problem)
+{
+    return ConfigError{{}, 0, std::move(key), std::move(problem), {}};
+}
+
+}  // namespace
+
+ConfigResult<net::ListenAddress> listen_address(const Settings& settings)
+{
+    auto address = net::parse_listen_address(settings.server.listen);
+    if (!address)
+        return error_of("server.listen", address.error().reason);
+    return *std::move(address);
+}
+
+ConfigResult<std::shared_ptr<net::TlsClient>> upstream_tls(const Settings& settings)
+{
+    auto tls = net::TlsClient::make(settings.upstream.ca_file);
+    if (!tls)
+        return error_of("upstream.ca_file", tls.error().reason);
+    return *std::move(tls);
+}
+
+ConfigResult<std::shared_ptr<net::RoutingTable>> configured_table(const Settings& settings,
+                                                                  std::shared_ptr<net::TlsClient> tls)
+{
+    auto table = std::make_shared<net::RoutingTable>();
+    table->settings = settings;
+    const auto resolve = unrestricted_secrets();
+    for (std::size_t i = 0; i < settings.auth.keys.size(); ++i) {
+        const auto& configured = settings.auth.keys[i];
+        const auto key = resolve(configured.key);
+        if (!key)
+            return error_of(fmt::format("auth.keys[{}]", i), configured.name + ": " + key.error().reason);
+        table->keys.push_back({0, configured.name, hash_key(*key), {}});
+    }
+    if (const auto proxies = net::set_trusted_proxies(*table, settings.server.trusted_proxies); !proxies)
+        return error_of("server.trusted_proxies", proxies.error().reason);
+    if (!tls) {
+        auto made = upstream_tls(settings);
+        if (!made)
+            return made.error();
+        tls = *std::move(made);
+    }
+    table->tls = std::move(tls);
+    return table;
+}
+
+std::optional<ConfigError> check_for_serving(const Configuration& configuration)
+{
+    const auto& settings = configuration.settings;
+    if (const auto address = listen_address(settings); !address)
+        return located(address.error(), configuration);
+    if (const auto table = configured_table(settings); !table)
+        return located(table.error(), configuration);
+    for (std::size_t i = 0; i < settings.upstreams.size(); ++i) {
+        const auto& definition = settings.upstreams[i];
+        const auto made = make_upstream(definition, unrestricted_secrets(), nullptr);
+        if (!made && definition.enabled)
+            return located(error_of(fmt::format("upstreams[{}]", i),
+                                    effective_name(definition) + ": " + made.error().reason),
+                           configuration);
+    }
+    return std::nullopt;
+}
+
+ConfigError located(ConfigError error, const Configuration& configuration)
+{
+    const auto& lines = configuration.lines;
+    const auto key = error.key.substr(0, error.key.find('['));
+    auto line = lines.find(error.key);
+    if (line == lines.end())
+        line = lines.find(key);
+    error.file = configuration.file;
+    error.line = line == lines.end() ? 0 : line->second;
+    error.key = key;
+    return error;
+}
+
+}  // namespace route

@@ -1,0 +1,68 @@
+#include "app/toml_writer.hpp"
+
+#include "app/config_values.hpp"
+#include "app/json_text.hpp"
+
+namespace route {
+
+/// JSON's escapes are a subset of those of TOML's basic strings; DEL is the one character only TOML escapes.
+std::string toml_string(std::string_view text)
+{
+    fmt::memory_buffer out;
+    append_json_string(out, text);
+    auto quoted = fmt::to_string(out);
+    for (auto at = quoted.find('\x7f'); at != std::string::npos; at = quoted.find('\x7f', at))
+        quoted.replace(at, 1, "\\u007f");
+    return quoted;
+}
+
+void TomlWriter::put(std::string_view key, const std::vector<std::string>& values)
+{
+    std::string list = "[";
+    for (const auto& value : values)
+        list += (list.size() > 1 ? ", " : "") + toml_string(value);
+    put_raw(key, list + "]");
+}
+
+void TomlWriter::put(std::string_view key, const std::map<std::string, std::string>& values)
+{
+    std::string table = "{";
+    for (const auto& [name, value] : values)
+        table +=
+            fmt::format("{} {} = {}", table.size() > 1 ? "," : "", toml_string(name), toml_string(value));
+    put_raw(key, table + " }");
+}
+
+void TomlWriter::put_size(std::string_view key, std::uint64_t bytes)
+{
+    put(key, std::string_view{format_size(bytes)});
+}
+
+void TomlWriter::put_duration(std::string_view key, const std::optional<Seconds>& value)
+{
+    put(key, std::string_view{value ? format_duration(*value) : ""});
+}
+
+void write_upstream(TomlWriter& out, const UpstreamDefinition& upstream, const std::optional<std::string>& sk,
+                    const std::optional<std::string>& proxy)
+{
+    out.entry("upstreams");
+    out.put("name", effective_name(upstream));
+    out.put("endpoint", mask_endpoint(upstream.endpoint));
+    if (sk)
+        out.put("sk", *sk);
+    out.put("priority", upstream.priority);
+    out.put("weight", upstream.weight);
+    if (upstream.timeout)
+        out.put("timeout", *upstream.timeout);
+    if (upstream.stream_timeout)
+        out.put("stream_timeout", *upstream.stream_timeout);
+    out.put("allow", upstream.allow);
+    out.put("deny", upstream.deny);
+    out.put("rename", upstream.rename);
+    if (proxy)
+        out.put("proxy", *proxy);
+    out.put("enabled", upstream.enabled);
+}
+
+}  // namespace route

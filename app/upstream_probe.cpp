@@ -1,0 +1,118 @@
+#include "app/upstream_probe.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/json/parse.hpp>
+#include <csignal>
+#include <exception>
+
+#include "core/net/attempt.hpp"
+#include "core/text.hpp"
+
+namespace route {
+namespace {
+
+/// There is no request of a client, so nothing to record.
+class NoRecords final : public RecordSink
+{
+  public:
+    void take(std::unique_ptr<QueuedRecord>) override {}
+    bool has_room() const override { return true; }
+    void dropped(std::unique_ptr<QueuedRecord>) override {}
+};
+
+/// Writing to a connection the upstream has closed is an error then, not the end of the process.
+class WithoutSigpipe
+{
+  public:
+    WithoutSigpipe() : before_{std::signal(SIGPIPE, SIG_IGN)} {}
+    ~WithoutSigpipe() { std::signal(SIGPIPE, before_); }
+    WithoutSigpipe(const WithoutSigpipe&) = delete;
+    WithoutSigpipe& operator=(const WithoutSigpipe&) = delete;
+
+  private:
+    void (*before_)(int);
+};
+
+/// `error.message` of an error body, or nothing.
+std::string message_in(std::string_view body)
+{
+    boost::system::error_code failed;
+    const auto value = boost::json::parse(boost::json::string_view{body.data(), body.size()}, failed);
+    const auto* object = failed ? nullptr : value.if_object();
+    const auto* error = object == nullptr ? nullptr : object->if_contains("error");
+    const auto* message =
+        error == nullptr || !error->is_object() ? nullptr : error->get_object().if_contains("message");
+    if (message == nullptr || !message->is_string())
+        return {};
+    return std::string{std::string_view{message->get_string()}};
+}
+
+/// Upstreams quote the key they refuse.
+std::string without_key(std::string text, const std::string& key)
+{
+    if (!key.empty())
+        for (auto at = text.find(key); at != std::string::npos; at = text.find(key, at))
+            text.replace(at, key.size(), "…");
+    return text;
+}
+
+void note_failure(ProbeResult& result, const net::Attempt& attempt)
+{
+    const auto& failure = attempt.failure();
+    const auto& upstream = attempt.upstream();
+    result.status = failure.status;
+    result.outcome = outcome_of(failure);
+    result.error = describe(failure);
+    if (attempt.kept_whole())
+        if (const auto message = message_in(attempt.pending()); !message.empty())
+            result.error += ": " + escape_for_log(without_key(message, upstream.key));
+    if (upstream.asis)
+        result.error += " (asked without a key: its sk is asis)";
+}
+
+}  // namespace
+
+ProbeResult probe_upstream(const Upstream& upstream, const Settings& settings,
+                           std::shared_ptr<net::TlsClient> tls, bool only)
+{
+    const WithoutSigpipe ignored;
+    NoRecords sink;
+    net::Services services{sink};
+    const auto table = std::make_shared<net::RoutingTable>();
+    table->settings = settings;
+    table->tls = std::move(tls);
+    net::EventLoop loop{services, table};
+
+    const HeaderFields fields{
+        {boost::beast::http::field::accept, "Accept", "application/json"},
+        {boost::beast::http::field::user_agent, "User-Agent", "openai-api-route/" ROUTE_VERSION}};
+    const RequestFacts facts;
+    const net::OutgoingRequest request{{"GET", "/v1/models", "", fields, std::nullopt}, "", facts};
+    const net::AttemptLimits limits{attempt_timeouts(settings.timeouts, {false, 0, only}, upstream)};
+    net::Deadline deadline{loop.deadlines, nullptr, nullptr};
+    net::Deadline commit_deadline{loop.deadlines, nullptr, nullptr};
+    ReplyCapture unrecorded;
+    net::Attempt attempt{loop, *table, upstream, request, limits, deadline, commit_deadline, unrecorded};
+    ProbeResult result;
+    bool succeeded = false;
+    const auto done = [&](const std::exception_ptr& thrown, bool committable) {
+        succeeded = committable;
+        result.elapsed = net::Clock::now() - attempt.started();
+        // Posted, as stopping always is: the loop may be in the middle of an event.
+        loop.post([&loop] { loop.stop(); });
+        if (thrown)
+            std::rethrow_exception(thrown);
+    };
+    boost::asio::co_spawn(loop.io.get_executor(), attempt.run(), done);
+    loop.run();
+    if (succeeded) {
+        result.outcome = AttemptOutcome::ok;
+        result.status = attempt.reply().status();
+        result.json = attempt.recorder().kind() == net::ReplyKind::json;
+    } else {
+        note_failure(result, attempt);
+    }
+    return result;
+}
+
+}  // namespace route

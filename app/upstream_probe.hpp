@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/net/tls_client.hpp"
+#include "core/record.hpp"
+#include "core/settings.hpp"
+
+namespace route {
+
+/// What came of asking an upstream.
+struct ProbeResult
+{
+    std::optional<unsigned> status;         ///< none: no response
+    std::optional<AttemptOutcome> outcome;  ///< none: it could not be asked
+    std::string error;                      ///< for people, without the upstream's key; "" when it succeeded
+    Nanoseconds elapsed{};
+    bool json = false;  ///< what it answered says of itself that it is JSON
+};
+
+/// Asks `upstream` for `GET /models` as a request would be sent by serving: its key, TLS, timeouts. A
+/// connection of its own; blocks until the answer is there or given up. `only`: it is the only upstream in
+/// use
+/// (`timeouts.single`).
+ProbeResult probe_upstream(const Upstream& upstream, const Settings& settings,
+                           std::shared_ptr<net::TlsClient> tls, bool only);
+
+}  // namespace route

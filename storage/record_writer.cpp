@@ -54,7 +54,7 @@ void RecordWriter::take(std::unique_ptr<QueuedRecord> record)
 
 void RecordWriter::dropped(std::unique_ptr<QueuedRecord> record)
 {
-    record->record.body = std::string{};
+    std::string{}.swap(record->record.body);
     record->record.reply = {};
     record->lost = true;
     queue_.push(std::move(record));

@@ -493,7 +493,7 @@ void Attempt::drop_pending()
     fresh_ = {};
     if (held_.empty())
         return;
-    held_ = std::string{};
+    std::string{}.swap(held_);
     loop_.services.buffered.fetch_sub(accounted_, std::memory_order_relaxed);
     accounted_ = 0;
 }

@@ -53,15 +53,21 @@ MessageParser<is_request>::MessageParser()
 {
     this->header_limit(max_head_bytes);
     this->body_limit(boost::none);
-    fields_.reserve(24);
 }
 
 template <bool is_request>
 error_code MessageParser<is_request>::parse_head(std::string_view head)
 {
+    // Collected where there is room and then copied: messages live long, and shall hold no more than they
+    // need.
+    thread_local HeaderFields collected;
+    collected.clear();
     head_ = head;
+    collected_ = &collected;
     error_code error;
     const auto consumed = this->put(asio::const_buffer{head.data(), head.size()}, error);
+    collected_ = nullptr;
+    fields_.assign(collected.begin(), collected.end());
     if (!error && consumed != head.size())
         error = http::error::bad_field;  // the empty line came earlier than head_length() found it
     head_parsed_ = true;
@@ -135,7 +141,7 @@ void MessageParser<is_request>::on_field_impl(http::field id, string_view name, 
         error = HeadError::obs_fold;
         return;
     }
-    if (fields_.size() == max_fields) {
+    if (collected_->size() == max_fields) {
         error = HeadError::too_many_fields;
         return;
     }
@@ -147,7 +153,7 @@ void MessageParser<is_request>::on_field_impl(http::field id, string_view name, 
                (!equal_ignoring_case(as_std(value), "chunked") || version_ < 11)) {
         error = HeadError::ambiguous_framing;
     }
-    fields_.push_back({id, as_std(name), as_std(value)});
+    collected_->push_back({id, as_std(name), as_std(value)});
 }
 
 /// Whether Beast has unfolded the line (RFC 9112 5.2): its value then lies in a buffer of Beast's own, or

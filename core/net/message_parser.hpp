@@ -83,6 +83,7 @@ class MessageParser : private http::basic_parser<is_request>
 
     std::string_view head_;
     HeaderFields fields_;
+    HeaderFields* collected_ = nullptr;  ///< while the head is parsed
     std::string_view start_;
     std::string_view second_;
     unsigned status_ = 0;

@@ -87,7 +87,7 @@ awaitable<ReplyWriter::Written> ReplyWriter::drain()
         rest_sent_ += sent.bytes;
     }
     client_.no_limit();
-    rest_ = std::string{};
+    std::string{}.swap(rest_);
     rest_sent_ = 0;
     co_return Written::all;
 }

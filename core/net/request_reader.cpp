@@ -230,7 +230,7 @@ std::optional<ReadOutcome> BodyReader::take_in()
         return std::nullopt;
     client_.no_limit();
     if (input.empty())
-        input = std::string{};  // an open stream holds no buffer it does not need
+        std::string{}.swap(input);  // an open stream holds no buffer it does not need
     body.reserve(body.size() + body_padding);
     return ReadOutcome::whole;
 }

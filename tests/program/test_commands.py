@@ -17,7 +17,6 @@ def within_a_second(condition, grace=0.5):
         time.sleep(0.02)
 
 
-@pytest.mark.instrumented
 def test_upstreams_added_and_changed_on_the_command_line_take_effect_within_a_second(route, make_upstream):
     first, second = make_upstream(), make_upstream()
     router = route()
@@ -36,7 +35,6 @@ def test_upstreams_added_and_changed_on_the_command_line_take_effect_within_a_se
     assert router.record(router.ask())["upstream_id"] == 2
 
 
-@pytest.mark.instrumented
 def test_a_row_inserted_by_hand_is_a_complete_upstream(route, upstream):
     router = route()
     router.sql("INSERT INTO openai_upstreams (sk, endpoint) VALUES ('sk-by-hand-0123456789', ?)", upstream.url)
@@ -69,7 +67,6 @@ def test_references_in_rows_resolve_only_where_it_is_allowed(route, upstream):
     within_a_second(lambda: router.ask().status == 200 and upstream.requests[-1].header("authorization") == "Bearer sk-in-a-file-0123456789")
 
 
-@pytest.mark.instrumented
 def test_client_keys(route, upstream):
     router = route(upstream)
     made = router.ok("key", "add", "alice")

@@ -19,7 +19,6 @@ def slow_stream(gate):
     return script
 
 
-@pytest.mark.instrumented
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_requests_in_flight_finish_before_it_ends(route, make_upstream, number):
     gate = Gate()

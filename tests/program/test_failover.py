@@ -82,7 +82,6 @@ FAILURES = {
 }
 
 
-@pytest.mark.instrumented
 @pytest.mark.parametrize("script, outcome", FAILURES.values(), ids=FAILURES.keys())
 def test_the_next_upstream_answers(route, make_upstream, script, outcome):
     bad, good = make_upstream(script), make_upstream()
@@ -197,7 +196,6 @@ def test_all_attempts_together_have_a_limit(route, make_upstream):
 
 # --- 4: when all fail
 
-@pytest.mark.instrumented
 def test_the_last_response_is_relayed_as_it_was(route, make_upstream):
     body = b'{ "error" : {"message":"slow down"}}\n'
     limited = make_upstream(reply(429, body, headers=[("retry-after", "7"), ("x-ratelimit-limit", "1")]))
@@ -252,7 +250,6 @@ def test_the_last_reason_makes_the_code(route, make_upstream):
 
 # --- 9: pooled connections
 
-@pytest.mark.instrumented
 def test_a_pooled_connection_that_died_is_replaced(route, make_upstream):
     def once(connection):
         """Answers one request, then closes without saying so."""

@@ -17,7 +17,6 @@ DROPPED = [("x-api-key", "k1"), ("api-key", "k2"), ("Proxy-Authorization", "Basi
            ("Keep-Alive", "timeout=5"), ("X-Hop", "by hop"), ("Trailer", "X-T"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")]
 
 
-@pytest.mark.instrumented
 def test_headers_to_the_upstream(route, upstream):
     router = route(upstream)
     answer = router.ask(headers=[*KEPT, *DROPPED, ("Connection", "keep-alive, X-Hop, Upgrade, HTTP2-Settings"), ("Accept-Encoding", "gzip, br")])
@@ -38,7 +37,6 @@ def test_repeated_headers_stay_repeated(route, upstream):
     assert upstream.requests[0].header_values("x-a") == ["1", "3"]
 
 
-@pytest.mark.instrumented
 def test_headers_to_the_client(route, make_upstream):
     kept = [("x-ratelimit-remaining-requests", "9"), ("retry-after", "3"), ("openai-processing-ms", "5"), ("X-Custom", "a, b")]
     dropped = [("Set-Cookie", "s=1"), ("Strict-Transport-Security", "max-age=1"), ("Alt-Svc", 'h3=":443"'), ("NEL", "{}"),
@@ -109,7 +107,6 @@ def test_metrics_have_no_cors(route, upstream):
 
 # --- authentication
 
-@pytest.mark.instrumented
 @pytest.mark.parametrize("headers, message", [
     ([], "authorization header should start with 'Bearer'"),
     ([("Authorization", "Basic abc")], "authorization header should start with 'Bearer'"),

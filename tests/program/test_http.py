@@ -17,7 +17,6 @@ def lines(*fields: str, path="/v1/chat/completions", method="POST", body=b"", ve
 
 # --- the ordinary
 
-@pytest.mark.instrumented
 def test_a_request_passes(route, upstream):
     router = route(upstream)
     reply = router.ask()
@@ -27,7 +26,6 @@ def test_a_request_passes(route, upstream):
     assert upstream.requests[0].header("content-length") == str(len(BODY))
 
 
-@pytest.mark.instrumented
 def test_a_connection_is_used_again(route, upstream):
     router = route(upstream)
     with router.client() as client:
@@ -36,7 +34,6 @@ def test_a_connection_is_used_again(route, upstream):
     assert upstream.connections == 1
 
 
-@pytest.mark.instrumented
 def test_pipelined_requests_are_answered_in_order(route, make_upstream):
     upstream = make_upstream(*(reply(body={"n": n}) for n in range(3)))
     router = route(upstream)
@@ -46,7 +43,6 @@ def test_pipelined_requests_are_answered_in_order(route, make_upstream):
         assert client.closed()
 
 
-@pytest.mark.instrumented
 def test_a_chunked_upload_arrives_whole(route, upstream):
     router = route(upstream)
     with router.client() as client:
@@ -135,7 +131,6 @@ def test_replies_without_a_body(route, make_upstream, status):
             assert (reply.status, reply.header("etag"), reply.header("content-length")) == (status, '"1"', None)
 
 
-@pytest.mark.instrumented
 def test_http_1_0_gets_no_chunks(route, make_upstream):
     chunked = head(200, [("Content-Type", "audio/mpeg"), ("Transfer-Encoding", "chunked")]) + b"5\r\nhello\r\n0\r\n\r\n"
     router = route(make_upstream(raw(chunked, then="keep")))
@@ -196,7 +191,6 @@ MALFORMED = {
 }
 
 
-@pytest.mark.instrumented
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
 def test_malformed_http_is_refused_and_the_connection_closed(route, upstream, data):
     router = route(upstream)

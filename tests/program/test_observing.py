@@ -28,7 +28,6 @@ def test_ready_names_what_is_missing(route):
     assert "upstream" in answer.body.decode()
 
 
-@pytest.mark.instrumented
 def test_metrics(route, make_upstream):
     router = route(make_upstream(reply(500), reply()), make_upstream(stream(*chat_events("a"))))
     router.ask(body=chat(stream=True))
@@ -121,7 +120,6 @@ def test_a_log_line_cannot_be_forged(route, upstream):
 SK = "sk-the-upstreams-own-secret-0123456789"
 
 
-@pytest.mark.instrumented
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_no_key_is_seen_anywhere(route, make_upstream, format):
     """Provokes every error there is, then searches all that was written, said or answered for the two keys."""

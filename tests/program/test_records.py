@@ -57,7 +57,6 @@ def check_reply(record, finish_reason):
         assert record["finish_reason"] == finish_reason
 
 
-@pytest.mark.instrumented
 @pytest.mark.parametrize("path, body, finish_reason", WHOLE.values(), ids=WHOLE.keys())
 def test_what_a_reply_said_and_cost(route, make_upstream, path, body, finish_reason):
     router = route(make_upstream(reply(body=body)))
@@ -66,7 +65,6 @@ def test_what_a_reply_said_and_cost(route, make_upstream, path, body, finish_rea
     assert record["stream"] == 0
 
 
-@pytest.mark.instrumented
 @pytest.mark.parametrize("path, events, finish_reason", STREAMS.values(), ids=STREAMS.keys())
 def test_what_a_stream_said_and_cost(route, make_upstream, path, events, finish_reason):
     router = route(make_upstream(stream(*events)))
@@ -93,7 +91,6 @@ def test_other_json_is_kept_as_it_is(route, make_upstream):
     assert record["prompt_tokens"] == 4
 
 
-@pytest.mark.instrumented
 def test_every_column(route, upstream):
     router = route(upstream)
     answer = router.ask("/v1/chat/completions?secret=query", headers=[("User-Agent", "tests/1"), ("x-request-id", "mine")])

@@ -2,10 +2,7 @@
 
 import signal
 
-import pytest
 
-
-@pytest.mark.instrumented
 def test_sighup_reads_the_file_again(route, make_upstream):
     first, second = make_upstream(), make_upstream()
     router = route(first)

@@ -12,7 +12,6 @@ from fakes.router import key_hash
 LISTEN = "127.0.0.1:0"
 
 
-@pytest.mark.instrumented
 def test_an_api_key_in_the_environment_is_all_it_takes(router, upstream):
     environment = {"OPENAI_API_KEY": "sk-of-the-environment-1234", "OPENAI_BASE_URL": upstream.url}
     router.start("serve", "--addr", LISTEN, environment=environment)

@@ -17,7 +17,6 @@ ODD_EVENTS = (b"\xef\xbb\xbf: a comment\r\n\r\nretry: 5\r\nid:7\r\ndata:no space
 
 # --- 11: byte for byte
 
-@pytest.mark.instrumented
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 10_000])
 def test_a_stream_passes_byte_for_byte(route, make_upstream, size):
     pieces = [ODD_EVENTS[at:at + size] for at in range(0, len(ODD_EVENTS), size)]
@@ -28,7 +27,6 @@ def test_a_stream_passes_byte_for_byte(route, make_upstream, size):
     assert router.record(answer)["response"] == "你好 😀"
 
 
-@pytest.mark.instrumented
 def test_each_event_passes_at_once(route, make_upstream):
     gates = [Gate() for _ in range(3)]
 
@@ -141,7 +139,6 @@ def test_json_for_a_stream_is_relayed_as_json(route, make_upstream):
 
 # --- 6 and 7: cut after commit
 
-@pytest.mark.instrumented
 @pytest.mark.parametrize("then", ["close", "reset", "stall"])
 def test_a_stream_cut_after_its_first_event_breaks(route, make_upstream, then):
     events = chat_events("one", "two")[:3]
@@ -248,7 +245,6 @@ def test_total_ends_at_commit(route, make_upstream):
 
 # --- 8: the client goes away
 
-@pytest.mark.instrumented
 @pytest.mark.parametrize("leave", ["close", "reset", "finish_sending"])
 @pytest.mark.parametrize("script", [silence, stream(event({"n": 1}), then="stall")], ids=["waiting", "streaming"])
 def test_a_client_that_leaves_cancels_the_attempt(route, make_upstream, leave, script):

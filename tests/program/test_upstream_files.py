@@ -14,7 +14,6 @@ MODELS = {"object": "list", "data": [{"id": "gpt-4o", "object": "model"}]}
 
 # --- upstream test
 
-@pytest.mark.instrumented
 def test_an_upstream_is_asked_for_its_models_with_its_key(router, make_upstream):
     upstream = make_upstream(reply(body=MODELS))
     router.configure([upstream])
@@ -44,7 +43,6 @@ def test_an_upstream_of_the_database_is_asked_by_number_or_name(router, make_ups
     assert len(upstream.requests) == 2
 
 
-@pytest.mark.instrumented
 @pytest.mark.parametrize("script, status, outcome, error", [
     (reply(401, {"error": {"message": f"Incorrect API key provided: {SK}.", "code": "invalid_api_key"}}), 401, "status",
      "status 401: Incorrect API key provided: …."),
@@ -104,7 +102,6 @@ def test_an_upstream_that_does_not_exist(router):
 
 # --- upstream export, upstream import
 
-@pytest.mark.instrumented
 def test_upstreams_move_from_one_router_to_another(route, router, make_upstream, tmp_path):
     upstream = make_upstream()
     route()

@@ -47,15 +47,6 @@ std::string message_in(std::string_view body)
     return std::string{std::string_view{message->get_string()}};
 }
 
-/// Upstreams quote the key they refuse.
-std::string without_key(std::string text, const std::string& key)
-{
-    if (!key.empty())
-        for (auto at = text.find(key); at != std::string::npos; at = text.find(key, at))
-            text.replace(at, key.size(), "…");
-    return text;
-}
-
 void note_failure(ProbeResult& result, const net::Attempt& attempt)
 {
     const auto& failure = attempt.failure();
@@ -64,8 +55,10 @@ void note_failure(ProbeResult& result, const net::Attempt& attempt)
     result.outcome = outcome_of(failure);
     result.error = describe(failure);
     if (attempt.kept_whole())
-        if (const auto message = message_in(attempt.pending()); !message.empty())
-            result.error += ": " + escape_for_log(without_key(message, upstream.key));
+        if (auto message = message_in(attempt.pending()); !message.empty()) {
+            erase_secret(message, upstream.key);  // upstreams quote the key they refuse
+            result.error += ": " + escape_for_log(message);
+        }
     if (upstream.asis)
         result.error += " (asked without a key: its sk is asis)";
 }

@@ -208,11 +208,13 @@ void write_passed_fields(std::string& out, const HeaderFields& fields, bool own_
 {
     LineWriter lines{out};
     const auto nominations = nominated_fields(fields);
+    // One credential goes on: of two, one is for this router.
+    const bool by_authorization = !find_field(fields, field::authorization).empty();
     for (const auto& header : fields) {
         if (!nominations.empty() && nominated(nominations, header.name))
             continue;
-        const bool key =
-            own_key && (header.id == field::authorization || equal_ignoring_case(header.name, "x-api-key"));
+        const bool key = own_key && (header.id == field::authorization ||
+                                     (!by_authorization && equal_ignoring_case(header.name, "x-api-key")));
         if (key || (!hop_by_hop(header) && !kept_from_upstream(header)))
             lines.add(header);
     }

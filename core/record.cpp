@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "core/media_type.hpp"
@@ -119,39 +118,37 @@ void complete_response(Record& record, const RecordLimits& limits, bool cut_befo
     record.reply.clear();
 }
 
-/// Shorter ones are no secrets, and may be words.
-constexpr std::size_t shortest_secret = 8;
-
-void erase_secret(std::string& text, std::string_view secret)
+/// No key gets into a record, whoever wrote it where: upstreams quote keys they refuse, clients put theirs
+/// into paths. What the loop has cut may end within a key.
+void erase_key(Record& record, std::string_view key, bool raw_cut)
 {
-    if (secret.size() < shortest_secret || text.size() < secret.size())
-        return;
-    const auto* found = ::memmem(text.data(), text.size(), secret.data(), secret.size());
-    while (found != nullptr) {
-        const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
-        text.replace(at, secret.size(), "…");
-        found = ::memmem(text.data() + at, text.size() - at, secret.data(), secret.size());
-    }
+    auto& reply = record.reply;
+    for (auto* text : {&record.client_request_id, &record.user_agent, &record.method, &record.path,
+                       &record.body_content_type, &record.error, &record.finish_reason, &reply.content_type,
+                       &reply.summary.finish_reason})
+        erase_secret(*text, key);
+    if (record.model)
+        erase_secret(*record.model, key);
+    for (auto& attempt : record.attempts)
+        erase_secret(attempt.error, key);
+    const auto erase = [&](std::string& text, bool cut) {
+        if (cut)
+            erase_secret_from_cut(text, key);
+        else
+            erase_secret(text, key);
+    };
+    erase(record.body, record.body_cut);
+    erase(reply.raw, raw_cut);
+    erase(reply.summary.text, reply.summary.text_cut);
 }
 
-/// No key gets into a record, whoever wrote it where: upstreams quote keys they refuse, clients put theirs
-/// into paths.
-void erase_keys(Record& record)
+void erase_keys(Record& record, bool raw_cut)
 {
-    if (record.client_key) {
-        for (auto* text : {&record.path, &record.user_agent, &record.client_request_id, &record.body,
-                           &record.error, &record.reply.raw, &record.reply.summary.text})
-            erase_secret(*text, *record.client_key);
-        for (auto& attempt : record.attempts)
-            erase_secret(attempt.error, *record.client_key);
-    }
-    for (const auto& key : record.upstream_keys) {
-        for (auto* text : {&record.error, &record.reply.raw, &record.reply.summary.text})
-            erase_secret(*text, *key);
-        for (auto& attempt : record.attempts)
-            erase_secret(attempt.error, *key);
-    }
-    record.client_key.reset();
+    for (const auto& key : record.client_keys)
+        erase_key(record, *key, raw_cut);
+    for (const auto& key : record.upstream_keys)
+        erase_key(record, *key, raw_cut);
+    record.client_keys.clear();
     record.upstream_keys.clear();
 }
 
@@ -300,7 +297,7 @@ void Record::swap(Record& other) noexcept
     std::swap(body_cut, other.body_cut);
     std::swap(authenticated, other.authenticated);
     std::swap(overhead, other.overhead);
-    client_key.swap(other.client_key);
+    client_keys.swap(other.client_keys);
     upstream_keys.swap(other.upstream_keys);
 }
 
@@ -321,7 +318,7 @@ void Record::clear()
     prompt_tokens = completion_tokens = total_tokens = std::nullopt;
     reply.clear();
     body_cut = authenticated = false;
-    client_key.reset();
+    client_keys.clear();
     upstream_keys.clear();
 }
 
@@ -344,7 +341,7 @@ void complete_record(Record& record, const RecordLimits& limits)
 {
     // Keys go first: cut in two they would not be found.
     const bool reply_cut = record.reply.raw.size() < record.response_bytes;
-    erase_keys(record);
+    erase_keys(record, reply_cut);
     complete_body(record, limits);
     complete_response(record, limits, reply_cut);
     clean_texts(record);

@@ -133,7 +133,7 @@ struct Record
     Nanoseconds
         overhead{};  ///< time in the router itself: neither waiting for the client nor for an upstream
     std::string trace_id;
-    Secret client_key;                  ///< as the client sent it; null: none
+    std::vector<Secret> client_keys;    ///< as the client sent them
     std::vector<Secret> upstream_keys;  ///< of the upstreams that were tried
 
     /// Empties it; its strings keep their memory, so that a record that is used again costs no allocation.

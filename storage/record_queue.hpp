@@ -66,7 +66,7 @@ class SpareRecords
 {
   public:
     static constexpr std::size_t most = 1024;
-    static constexpr std::size_t most_bytes = 16u << 10;  ///< of one
+    static constexpr std::size_t most_bytes = 8u << 10;  ///< of one
 
     /// The writer's thread. Empties it.
     void give(std::unique_ptr<QueuedRecord> record)

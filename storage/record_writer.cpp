@@ -43,8 +43,8 @@ void RecordWriter::take(std::unique_ptr<QueuedRecord> record)
     const auto bytes = record->record.memory();
     record->bytes = bytes;
     record->taken_at = std::chrono::steady_clock::now();
+    const auto before = queue_bytes_.fetch_add(bytes);  // first: the writer subtracts as soon as it has it
     queue_.push(std::move(record));
-    const auto before = queue_bytes_.fetch_add(bytes);
     const bool enough = before < enough_bytes && before + bytes >= enough_bytes;
     if (waited_for || enough)
         attend();

@@ -5,6 +5,8 @@
 #include <boost/beast/http/error.hpp>
 #include <cstring>
 
+#include "core/text.hpp"
+
 namespace route::net {
 
 namespace {
@@ -96,7 +98,7 @@ awaitable<bool> Attempt::run()
 
 void Attempt::abort(Cause cause)
 {
-    if (!aborted_)
+    if (!aborted_ || *aborted_ == Cause::timeout)
         aborted_ = cause;
     if (connection_)
         connection_->close();
@@ -443,13 +445,13 @@ awaitable<bool> Attempt::hold()
     co_return true;
 }
 
-/// Upstreams quote the key they refuse; nobody else gets to see it.
-std::string Attempt::without_key(std::string text) const
+/// The event that says why, briefly. Upstreams quote the key they refuse; nobody else gets to see it.
+std::string Attempt::error_event_text() const
 {
-    if (upstream_.key.empty())
-        return text;
-    for (auto at = text.find(upstream_.key); at != std::string::npos; at = text.find(upstream_.key, at))
-        text.replace(at, upstream_.key.size(), "…");
+    constexpr std::size_t brief = 200;
+    std::string text{recorder_.error_detail()};
+    erase_secret_from_cut(text, upstream_.key);
+    text.resize(cut_utf8(text, brief).size());
     return text;
 }
 
@@ -459,7 +461,7 @@ bool Attempt::committable()
         parser_->status() / 100 == 2 && parser_->status() != 204) {
         const auto first = recorder_.first_event();
         if (first == EventMeaning::error)
-            return fail(phase_, Cause::error_event, {}, without_key(recorder_.error_detail()));
+            return fail(phase_, Cause::error_event, {}, error_event_text());
         if (first)
             return true;
         if (complete_)
@@ -564,7 +566,7 @@ void Attempt::release()
     const bool reusable =
         complete_ && sent_whole_ && !extra_bytes_ && parser_->keep_alive() && !parser_->needs_end_of_stream();
     // What may still be there is looked at: a session ticket inside TLS does no harm.
-    if (!reusable || !connection_->read_some(loop_.scratch.bytes.data(), Scratch::size).must_wait()) {
+    if (!reusable || !connection_->is_silent(loop_.scratch.bytes.data(), Scratch::size)) {
         connection_->close();
         return;
     }

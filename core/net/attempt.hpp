@@ -115,7 +115,7 @@ class Attempt
     void watch_acknowledgements();
     bool still_taking_request();
     bool answered_while_sending();
-    std::string without_key(std::string text) const;
+    std::string error_event_text() const;
 
     enum class Head
     {

@@ -1,6 +1,8 @@
 // Who may use the router (SPEC 4, "Authentication").
 #include <openssl/crypto.h>
 
+#include <algorithm>
+
 #include "core/net/exchange.hpp"
 #include "core/text.hpp"
 
@@ -33,14 +35,20 @@ std::optional<RouterError> Exchange::authenticate()
     const auto api_key = find_field(fields, std::string_view{"x-api-key"});
     const auto bearer = bearer_credential(find_field(fields, http::field::authorization));
     api_key_header_ = !api_key.empty() && !bearer;
-    if (!table_->settings.auth.enabled) {
-        if (bearer || !api_key.empty())
-            remember_credential(bearer ? *bearer : api_key);
-        return std::nullopt;
+    const auto authorization = find_field(fields, http::field::authorization);
+    if (!authorization.empty() && !bearer) {
+        const auto credential =
+            trim(authorization.substr(std::min(authorization.find(' '), authorization.size())));
+        record_.client_keys.push_back(std::make_shared<const std::string>(credential));
     }
-    if (bearer && authenticate_credential(*bearer))
+    const bool enabled = table_->settings.auth.enabled;
+    // Each is looked at, also when another one is valid: all of them are erased from the record.
+    const bool by_bearer = bearer && authenticate_credential(*bearer);
+    const bool by_api_key =
+        !api_key.empty() && (!by_bearer || api_key != *bearer) && authenticate_credential(api_key);
+    if (!enabled || by_bearer)
         return std::nullopt;
-    if (!api_key.empty() && authenticate_credential(api_key)) {
+    if (by_api_key) {
         api_key_header_ = true;
         return std::nullopt;
     }
@@ -49,28 +57,24 @@ std::optional<RouterError> Exchange::authenticate()
     return RouterError{403, "invalid_api_key", "wrong authorization header"};
 }
 
-/// It is erased wherever it turns up in the record. Looked up again for another credential or table only.
-void Exchange::remember_credential(std::string_view credential)
-{
-    const bool known = known_.credential && known_.credential->size() == credential.size() &&
-                       CRYPTO_memcmp(known_.credential->data(), credential.data(), credential.size()) == 0;
-    if (!known)
-        known_ = KnownCredential{nullptr, std::make_shared<const std::string>(credential), {}};
-    record_.client_key = known_.credential;
-}
-
+/// Looked up for another credential or table only. It is erased wherever it turns up in the record.
 bool Exchange::authenticate_credential(std::string_view credential)
 {
-    remember_credential(credential);
+    const bool same = known_.credential && known_.credential->size() == credential.size() &&
+                      CRYPTO_memcmp(known_.credential->data(), credential.data(), credential.size()) == 0;
+    if (!same)
+        known_ = KnownCredential{nullptr, std::make_shared<const std::string>(credential), {}, false};
     if (known_.table != table_) {
-        const auto* key = find_key(table_->keys, hash_key(credential));
-        if (key == nullptr)
-            return false;
+        const auto* key =
+            table_->settings.auth.enabled ? find_key(table_->keys, hash_key(credential)) : nullptr;
         known_.table = table_;
-        known_.key_name = key->name;
+        known_.valid = key != nullptr;
+        known_.key_name = key != nullptr ? key->name : std::string{};
     }
-    record_.key_name = known_.key_name;
-    return true;
+    record_.client_keys.push_back(known_.credential);
+    if (known_.valid && record_.key_name.empty())
+        record_.key_name = known_.key_name;
+    return known_.valid;
 }
 
 }  // namespace route::net

@@ -92,6 +92,11 @@ IoResult Connection::read_some(char* data, std::size_t size)
         return {0, asio::error::operation_aborted};
     if (!readable_)
         return {0, asio::error::would_block};
+    if (reads_left_-- == 0) {
+        readable_ = false;
+        poller_.tell_later(*this);
+        return {0, asio::error::would_block};
+    }
     if (ssl_) {
         ERR_clear_error();
         errno = 0;
@@ -111,6 +116,16 @@ IoResult Connection::read_some(char* data, std::size_t size)
         return {0, last_error()};
     readable_ = false;
     return {0, asio::error::would_block};
+}
+
+bool Connection::is_silent(char* scratch, std::size_t size)
+{
+    if (is_linked()) {
+        // It waits for its turn to read on: whether there is more is not known.
+        readable_ = true;
+        reads_left_ = 1;
+    }
+    return read_some(scratch, size).must_wait();
 }
 
 IoResult Connection::write_some(std::span<const iovec> parts)
@@ -161,8 +176,10 @@ void Connection::on_events(std::uint32_t events)
     auto& poller = poller_;
     if ((events & ends) != 0)
         ended_ = true;
-    if ((events & (EPOLLIN | ends)) != 0) {
+    const bool may_read_on = wants_write_ && (events & EPOLLOUT) != 0;  // inside TLS one can need the other
+    if ((events & (EPOLLIN | ends)) != 0 || may_read_on) {
         readable_ = true;
+        reads_left_ = reads_in_a_row;
         if (reader_.waited_for())
             reader_.notify();
         else if (listener_ != nullptr)
@@ -245,6 +262,7 @@ int open_upstream_socket(int family)
     const int interval = 15;
     const int count = 4;
     ::setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(made, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);  // else a read ends early at an urgent mark
     ::setsockopt(made, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     ::setsockopt(made, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
     ::setsockopt(made, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);

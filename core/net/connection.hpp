@@ -40,8 +40,13 @@ class Connection final : private Watched
     void start_tls(SSL* ssl);
     SSL* tls() const { return ssl_.get(); }
 
+    /// After a number of reads in a row would_block as well, although there is more: others of the loop have
+    /// their turn, then it is readable again. So a peer that keeps the socket full holds up nobody.
     IoResult read_some(char* data, std::size_t size);
     IoResult write_some(std::span<const iovec> parts);
+
+    /// Whether the peer has sent nothing that was not read; what it has goes to `scratch` and is lost.
+    bool is_silent(char* scratch, std::size_t size);
 
     /// One step of the TLS handshake; would_block: wait for what `handshake_wants_write()` says.
     error_code handshake_step();
@@ -101,7 +106,10 @@ class Connection final : private Watched
 
     Poller& poller_;
     int socket_;
+    static constexpr int reads_in_a_row = 16;
+
     bool readable_ = false;
+    int reads_left_ = reads_in_a_row;
     bool ended_ = false;  ///< by the peer, or an error: there is always something to read
     bool wants_write_ = false;
     std::unique_ptr<SSL, FreeSsl> ssl_;

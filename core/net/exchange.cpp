@@ -73,7 +73,7 @@ awaitable<void> Exchange::run()
         }
         client_.unwatch();
     }
-    if (recorded_ && writer_.holds_byte())
+    if (recorded_ && writer_.holds_end())
         co_await finish_durably();
     else if (recorded_)
         finish();
@@ -103,7 +103,7 @@ awaitable<void> Exchange::refuse(RouterError error)
     recorded_ = true;
     keep_alive_ = false;
     co_await answer(std::move(error));
-    if (writer_.holds_byte())
+    if (writer_.holds_end())
         co_await finish_durably();
     else
         finish();
@@ -187,7 +187,10 @@ awaitable<ReadOutcome> Exchange::read_body()
     const auto expectation = find_field(request_.fields(), http::field::expect);
     if (request_.body.empty() && !request_.http10() && equal_ignoring_case(expectation, "100-continue")) {
         auto interim = part("HTTP/1.1 100 Continue\r\n\r\n");
-        const auto error = co_await write_all(client_.connection, {&interim, 1});
+        std::span<iovec> parts{&interim, 1};
+        client_.limit_write(
+            begin + std::chrono::duration_cast<Clock::duration>(table_->settings.server.body_timeout));
+        const auto error = co_await write_all(client_.connection, parts);
         if (error)
             co_return ReadOutcome::closed;
     }
@@ -206,7 +209,7 @@ awaitable<void> Exchange::answer_unread_body(ReadOutcome outcome)
 {
     record_.body_bytes = request_.body.size();
     RouterError error{400, "bad_request", "the body is not validly framed"};
-    std::string fields;
+    std::string_view fields;
     if (outcome == ReadOutcome::timed_out) {
         error = RouterError{408, "request_timeout", "the body did not arrive in time"};
     } else if (outcome == ReadOutcome::too_large) {
@@ -221,7 +224,7 @@ awaitable<void> Exchange::answer_unread_body(ReadOutcome outcome)
         client_closed("while it sent its body");
         co_return;
     }
-    co_await answer(std::move(error), std::move(fields));
+    co_await answer(std::move(error), fields);
 }
 
 void Exchange::begin_record()
@@ -249,6 +252,9 @@ void Exchange::begin_record()
 void Exchange::fill_request_record()
 {
     record_.model = facts_.model;
+    if (record_.model)
+        for (const auto& key : record_.client_keys)
+            erase_secret(*record_.model, *key);  // it becomes a metric's label before the writer sees it
     record_.stream = facts_.stream;
     record_.body_bytes = request_.body.size();
     record_.body_content_type = find_field(request_.fields(), http::field::content_type);

@@ -24,13 +24,14 @@ struct ExchangeTimers
     Deadline commit;
 };
 
-/// The last credential this connection was let in with, so that a hash is computed once and not for every
-/// request.
+/// The last credential of this connection and what it was worth, so that a hash is computed once and not for
+/// every request.
 struct KnownCredential
 {
     RoutingTablePtr table;
     Secret credential;
     std::string key_name;
+    bool valid = false;
 };
 
 /// One request from its head to its record: authenticate, read the body, choose candidates, try them, relay,
@@ -73,7 +74,6 @@ class Exchange
     // authentication.cpp
     std::optional<RouterError> authenticate();
     bool authenticate_credential(std::string_view credential);
-    void remember_credential(std::string_view credential);
     bool wants_websocket() const;
 
     // router.cpp: the failover loop
@@ -89,8 +89,9 @@ class Exchange
     awaitable<void> relay(Attempt& attempt);
     awaitable<void> relay_kept(Attempt& attempt);
     awaitable<void> break_off(Attempt& attempt);
-    awaitable<void> answer(RouterError error, std::string extra_fields = {});
-    awaitable<void> answer_own(unsigned status, std::string_view content_type, std::string extra_fields,
+    /// `extra_fields`: whole lines, valid until it is done.
+    awaitable<void> answer(RouterError error, std::string_view extra_fields = {});
+    awaitable<void> answer_own(unsigned status, std::string_view content_type, std::string_view extra_fields,
                                std::string body, bool cors = true);
     void start_reply(Attempt& attempt, std::size_t attempts);
     void client_closed(std::string_view when);

@@ -49,7 +49,7 @@ awaitable<void> Exchange::answer_page()
     const auto path = request_.path;
     if (reads(request_) && path == "/healthz") {
         std::string fine{"ok\n"};
-        co_await answer_own(200, plain_text, std::string{}, std::move(fine), false);
+        co_await answer_own(200, plain_text, std::string_view{}, std::move(fine), false);
     } else if (reads(request_) && path == "/readyz") {
         co_await answer_readiness();
     } else if (reads(request_) && path == table_->settings.metrics.path) {
@@ -73,7 +73,7 @@ awaitable<void> Exchange::answer_preflight()
     fields.append(asked.empty() ? std::string_view{"Origin, Authorization, Content-Type"} : asked);
     fields.append("\r\nAccess-Control-Max-Age: 86400\r\n");
     std::string nothing;
-    co_await answer_own(204, std::string_view{}, std::move(fields), std::move(nothing));
+    co_await answer_own(204, std::string_view{}, fields, std::move(nothing));
 }
 
 awaitable<void> Exchange::answer_metrics()
@@ -85,9 +85,9 @@ awaitable<void> Exchange::answer_metrics()
             co_return;
         }
     }
-    auto body = co_await run_blocking(loop_, loop_.services.metrics_text);
-    std::string no_fields;
-    co_await answer_own(200, metrics_text, std::move(no_fields), std::move(body), false);
+    auto ask = loop_.services.metrics_text;
+    auto body = co_await run_blocking(loop_, std::move(ask));
+    co_await answer_own(200, metrics_text, std::string_view{}, std::move(body), false);
 }
 
 awaitable<void> Exchange::answer_readiness()
@@ -107,9 +107,8 @@ awaitable<void> Exchange::answer_readiness()
     if (text.empty())
         text = "ready";
     const unsigned status = ready ? 200 : 503;
-    std::string no_fields;
     text += '\n';
-    co_await answer_own(status, plain_text, std::move(no_fields), std::move(text), false);
+    co_await answer_own(status, plain_text, std::string_view{}, std::move(text), false);
 }
 
 }  // namespace route::net

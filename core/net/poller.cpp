@@ -94,7 +94,7 @@ void Poller::tell_late()
     while (!late_.empty()) {
         auto& watched = late_.front();
         late_.pop_front();
-        tell(watched, EPOLLIN | EPOLLOUT | EPOLLHUP);
+        tell(watched, EPOLLIN | EPOLLOUT);
     }
 }
 

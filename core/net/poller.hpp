@@ -45,7 +45,7 @@ class Poller
     /// destroyed.
     void remove(Watched& watched);
 
-    /// Tells it `events` soon, through the loop.
+    /// Tells it soon, through the loop, that it can be read and written.
     void tell_later(Watched& watched);
 
     /// Whether `watched` is being told of events right now, and was not removed meanwhile.

@@ -1,6 +1,5 @@
 // What goes to the client: the reply of an upstream, or one of the router's own.
 #include <algorithm>
-#include <boost/asio/post.hpp>
 
 #include "core/net/exchange.hpp"
 
@@ -82,12 +81,9 @@ awaitable<void> Exchange::relay(Attempt& attempt)
 {
     start_reply(attempt, record_.attempts.size() + 1);
     record_.outcome = RequestOutcome::ok;
-    constexpr std::size_t fair_share = 1u << 20;
-    std::size_t relayed = 0;
     bool last = attempt.complete();
     auto payload = attempt.pending();
     for (;;) {
-        relayed += payload.size();
         auto written = writer_.write(payload, last);
         attempt.drop_pending();
         if (last)
@@ -103,12 +99,6 @@ awaitable<void> Exchange::relay(Attempt& attempt)
         }
         if (last)
             break;
-        if (relayed > fair_share) {
-            // Both sides keep up: it is the others' turn.
-            relayed = 0;
-            auto turn = asio::post(loop_.io.get_executor(), asio::deferred);
-            co_await std::move(turn);
-        }
         do {
             attempt.expect_more();
             auto step = attempt.read();
@@ -144,7 +134,7 @@ awaitable<void> Exchange::break_off(Attempt& attempt)
 {
     const auto& failure = attempt.failure();
     keep_alive_ = false;
-    if (failure.cause == Cause::client_gone || client_.gone()) {
+    if (stopped_ || failure.cause == Cause::client_gone || client_.gone()) {
         client_closed("in the middle of the reply");
         co_return;
     }
@@ -160,7 +150,7 @@ awaitable<void> Exchange::break_off(Attempt& attempt)
         if (written == ReplyWriter::Written::waiting)
             written = co_await writer_.drain();
     }
-    if (writer_.framing() == Framing::close)
+    if (writer_.framing() == Framing::close || request_.http10())
         client_.connection.reset();
     else
         client_.connection.abandon();
@@ -187,23 +177,31 @@ awaitable<void> Exchange::relay_kept(Attempt& attempt)
 void Exchange::client_closed(std::string_view when)
 {
     keep_alive_ = false;
+    if (stopped_) {
+        // That was the router, not the client.
+        if (!writer_.started())
+            record_.status = 503;
+        record_.outcome = writer_.started() ? RequestOutcome::truncated : RequestOutcome::rejected;
+        record_.error = "the router was stopped before the request was finished";
+        return;
+    }
     record_.status = 499;
     record_.outcome = RequestOutcome::client_closed;
     record_.error = "the client closed the connection ";
     record_.error.append(when);
 }
 
-awaitable<void> Exchange::answer(RouterError error, std::string extra_fields)
+awaitable<void> Exchange::answer(RouterError error, std::string_view extra_fields)
 {
     record_.status = error.status;
     record_.outcome = outcome_of_error(error);
     record_.error = error.message;
     auto body = error_body(error);
-    co_await answer_own(error.status, "application/json", std::move(extra_fields), std::move(body));
+    co_await answer_own(error.status, "application/json", extra_fields, std::move(body));
 }
 
-awaitable<void> Exchange::answer_own(unsigned status, std::string_view content_type, std::string extra_fields,
-                                     std::string body, bool cors)
+awaitable<void> Exchange::answer_own(unsigned status, std::string_view content_type,
+                                     std::string_view extra_fields, std::string body, bool cors)
 {
     ReplyFacts facts;
     facts.request_id = record_.request_id;

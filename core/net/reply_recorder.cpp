@@ -86,7 +86,7 @@ void ReplyRecorder::on_event(const SseEvent& event)
         if (meaning != EventMeaning::done)
             first_event_ = meaning;
         if (meaning == EventMeaning::error)
-            error_detail_ = cut_utf8(event.data, 200);
+            error_detail_ = cut_utf8(event.data, 4096);
     }
     stream_->add(event);
 }

@@ -40,7 +40,9 @@ class ReplyWriter
     /// Sends the byte that was held.
     awaitable<Written> release();
 
-    bool holds_byte() const { return held_.has_value(); }
+    /// The client has not seen the end of the message yet, and shall not before release(): a byte of it is
+    /// held, or the connection is still to close.
+    bool holds_end() const { return held_ || (hold_last_byte_ && framing_ == Framing::close && started()); }
     bool started() const { return first_byte_.has_value(); }
     std::optional<TimePoint> first_byte() const { return first_byte_; }
     Framing framing() const { return framing_; }

@@ -19,7 +19,8 @@ struct Request
     std::string_view query;  ///< with its '?', or empty
     std::string body;        ///< with body_padding bytes of capacity behind its end
     bool body_read = false;
-    TimePoint started;  ///< when the head was complete
+    std::uint64_t framing_bytes = 0;  ///< of the body's chunks, so far
+    TimePoint started;                ///< when the head was complete
 
     const HeaderFields& fields() const { return parser->fields(); }
     bool http10() const { return parser->version() < 11; }

@@ -11,6 +11,11 @@ namespace {
 
 constexpr std::size_t most_empty_lines = 64;  ///< bytes of them before a request line
 
+// Chunk sizes, extensions and trailers: many times more than the smallest chunks need, so that a body of
+// nothing but these ends.
+constexpr std::uint64_t most_framing = 64u << 10;
+constexpr std::uint64_t most_framing_of_a_byte = 16;
+
 Clock::duration ticks(Seconds seconds)
 {
     return std::chrono::duration_cast<Clock::duration>(seconds);
@@ -83,6 +88,18 @@ bool leaves_its_place(std::string_view path)
     return has_path_trick(once) || has_path_trick(percent_decoded(once));
 }
 
+/// Whether what has come can not become a head: TLS, or lines that end without CR (RFC 9112 2.2). Else its
+/// client would wait for the answer as long as the router for the rest. `searched` bytes were looked at.
+bool can_be_no_head(std::string_view bytes, std::size_t searched)
+{
+    if (!bytes.empty() && bytes.front() != '\r' && (bytes.front() <= ' ' || bytes.front() >= 0x7f))
+        return true;
+    for (auto at = bytes.find('\n', searched); at != std::string_view::npos; at = bytes.find('\n', at + 1))
+        if (at == 0 || bytes[at - 1] != '\r')
+            return true;
+    return false;
+}
+
 }  // namespace
 
 HeadReader::HeadReader(Client& client, Request& request, HeadLimits limits, bool first)
@@ -123,8 +140,16 @@ std::optional<ReadOutcome> HeadReader::look()
         return ReadOutcome::malformed;
     if (begin >= 2)
         input.erase(0, begin);
+    if (begin >= 2 && input.empty() && !waiting_) {
+        // That was the end of the request before, as some clients send it: nothing of the next one is here.
+        waiting_ = true;
+        begun_ = false;
+        client_.limit_read(request_.started + ticks(first_ ? limits_.header_timeout : limits_.keep_alive));
+    }
     const auto length = head_length(input, searched_);
     if (length == 0 && input.size() <= max_head_bytes) {
+        if (can_be_no_head(input, searched_))
+            return ReadOutcome::malformed;
         searched_ = input.size();
         if (std::exchange(begun_, false) && !first_)
             client_.limit_read(request_.started + ticks(limits_.header_timeout));
@@ -219,6 +244,9 @@ std::optional<ReadOutcome> BodyReader::take_in()
         if (error)
             return ReadOutcome::malformed;
         const auto payload = parser.payload();
+        request_.framing_bytes += consumed - payload.size();
+        if (request_.framing_bytes > most_framing + most_framing_of_a_byte * (body.size() + payload.size()))
+            return ReadOutcome::malformed;
         if (body.size() + payload.size() > limits_.size)
             return ReadOutcome::too_large;
         body.append(payload);

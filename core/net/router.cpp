@@ -83,8 +83,6 @@ awaitable<void> Exchange::route()
             failure.cause = client_.gone() ? Cause::client_gone : Cause::stopped;
             note_attempt(*attempt_, number, &failure);
             client_closed("while it waited");
-            if (stopped_)
-                record_.error = "the router was stopped";
             break;
         }
         const auto failure = attempt_->failure();
@@ -103,8 +101,10 @@ awaitable<void> Exchange::route()
             continue;
         if (verdict == Verdict::relay_kept)
             co_await relay_kept(*kept);
-        else if (verdict == Verdict::respond)
-            co_await answer(all_failed(), "x-should-retry: false\r\n");
+        if (verdict == Verdict::respond) {
+            auto error = all_failed();
+            co_await answer(std::move(error), "x-should-retry: false\r\n");
+        }
         break;
     }
     attempt_.reset();
@@ -175,10 +175,14 @@ void Exchange::judge_cooldown(const Attempt& attempt, const AttemptFailure& fail
     if (!counts_for_cooldown(failure, upstream.asis))
         return;
     const bool started = upstream.cooldown->failed(now, failover.cooldown_after, ticks(failover.cooldown));
-    if (started)
-        spdlog::warn("upstream {} failed {} times in a row, last: {}; it is tried last for {} s",
-                     escape_for_log(upstream.name), failover.cooldown_after,
-                     escape_for_log(describe(failure)), failover.cooldown.count());
+    if (!started)
+        return;
+    auto reason = describe(failure);
+    for (const auto& key : record_.client_keys)
+        erase_secret(reason, *key);
+    spdlog::warn("upstream {} failed {} times in a row, last: {}; it is tried last for {} s",
+                 escape_for_log(upstream.name), failover.cooldown_after, escape_for_log(reason),
+                 failover.cooldown.count());
 }
 
 RouterError Exchange::all_failed() const

@@ -1,6 +1,5 @@
 #include "core/net/server.hpp"
 
-#include <netinet/tcp.h>
 #include <sched.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -95,6 +94,9 @@ Result<tcp::endpoint> Acceptor::listen(const ListenAddress& address)
             acceptor_.set_option(asio::ip::v6_only{!address.host.empty()}, ignored);
         acceptor_.set_option(asio::socket_base::reuse_address{true}, ignored);
         acceptor_.set_option(ReusePort{true}, ignored);
+        // What is accepted inherits these: small writes go at once, a read does not end at an urgent mark.
+        acceptor_.set_option(tcp::no_delay{true}, ignored);
+        acceptor_.set_option(asio::socket_base::out_of_band_inline{true}, ignored);
         acceptor_.bind(endpoint, error);
         if (error)
             continue;
@@ -145,8 +147,6 @@ error_code Acceptor::accept_some()
         if (socket < 0)
             continue;  // that client left before it was accepted
         peer.resize(size);
-        const int on = 1;
-        ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         begin_session(socket, peer.address());
     }
     return {};

@@ -229,7 +229,9 @@ TEST_CASE("keys are erased wherever they stand, also where the text would be cut
     record.reply.content_type = "text/plain";
     record.reply.raw = "you said " + client + upstream + client;
     record.response_bytes = record.reply.raw.size();
-    record.client_key = std::make_shared<const std::string>(client);
+    record.client_keys.push_back(std::make_shared<const std::string>(client));
+    record.model = client;
+    record.finish_reason = client;
     record.upstream_keys.push_back(std::make_shared<const std::string>(upstream));
     SECTION("whole")
     {
@@ -241,13 +243,24 @@ TEST_CASE("keys are erased wherever they stand, also where the text would be cut
         CHECK(record.error == "wrong key … or …");
         CHECK(record.attempts[0].error == "wrong key … or …");
         CHECK(record.response == "you said ………");
-        CHECK_FALSE(record.client_key);
+        CHECK(record.client_keys.empty());
+        CHECK(record.model == "…");
+        CHECK(record.finish_reason == "…");
         CHECK(record.upstream_keys.empty());
     }
     SECTION("cut in the middle of a key")
     {
         complete_record(record, {true, 15, true, 15});
         CHECK(record.body.find("client") == std::string::npos);
+        CHECK(record.response.find("clie") == std::string::npos);
+    }
+    SECTION("cut in the middle of a key by the loop")
+    {
+        record.body.resize(record.body.find(client) + 6);
+        record.body_cut = true;
+        record.reply.raw.resize(record.reply.raw.size() - 3);
+        complete_record(record, {});
+        CHECK(record.body.find("clie") == std::string::npos);
         CHECK(record.response.find("clie") == std::string::npos);
     }
 }

@@ -44,7 +44,7 @@ TEST_CASE("records that were written are used again, empty, with the memory of t
     record->record.model = "m";
     record->record.prompt_tokens = 1;
     record->record.attempts.resize(2);
-    record->record.client_key = std::make_shared<const std::string>("secret");
+    record->record.client_keys.push_back(std::make_shared<const std::string>("secret"));
     record->record.reply.raw = std::string(1000, 'r');
     record->stored = [] {};
     spares.give(std::move(record));
@@ -62,7 +62,7 @@ TEST_CASE("records that were written are used again, empty, with the memory of t
     CHECK(again->record.attempts.empty());
     CHECK_FALSE(again->record.model);
     CHECK_FALSE(again->record.prompt_tokens);
-    CHECK_FALSE(again->record.client_key);
+    CHECK(again->record.client_keys.empty());
 }
 
 TEST_CASE("no more memory is kept for records to come than is worth it")

@@ -40,8 +40,17 @@ void TestRouter::Sink::take(std::unique_ptr<QueuedRecord> queued)
     complete_record(record,
                     {limits.request_body, limits.max_request_body, limits.response, limits.max_response});
     records.push_back(std::move(record));
-    if (queued->stored)
+    if (queued->stored && holds)
+        held.push_back(std::move(queued->stored));
+    else if (queued->stored)
         queued->stored();
+}
+
+void TestRouter::release_stored()
+{
+    sink_.holds = false;
+    for (auto& stored : std::exchange(sink_.held, {}))
+        stored();
 }
 
 net::RoutingTablePtr TestRouter::make_table(const std::vector<UpstreamDefinition>& upstreams)

@@ -37,6 +37,10 @@ class TestRouter
     void drain();
 
     net::Services& services() { return services_; }
+
+    /// From now on records are not stored (durability "commit" waits for that) until release_stored().
+    void hold_stored() { sink_.holds = true; }
+    void release_stored();
     bool has_room = true;  ///< what the record sink says
 
   private:
@@ -49,6 +53,8 @@ class TestRouter
 
         TestRouter& router;
         std::vector<Record> records;
+        bool holds = false;
+        std::vector<std::function<void()>> held;
         int dropped_count = 0;
     };
 

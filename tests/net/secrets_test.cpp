@@ -1,0 +1,73 @@
+#include "tests/net/stage.hpp"
+
+// Keys that others quote reach neither records nor clients.
+
+namespace route::test {
+
+namespace {
+
+const std::string bearer_secret = "bearer-secret-998877";
+const std::string upstream_key = "sk-upstream-1";
+
+bool holds(const Record& record, std::string_view secret)
+{
+    for (const auto* text : {&record.body, &record.response, &record.error, &record.path, &record.user_agent,
+                             &record.client_request_id, &record.finish_reason})
+        if (text->find(secret) != std::string::npos)
+            return true;
+    for (const auto& attempt : record.attempts)
+        if (attempt.error.find(secret) != std::string::npos)
+            return true;
+    return record.model.value_or("").find(secret) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("each credential that comes is erased, whichever let the request in")
+{
+    const bool enabled = GENERATE(true, false);
+    auto settings = patient_settings();
+    settings.auth.enabled = enabled;
+    const auto quoted = upstream_error("wrong key " + bearer_secret + ", or test-key");
+    Stage stage{{script::reply(400, json_headers, quoted)}, settings};
+    stage.change([](auto& definitions) { definitions[0].sk = "asis"; });
+    const auto reply = stage.ask(chat_request("gpt-4o", false, bearer_secret, "x-api-key: test-key\r\n"));
+    CHECK(reply.status() == 400);
+    CHECK_FALSE(holds(stage.record(), bearer_secret));
+    CHECK_FALSE(holds(stage.record(), "test-key"));
+}
+
+TEST_CASE("a key where a model should stand is erased")
+{
+    Stage stage{{script::chat_reply("hello")}};
+    CHECK(stage.ask(chat_request("test-key")).status() == 200);
+    CHECK(stage.record().model == "…");
+    CHECK_FALSE(holds(stage.record(), "test-key"));
+}
+
+TEST_CASE("an error event that quotes the upstream's key tells no part of it, wherever it is cut")
+{
+    for (std::size_t before = 160; before <= 200; ++before) {
+        const auto event =
+            data_event(R"({"error":{"message":")" + std::string(before - 21, 'm') + upstream_key + R"("}})");
+        Stage stage{{script::error_event_first(event)}};
+        const auto reply = stage.ask(stream_request());
+        CHECK(reply.status() == 502);
+        CHECK(reply.body().find("sk-u") == std::string::npos);
+        CHECK_FALSE(holds(stage.record(), "sk-u"));
+    }
+}
+
+TEST_CASE("a body that is cut within a key keeps no part of it")
+{
+    auto settings = patient_settings();
+    for (std::uint64_t limit = 30; limit < 60; ++limit) {
+        settings.records.max_request_body = limit;
+        Stage stage{{script::chat_reply("hello")}, settings};
+        const auto body = R"({"model":"gpt-4o","user":"my test-key is secret, and long is this text"})";
+        stage.ask(request_text("POST", "/v1/chat/completions", bearer(), body));
+        CHECK_FALSE(holds(stage.record(), "test-"));
+    }
+}
+
+}  // namespace route::test

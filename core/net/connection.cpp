@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ssl/error.hpp>
@@ -120,11 +121,9 @@ IoResult Connection::read_some(char* data, std::size_t size)
 
 bool Connection::is_silent(char* scratch, std::size_t size)
 {
-    if (is_linked()) {
-        // It waits for its turn to read on: whether there is more is not known.
-        readable_ = true;
-        reads_left_ = 1;
-    }
+    if (is_linked())
+        readable_ = true;  // it waits for its turn to read on: whether there is more is not known
+    reads_left_ = std::max(reads_left_, 1);
     return read_some(scratch, size).must_wait();
 }
 

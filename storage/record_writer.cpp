@@ -21,7 +21,7 @@ void call(std::function<void()>& stored)
 
 }  // namespace
 
-RecordWriter::RecordWriter(Connector connector, WriterOptions options, WriterHooks hooks)
+RecordWriter::RecordWriter(Connector connector, const WriterOptions& options, WriterHooks hooks)
     : hooks_{counting(std::move(hooks))},
       timing_{options.timing},
       queue_limit_{options.records.queue},

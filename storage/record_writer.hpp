@@ -31,7 +31,7 @@ class RecordWriter final : public RecordSink
 {
   public:
     /// Starts the thread, which opens the database; it need not be there.
-    RecordWriter(Connector connector, WriterOptions options, WriterHooks hooks);
+    RecordWriter(Connector connector, const WriterOptions& options, WriterHooks hooks);
 
     /// stop() with a second, unless it was called.
     ~RecordWriter() override;

@@ -146,9 +146,8 @@ awaitable<void> Exchange::break_off(Attempt& attempt)
     if (tell) {
         const auto event =
             truncation_event(request_.path, "the upstream's reply broke off: " + record_.error);
-        auto written = writer_.write(event, false);
-        if (written == ReplyWriter::Written::waiting)
-            written = co_await writer_.drain();
+        if (writer_.write(event, false) == ReplyWriter::Written::waiting)
+            co_await writer_.drain();
     }
     if (writer_.framing() == Framing::close || request_.http10())
         client_.connection.reset();

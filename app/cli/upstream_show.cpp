@@ -38,8 +38,9 @@ int show(Session& session, const Options& options)
     }
     const auto& definition = upstream.definition;
     std::vector<std::string> renames;
+    renames.reserve(definition.rename.size());
     for (const auto& [from, to] : definition.rename)
-        renames.push_back(from + "=" + to);
+        renames.push_back(fmt::format("{}={}", from, to));
     Table table{{"id", id_text(upstream)}};
     table.row({"name", effective_name(definition)});
     table.row({"endpoint", mask_endpoint(definition.endpoint)});

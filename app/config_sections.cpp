@@ -2,6 +2,7 @@
 
 #include "app/config_table.hpp"
 #include "app/config_values.hpp"
+#include "core/endpoint.hpp"
 
 namespace route {
 namespace {
@@ -107,7 +108,7 @@ void read(ConfigTable table, UpstreamSettings& upstream)
     table.integer("idle_connections", upstream.idle_connections, 65536);
     table.seconds_or_zero("idle_timeout", upstream.idle_timeout);
     table.path("ca_file", upstream.ca_file);
-    table.text("proxy", upstream.proxy);
+    table.text("proxy", upstream.proxy, proxy_setting);
 }
 
 void read(ConfigTable table, StorageSettings& storage)
@@ -176,6 +177,13 @@ const toml::table* section(ConfigTable& root, std::string_view name)
 Result<void> not_empty(const std::string& text)
 {
     return expect(!text.empty(), "a string that is not empty");
+}
+
+Result<void> proxy_setting(const std::string& text)
+{
+    if (check_proxy(text).has_error())
+        return Invalid{fmt::format(R"(http://[USER:PASSWORD@]HOST:PORT, "{}" or "")", direct)};
+    return {};
 }
 
 Settings read_settings(ConfigReader& reader, const toml::table& file)

@@ -116,8 +116,9 @@ class ConfigTable
     std::string name_;
 };
 
-/// A ConfigTable::Check.
+/// A ConfigTable::Check each.
 Result<void> not_empty(const std::string& text);
+Result<void> proxy_setting(const std::string& text);
 
 /// Reads `[[upstreams]]`; throws ConfigError.
 void read_upstreams(ConfigReader& reader, ConfigTable& root, std::vector<UpstreamDefinition>& upstreams);

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "app/secrets.hpp"
 
 namespace route {
@@ -10,6 +13,18 @@ namespace {
 ConfigError error_of(std::string key, std::string problem)
 {
     return ConfigError{{}, 0, std::move(key), std::move(problem), {}};
+}
+
+/// A variable of the environment that is known in lower and in upper case; the former wins, as with curl.
+std::string_view variable(std::string name)
+{
+    const auto* value = std::getenv(name.c_str());
+    if (value == nullptr || *value == '\0') {
+        std::transform(name.begin(), name.end(), name.begin(),
+                       [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+        value = std::getenv(name.c_str());
+    }
+    return value == nullptr ? std::string_view{} : std::string_view{value};
 }
 
 }  // namespace
@@ -22,16 +37,26 @@ ConfigResult<net::ListenAddress> listen_address(const Settings& settings)
     return *std::move(address);
 }
 
-ConfigResult<std::shared_ptr<net::TlsClient>> upstream_tls(const Settings& settings)
+ConfigResult<void> set_outbound(net::RoutingTable& table)
 {
-    auto tls = net::TlsClient::make(settings.upstream.ca_file);
+    const auto& upstream = table.settings.upstream;
+    auto tls = net::TlsClient::make(upstream.ca_file);
     if (!tls)
         return error_of("upstream.ca_file", tls.error().reason);
-    return *std::move(tls);
+    table.tls = *std::move(tls);
+    if (!upstream.proxy.empty())
+        return {};
+    auto proxies =
+        net::EnvironmentProxies::parse(variable("http_proxy"), variable("https_proxy"), variable("no_proxy"));
+    if (!proxies)
+        return error_of("upstream.proxy",
+                        proxies.error().reason + fmt::format(R"(; "{}" uses none)", direct));
+    table.proxies = *std::move(proxies);
+    return {};
 }
 
 ConfigResult<std::shared_ptr<net::RoutingTable>> configured_table(const Settings& settings,
-                                                                  std::shared_ptr<net::TlsClient> tls)
+                                                                  const net::RoutingTable* before)
 {
     auto table = std::make_shared<net::RoutingTable>();
     table->settings = settings;
@@ -45,13 +70,20 @@ ConfigResult<std::shared_ptr<net::RoutingTable>> configured_table(const Settings
     }
     if (const auto proxies = net::set_trusted_proxies(*table, settings.server.trusted_proxies); !proxies)
         return error_of("server.trusted_proxies", proxies.error().reason);
-    if (!tls) {
-        auto made = upstream_tls(settings);
-        if (!made)
-            return made.error();
-        tls = *std::move(made);
+    if (before != nullptr) {
+        table->tls = before->tls;
+        table->tls_server = before->tls_server;
+        table->proxies = before->proxies;
+        return table;
     }
-    table->tls = std::move(tls);
+    if (const auto outbound = set_outbound(*table); !outbound)
+        return outbound.error();
+    if (!settings.server.certificate.empty()) {
+        auto tls = net::TlsServer::make(settings.server.certificate, settings.server.private_key);
+        if (!tls)
+            return error_of("server.certificate", tls.error().reason);
+        table->tls_server = *std::move(tls);
+    }
     return table;
 }
 

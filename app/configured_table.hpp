@@ -15,13 +15,15 @@ namespace route {
 /// Where `server.listen` says to listen.
 ConfigResult<net::ListenAddress> listen_address(const Settings& settings);
 
-/// TLS towards upstreams.
-ConfigResult<std::shared_ptr<net::TlsClient>> upstream_tls(const Settings& settings);
+/// Gives the table, by its settings, what upstreams are reached with: the authorities that `upstream.ca_file`
+/// holds now and the proxies of the environment.
+ConfigResult<void> set_outbound(net::RoutingTable& table);
 
-/// A routing table with the settings, the client keys of the file, the trusted proxies and TLS, and without
-/// upstreams. `tls` when there is one, else made of what `upstream.ca_file` holds now.
-ConfigResult<std::shared_ptr<net::RoutingTable>> configured_table(
-    const Settings& settings, std::shared_ptr<net::TlsClient> tls = nullptr);
+/// A routing table with the settings, the client keys of the file, the trusted proxies and TLS in both
+/// directions, and without upstreams. Certificates, authorities and proxies are those of `before`, if given,
+/// else read now.
+ConfigResult<std::shared_ptr<net::RoutingTable>> configured_table(const Settings& settings,
+                                                                  const net::RoutingTable* before = nullptr);
 
 /// Why serving would refuse this configuration, or would have to pass over an upstream of it.
 std::optional<ConfigError> check_for_serving(const Configuration& configuration);

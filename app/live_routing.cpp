@@ -27,7 +27,7 @@ ConfigResult<std::unique_ptr<LiveRouting>> LiveRouting::make(Settings settings, 
                                                              bool ever_stored)
 {
     std::unique_ptr<LiveRouting> routing{new LiveRouting{std::move(settings), std::move(known), ever_stored}};
-    auto made = routing->make_table(Authorities::read);
+    auto made = routing->make_table(Files::read);
     if (!made)
         return made.error();
     routing->current_ = *made;
@@ -52,7 +52,7 @@ void LiveRouting::set_known(const storage::Known& known)
     const std::lock_guard lock{mutex_};
     known_ = known;
     ever_stored_ = ever_stored_ || !known.upstreams.empty();
-    auto made = make_table(Authorities::keep);
+    auto made = make_table(Files::keep);
     if (!made) {
         spdlog::error("upstreams and keys stay as they were: {}", describe(made.error()));
         return;
@@ -66,7 +66,7 @@ ConfigResult<void> LiveRouting::set_settings(const Settings& settings)
 {
     const std::lock_guard lock{mutex_};
     auto before = std::exchange(settings_, settings);
-    auto made = make_table(Authorities::read);
+    auto made = make_table(Files::read);
     if (!made) {
         settings_ = std::move(before);
         return made.error();
@@ -87,9 +87,9 @@ std::vector<std::pair<std::string, bool>> LiveRouting::upstream_states() const
     return states;
 }
 
-ConfigResult<net::RoutingTablePtr> LiveRouting::make_table(Authorities authorities)
+ConfigResult<net::RoutingTablePtr> LiveRouting::make_table(Files files)
 {
-    auto made = configured_table(settings_, authorities == Authorities::keep ? current_->tls : nullptr);
+    auto made = configured_table(settings_, files == Files::keep ? current_.get() : nullptr);
     if (!made)
         return made.error();
     auto& table = **made;

@@ -43,15 +43,15 @@ class LiveRouting
     std::vector<std::pair<std::string, bool>> upstream_states() const;
 
   private:
-    /// Those upstreams' certificates are verified with. Reading them anew makes new connections: those
-    /// verified with the old ones are not used again.
-    enum class Authorities
+    /// Certificates, and the authorities those of upstreams are verified with. Reading the latter anew makes
+    /// new connections: those verified with the old ones are not used again.
+    enum class Files
     {
         keep,
         read,
     };
     LiveRouting(Settings settings, storage::Known known, bool ever_stored);
-    ConfigResult<net::RoutingTablePtr> make_table(Authorities authorities);
+    ConfigResult<net::RoutingTablePtr> make_table(Files files);
     void add_upstreams(net::RoutingTable& table);
     std::shared_ptr<Cooldown> cooldown_of(const std::string& name);
     void warn_once(const std::string& warning);

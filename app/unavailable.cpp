@@ -16,10 +16,6 @@ struct Unavailable
 
 // A line goes when its feature arrives.
 constexpr std::array unavailable{
-    Unavailable{"server.certificate", "", "HTTPS listening"},
-    Unavailable{"server.private_key", "", "HTTPS listening"},
-    Unavailable{"upstream.proxy", "", "outbound proxies"},
-    Unavailable{"upstreams.proxy", "", "outbound proxies"},
     Unavailable{"storage.backend", "postgres", "PostgreSQL"},
     Unavailable{"notify.feishu_webhook", "", "messages"},
     Unavailable{"notify.feishu_secret", "", "messages"},

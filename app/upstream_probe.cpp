@@ -65,15 +65,12 @@ void note_failure(ProbeResult& result, const net::Attempt& attempt)
 
 }  // namespace
 
-ProbeResult probe_upstream(const Upstream& upstream, const Settings& settings,
-                           std::shared_ptr<net::TlsClient> tls, bool only)
+ProbeResult probe_upstream(const net::RoutingTablePtr& table, bool only)
 {
+    const auto& upstream = *table->upstreams.front();
     const WithoutSigpipe ignored;
     NoRecords sink;
     net::Services services{sink};
-    const auto table = std::make_shared<net::RoutingTable>();
-    table->settings = settings;
-    table->tls = std::move(tls);
     net::EventLoop loop{services, table};
 
     const HeaderFields fields{
@@ -81,7 +78,7 @@ ProbeResult probe_upstream(const Upstream& upstream, const Settings& settings,
         {boost::beast::http::field::user_agent, "User-Agent", "openai-api-route/" ROUTE_VERSION}};
     const RequestFacts facts;
     const net::OutgoingRequest request{{"GET", "/v1/models", "", fields, std::nullopt}, "", facts};
-    const net::AttemptLimits limits{attempt_timeouts(settings.timeouts, {false, 0, only}, upstream)};
+    const net::AttemptLimits limits{attempt_timeouts(table->settings.timeouts, {false, 0, only}, upstream)};
     net::Deadline deadline{loop.deadlines, nullptr, nullptr};
     net::Deadline commit_deadline{loop.deadlines, nullptr, nullptr};
     ReplyCapture unrecorded;

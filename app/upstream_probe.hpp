@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "core/net/tls_client.hpp"
+#include "core/net/routing_table.hpp"
 #include "core/record.hpp"
 #include "core/settings.hpp"
 
@@ -20,11 +20,9 @@ struct ProbeResult
     bool json = false;  ///< what it answered says of itself that it is JSON
 };
 
-/// Asks `upstream` for `GET /models` as a request would be sent by serving: its key, TLS, timeouts. A
-/// connection of its own; blocks until the answer is there or given up. `only`: it is the only upstream in
-/// use
-/// (`timeouts.single`).
-ProbeResult probe_upstream(const Upstream& upstream, const Settings& settings,
-                           std::shared_ptr<net::TlsClient> tls, bool only);
+/// Asks the only upstream of `table` for `GET /models` as a request would be sent by serving: its key, proxy,
+/// TLS, timeouts. A connection of its own; blocks until the answer is there or given up. `only`: no other
+/// upstream is in use (`timeouts.single`).
+ProbeResult probe_upstream(const net::RoutingTablePtr& table, bool only);
 
 }  // namespace route

@@ -1,5 +1,7 @@
 #include "core/endpoint.hpp"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
@@ -151,6 +153,30 @@ Result<ProxyEndpoint> parse_proxy(std::string_view text)
     if (url.has_userinfo())
         proxy.user_info = std::string{url.userinfo()};
     return proxy;
+}
+
+Result<void> check_proxy(std::string_view setting)
+{
+    if (!setting.empty() && setting != direct)
+        if (const auto proxy = parse_proxy(setting); !proxy)
+            return Invalid{proxy.error().reason + " or " + std::string{direct}};
+    return {};
+}
+
+std::string proxy_authorization(const ProxyEndpoint& proxy)
+{
+    if (proxy.user_info.empty())
+        return {};
+    auto credentials = proxy.user_info;
+    if (credentials.find(':') == credentials.npos)
+        credentials += ':';
+    std::string encoded((credentials.size() + 2) / 3 * 4 + 1,
+                        '\0');  // EVP_EncodeBlock writes a NUL behind it
+    const auto size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
+                                      reinterpret_cast<const unsigned char*>(credentials.data()),
+                                      static_cast<int>(credentials.size()));
+    encoded.resize(static_cast<std::size_t>(size));
+    return "Basic " + encoded;
 }
 
 }  // namespace route

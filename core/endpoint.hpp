@@ -29,7 +29,8 @@ Result<Endpoint> parse_endpoint(std::string_view url);
 /// key.
 std::string mask_endpoint(std::string_view url);
 
-/// An HTTP proxy that is asked with CONNECT.
+/// An HTTP proxy: asked with CONNECT for https, with the absolute form of a request (RFC 9112 3.2.2) for
+/// http.
 struct ProxyEndpoint
 {
     std::string host;  ///< lower case, no brackets around IPv6
@@ -40,5 +41,14 @@ struct ProxyEndpoint
 /// Takes `http://[USER:PASSWORD@]HOST:PORT`, with or without a slash at its end. The reason quotes nothing of
 /// the URL.
 Result<ProxyEndpoint> parse_proxy(std::string_view url);
+
+/// The word that stands, as the setting `proxy`, for none at all, the environment's neither.
+constexpr std::string_view direct = "direct";
+
+/// Refuses a setting `proxy` that is neither empty nor `direct` nor the URL of one.
+Result<void> check_proxy(std::string_view setting);
+
+/// Value of Proxy-Authorization (RFC 7617): `Basic …`; "" for a proxy without user.
+std::string proxy_authorization(const ProxyEndpoint& proxy);
 
 }  // namespace route

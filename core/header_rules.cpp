@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "core/text.hpp"
+#include "core/websocket.hpp"
 
 namespace route {
 
@@ -185,6 +186,14 @@ class LineWriter
     const char* end_ = nullptr;
 };
 
+/// Sec-WebSocket-Protocol with another key among its protocols, or none.
+void add_protocols(LineWriter& lines, const HeaderField& header, std::string_view key)
+{
+    const auto protocols = protocols_with_key(header.value, key);
+    if (!protocols.empty())
+        lines.add({header.id, header.name, protocols});
+}
+
 void write_number_field(std::string& out, std::string_view name, std::uint64_t value)
 {
     const fmt::format_int digits{value};
@@ -203,8 +212,10 @@ void write_framing(std::string& out, const ReplyFacts& facts)
         out.append("Connection: keep-alive\r\n");
 }
 
-/// The client's fields that an upstream gets to see; `own_key`: its credentials among them.
-void write_passed_fields(std::string& out, const HeaderFields& fields, bool own_key)
+/// The client's fields that an upstream gets to see; `own_key`: its credentials among them. `protocol_key`
+/// replaces a key among WebSocket protocols.
+void write_passed_fields(std::string& out, const HeaderFields& fields, bool own_key,
+                         std::string_view protocol_key)
 {
     LineWriter lines{out};
     const auto nominations = nominated_fields(fields);
@@ -215,20 +226,24 @@ void write_passed_fields(std::string& out, const HeaderFields& fields, bool own_
             continue;
         const bool key = own_key && (header.id == field::authorization ||
                                      (!by_authorization && equal_ignoring_case(header.name, "x-api-key")));
-        if (key || (!hop_by_hop(header) && !kept_from_upstream(header)))
+        if (header.id == field::sec_websocket_protocol && !own_key)
+            add_protocols(lines, header, protocol_key);
+        else if (key || (!hop_by_hop(header) && !kept_from_upstream(header)))
             lines.add(header);
     }
 }
 
 /// The upstream's fields that the client gets to see.
-void write_upstream_fields(std::string& out, const HeaderFields& fields)
+void write_upstream_fields(std::string& out, const HeaderFields& fields, std::string_view protocol_key)
 {
     LineWriter lines{out};
     const auto nominations = nominated_fields(fields);
     for (const auto& header : fields) {
         if (hop_by_hop(header) || (!nominations.empty() && nominated(nominations, header.name)))
             continue;
-        if (header.id == field::unknown && equal_ignoring_case(header.name, "x-request-id"))
+        if (header.id == field::sec_websocket_protocol)
+            add_protocols(lines, header, protocol_key);
+        else if (header.id == field::unknown && equal_ignoring_case(header.name, "x-request-id"))
             lines.add({header.id, "x-upstream-request-id", header.value});
         else if (!kept_from_client(header))
             lines.add(header);
@@ -279,16 +294,25 @@ std::string_view find_field(const HeaderFields& fields, std::string_view name)
 void write_upstream_head(std::string& out, const UpstreamRequest& request, const Upstream& upstream)
 {
     constexpr std::string_view prefix = "/v1";
-    out.append(request.method).append(" ").append(upstream.endpoint.base_path);
+    const bool absolute_form = upstream.via && !upstream.endpoint.tls;
+    out.append(request.method).append(" ");
+    if (absolute_form)
+        out.append(upstream.endpoint.origin);
+    out.append(upstream.endpoint.base_path);
     out.append(request.path.substr(prefix.size())).append(request.query).append(" HTTP/1.1\r\n");
     write_field(out, "Host", upstream.endpoint.authority);
-    write_passed_fields(out, request.fields, upstream.asis);
-    if (!upstream.asis) {
-        if (request.api_key_header)
+    const bool among_protocols =
+        request.key_place == KeyPlace::websocket_protocol && may_be_protocol(upstream.key);
+    write_passed_fields(out, request.fields, upstream.asis,
+                        among_protocols ? upstream.key : std::string_view{});
+    if (!upstream.asis && !among_protocols) {
+        if (request.key_place == KeyPlace::x_api_key)
             write_field(out, "x-api-key", upstream.key);
         else
             out.append("Authorization: Bearer ").append(upstream.key).append("\r\n");
     }
+    if (absolute_form && !upstream.proxy_authorization.empty())
+        write_field(out, "Proxy-Authorization", upstream.proxy_authorization);
     out.append("Accept-Encoding: identity\r\n");
     if (request.body_bytes)
         write_number_field(out, "Content-Length", *request.body_bytes);
@@ -300,7 +324,9 @@ void write_client_head(std::string& out, unsigned status, std::string_view reaso
                        const ReplyFacts& facts)
 {
     write_status_line(out, status, reason);
-    write_upstream_fields(out, fields);
+    write_upstream_fields(out, fields, facts.key_among_protocols);
+    if (facts.websocket)
+        out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n");
     write_route_fields(out, facts);
     write_framing(out, facts);
     out.append(cors_fields).append("\r\n");

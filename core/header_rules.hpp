@@ -25,6 +25,14 @@ using HeaderFields = std::vector<HeaderField>;
 std::string_view find_field(const HeaderFields& fields, boost::beast::http::field id);
 std::string_view find_field(const HeaderFields& fields, std::string_view name);
 
+/// Where a client put its key, and where the upstream's goes.
+enum class KeyPlace
+{
+    authorization,
+    x_api_key,
+    websocket_protocol,  ///< `openai-insecure-api-key.KEY` in Sec-WebSocket-Protocol
+};
+
 /// How a request goes to one upstream.
 struct UpstreamRequest
 {
@@ -33,7 +41,7 @@ struct UpstreamRequest
     std::string_view query;  ///< with its '?', or empty
     const HeaderFields& fields;
     std::optional<std::uint64_t> body_bytes;  ///< none: the request has no body at all
-    bool api_key_header = false;              ///< the client authenticated by x-api-key
+    KeyPlace key_place = KeyPlace::authorization;
     bool upgrade_websocket = false;
 };
 
@@ -48,7 +56,7 @@ enum class Framing
     content_length,
     chunked,
     close,  ///< by the end of the connection: HTTP/1.0 clients
-    none,   ///< no body: HEAD, 204, 304
+    none,   ///< no body: HEAD, 101, 204, 304
 };
 
 /// What the router adds to a reply of its own or of an upstream.
@@ -62,6 +70,8 @@ struct ReplyFacts
         content_length;          ///< with Framing::content_length, and with none where the upstream gave it
     bool close = false;          ///< `Connection: close`
     bool keep_alive_10 = false;  ///< an HTTP/1.0 client that asked for keep-alive
+    bool websocket = false;      ///< the reply is the 101 it asked for
+    std::string_view key_among_protocols = {};  ///< the client's own, if that is where it put it
 };
 
 /// Appends the head of a reply of an upstream (SPEC 4, "Headers to the client").

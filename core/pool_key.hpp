@@ -23,8 +23,8 @@ struct PoolKey
     };
 };
 
-/// `origin`: scheme and authority the connection leads to. `proxy`: what it leads through, as it is
-/// configured; "" for none. `authorities`: a number for the set of authorities its peer was verified with; 0
+/// `origin`: scheme and authority the connection leads to. `proxy`: what it leads through, with its
+/// credentials; "" for none. `authorities`: a number for the set of authorities its peer was verified with; 0
 /// for a plain connection.
 PoolKey pool_key(std::string_view origin, std::string_view proxy, std::uint64_t authorities);
 

@@ -123,9 +123,8 @@ std::optional<Invalid> refusal(const UpstreamDefinition& definition)
     for (const auto& [from, to] : definition.rename)
         if (!usable(from) || !usable(to))
             return Invalid{"rename: expected model names without control characters"};
-    if (!definition.proxy.empty())
-        if (const auto proxy = parse_proxy(definition.proxy); !proxy)
-            return Invalid{"proxy: " + proxy.error().reason};
+    if (const auto proxy = check_proxy(definition.proxy); !proxy)
+        return Invalid{"proxy: " + proxy.error().reason};
     return std::nullopt;
 }
 
@@ -169,6 +168,8 @@ Result<Upstream> make_upstream(const UpstreamDefinition& definition, const Secre
         .deny = definition.deny,
         .rename = definition.rename,
         .proxy = definition.proxy,
+        .via = {},
+        .proxy_authorization = {},
         .pool_key = {},
         .cooldown = cooldown ? std::move(cooldown) : std::make_shared<Cooldown>(),
     };

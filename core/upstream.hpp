@@ -80,6 +80,8 @@ struct Upstream
     std::vector<std::string> deny;
     std::map<std::string, std::string> rename;
     std::string proxy;
+    std::optional<ProxyEndpoint> via;    ///< what its connections lead through; decided when it joins a table
+    std::string proxy_authorization;     ///< for that
     PoolKey pool_key;                    ///< of its connections; given when it joins a routing table
     std::shared_ptr<Cooldown> cooldown;  ///< one per upstream and process: outlives the snapshots
 };

@@ -2,7 +2,6 @@
 
 #include "app/cli/number_option.hpp"
 #include "app/config_values.hpp"
-#include "app/unavailable.hpp"
 
 namespace route::cli {
 namespace {
@@ -82,18 +81,16 @@ CLI::Option* declare(CLI::App& command, UpstreamOptions& options)
     list(command, "--allow", options.allow, "MODEL", "Only these models or paths (with *); no value: all");
     list(command, "--deny", options.deny, "MODEL", "Never these; no value: none");
     list(command, "--rename", options.rename, "FROM=TO", "Ask for model TO instead of FROM; no value: none");
-    text(command, "--proxy", options.proxy, "URL", "http://HOST:PORT; '' for none");
+    text(command, "--proxy", options.proxy, "URL",
+         "http://[USER:PASSWORD@]HOST:PORT, or direct for none; '' for the general one");
     command.add_flag("--disabled", options.disabled, "Not to be used for now");
     return sk;
 }
 
 void apply(Session& session, const UpstreamOptions& options, UpstreamDefinition& definition)
 {
-    if (options.proxy) {
-        if (const auto available = check_available("upstreams.proxy", *options.proxy); available.has_error())
-            fail("--proxy: " + available.error().reason);
+    if (options.proxy)
         definition.proxy = *options.proxy;
-    }
     if (options.sk)
         definition.sk = *options.sk == "-" ? session.read_secret() : *options.sk;
     if (options.endpoint)

@@ -32,19 +32,20 @@ ProbeResult probe(Session& session, const SourcedUpstream& upstream)
 {
     const auto& configuration = session.configuration();
     const auto& settings = configuration.settings;
-    const auto made =
-        make_upstream(upstream.definition, secrets_for(upstream.origin, settings.secrets), nullptr);
+    auto made = make_upstream(upstream.definition, secrets_for(upstream.origin, settings.secrets), nullptr);
     ProbeResult refused;
     if (made.has_error()) {
         refused.error = "it cannot be used: " + made.error().reason;
         return refused;
     }
-    auto tls = upstream_tls(settings);
-    if (tls.has_error()) {
-        refused.error = describe(located(tls.error(), configuration));
+    const auto table = std::make_shared<net::RoutingTable>();
+    table->settings = settings;
+    if (const auto outbound = set_outbound(*table); outbound.has_error()) {
+        refused.error = describe(located(outbound.error(), configuration));
         return refused;
     }
-    return probe_upstream(*made, settings, *std::move(tls), is_only(session, upstream));
+    net::add_upstream(*table, *std::move(made));
+    return probe_upstream(table, is_only(session, upstream));
 }
 
 void print_text(Session& session, const SourcedUpstream& upstream, const ProbeResult& result)

@@ -85,6 +85,10 @@ class Attempt
     /// While the client is slow, the upstream's silence is not its own.
     void expect_nothing() { deadline_.cancel(); }
 
+    /// After a 101: the connection that is a tunnel's now, and how that ended, if not well.
+    Connection& connection() { return *connection_; }
+    void fail_tunnel(Cause cause, error_code error) { fail(Phase::relay_body, cause, error); }
+
     /// After complete(): gives the connection back for reuse if it can be.
     void release();
 
@@ -96,7 +100,9 @@ class Attempt
 
   private:
     awaitable<bool> connect();
-    awaitable<bool> connect_to(asio::ip::address address, TimePoint limit);
+    awaitable<bool> connect_to(tcp::endpoint endpoint, TimePoint limit);
+    awaitable<bool> tunnel_through_proxy();
+    bool read_proxy_answer();
     awaitable<bool> handshake();
     bool send();
     awaitable<void> send_rest(std::string rest_of_head);
@@ -127,6 +133,8 @@ class Attempt
     Head read_head();
     Head take_head(std::size_t length, char* rest, std::size_t rest_size);
     Head refuse_head(std::string_view why, error_code error = {});
+    Head refuse_by_proxy();
+    bool is_upgrade() const;
     bool begin_reply();
     std::optional<std::string> renamed_model() const;
     static void on_readable_while_sending(void* target);

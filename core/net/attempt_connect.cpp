@@ -1,4 +1,4 @@
-// The part of an attempt before its first byte: name, TCP, TLS.
+// The part of an attempt before its first byte: name, TCP, proxy, TLS.
 #include <sys/socket.h>
 
 #include <boost/asio/error.hpp>
@@ -7,14 +7,32 @@
 
 namespace route::net {
 
+namespace {
+
+std::string connect_request(const Upstream& upstream)
+{
+    const auto& endpoint = upstream.endpoint;
+    const bool ipv6 = endpoint.host.find(':') != std::string::npos;
+    auto authority = ipv6 ? "[" + endpoint.host + "]" : endpoint.host;
+    authority.append(":").append(std::to_string(endpoint.port));
+    auto head = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
+    if (!upstream.proxy_authorization.empty())
+        head.append("Proxy-Authorization: ").append(upstream.proxy_authorization).append("\r\n");
+    head.append("\r\n");
+    return head;
+}
+
+}  // namespace
+
 awaitable<bool> Attempt::connect()
 {
-    phase_ = Phase::resolve;
+    const auto& via = upstream_.via;
+    phase_ = via ? Phase::proxy : Phase::resolve;
     const auto wait = std::chrono::duration_cast<Clock::duration>(limits_.timeouts.connect);
     const auto limit = std::min(Clock::now() + wait, limits_.total);
     deadline_.expire_at(limit);
     const auto begin = Clock::now();
-    question_ = loop_.resolver.ask(upstream_.endpoint.host);
+    question_ = loop_.resolver.ask(via ? via->host : upstream_.endpoint.host);
     if (!question_->done) {
         question_->waiters.push_back(&resolved_);
         auto answer = resolved_.wait();
@@ -34,10 +52,11 @@ awaitable<bool> Attempt::connect()
     auto left = answer.addresses.size();
     bool connected = false;
     for (const auto& address : answer.addresses) {
-        phase_ = Phase::connect;
+        phase_ = via ? Phase::proxy : Phase::connect;
         const auto now = Clock::now();
         const auto share = now + (limit - now) / static_cast<int>(left--);
-        connected = co_await connect_to(address, std::min(share, limit));
+        const tcp::endpoint endpoint{address, via ? via->port : upstream_.endpoint.port};
+        connected = co_await connect_to(endpoint, std::min(share, limit));
         if (connected)
             break;
         if (aborted_ && (*aborted_ != Cause::timeout || Clock::now() >= limit))
@@ -47,16 +66,18 @@ awaitable<bool> Attempt::connect()
     if (!connected)
         co_return false;
     failure_.reset();  // of the addresses before this one
-    if (upstream_.endpoint.tls) {
-        deadline_.expire_at(limit);
+    if (!upstream_.endpoint.tls)
+        co_return true;
+    deadline_.expire_at(limit);
+    if (via)
+        connected = co_await tunnel_through_proxy();
+    if (connected)
         connected = co_await handshake();
-    }
     co_return connected;
 }
 
-awaitable<bool> Attempt::connect_to(asio::ip::address address, TimePoint limit)
+awaitable<bool> Attempt::connect_to(tcp::endpoint endpoint, TimePoint limit)
 {
-    const tcp::endpoint endpoint{address, upstream_.endpoint.port};
     const int socket = open_upstream_socket(endpoint.protocol().family());
     if (socket < 0)
         co_return fail(phase_, Cause::transport, error_code{errno, boost::system::system_category()});
@@ -77,12 +98,65 @@ awaitable<bool> Attempt::connect_to(asio::ip::address address, TimePoint limit)
             co_return fail(phase_, *aborted_);
         const auto error = connection_->connect_error();
         // Nobody answers a SYN with that: it was connected, and then reset.
-        if (error == boost::system::errc::connection_reset)
+        if (error == boost::system::errc::connection_reset && !upstream_.via)
             phase_ = upstream_.endpoint.tls ? Phase::tls : Phase::write_request;
         if (error)
             co_return fail(phase_, Cause::transport, error);
     }
     co_return true;
+}
+
+/// CONNECT (RFC 9110 9.3.6): after a 2xx the connection leads to the upstream.
+awaitable<bool> Attempt::tunnel_through_proxy()
+{
+    phase_ = Phase::proxy;
+    const auto begin = Clock::now();
+    const auto head = connect_request(upstream_);
+    auto request = part(head);
+    const std::span<iovec> parts{&request, 1};
+    const auto error = co_await write_all(*connection_, parts);
+    if (error)
+        co_return fail_transport(phase_, error);
+    head_.clear();
+    while (head_length(head_) == 0) {
+        const bool more = read_proxy_answer();
+        if (failure_)
+            co_return false;
+        if (more)
+            continue;
+        auto readable = connection_->readable();
+        co_await std::move(readable);
+    }
+    waited_ += Clock::now() - begin;
+    // Nobody but the proxy has spoken: what is behind its head can be nothing of the upstream's.
+    ReplyParser answer;
+    const auto length = head_length(head_);
+    const auto malformed = answer.parse_head(std::string_view{head_}.substr(0, length));
+    if (malformed)
+        co_return fail(phase_, Cause::bad_reply, malformed, malformed.message());
+    if (answer.status() / 100 != 2) {
+        fail(phase_, Cause::status);
+        failure_->status = answer.status();
+        co_return false;
+    }
+    if (head_.size() > length)
+        co_return fail(phase_, Cause::bad_reply, {}, "more than a head");
+    head_.clear();
+    co_return true;
+}
+
+/// False when nothing more is here yet; a failure is noted.
+bool Attempt::read_proxy_answer()
+{
+    const auto received = connection_->read_some(loop_.scratch.bytes.data(), Scratch::size);
+    if (received.must_wait())
+        return false;
+    if (received.error)
+        return fail_transport(phase_, received.error);
+    head_.append(loop_.scratch.bytes.data(), received.bytes);
+    if (head_.size() > max_head_bytes)
+        return fail(phase_, Cause::bad_reply, {}, "its head is too long");
+    return true;
 }
 
 awaitable<bool> Attempt::handshake()
@@ -93,24 +167,11 @@ awaitable<bool> Attempt::handshake()
     if (ssl == nullptr)
         co_return fail(phase_, Cause::transport, {}, "TLS cannot be set up");
     connection_->start_tls(ssl);
-    for (;;) {
-        const auto error = connection_->handshake_step();
-        if (!error)
-            break;
-        if (error != asio::error::would_block) {
-            waited_ += Clock::now() - begin;
-            co_return fail(phase_, Cause::transport, error,
-                           aborted_ ? std::string{} : TlsClient::describe_failure(ssl));
-        }
-        if (connection_->handshake_wants_write()) {
-            auto writable = connection_->writable();
-            co_await std::move(writable);
-        } else if (!connection_->is_readable()) {
-            auto readable = connection_->readable();
-            co_await std::move(readable);
-        }
-    }
+    const auto error = co_await shake_hands(*connection_);
     waited_ += Clock::now() - begin;
+    if (error)
+        co_return fail(phase_, Cause::transport, error,
+                       aborted_ ? std::string{} : TlsClient::describe_failure(ssl));
     co_return true;
 }
 

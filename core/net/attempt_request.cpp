@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/net/attempt.hpp"
+#include "core/text.hpp"
 
 namespace route::net {
 
@@ -169,6 +170,20 @@ Attempt::Head Attempt::refuse_head(std::string_view why, error_code error)
     return Head::refused;
 }
 
+bool Attempt::is_upgrade() const
+{
+    return parser_->status() == 101 && request_.head.upgrade_websocket &&
+           equal_ignoring_case(find_field(parser_->fields(), http::field::upgrade), "websocket");
+}
+
+/// A proxy that passes plain requests on wants other credentials: no reply of the upstream.
+Attempt::Head Attempt::refuse_by_proxy()
+{
+    fail(Phase::proxy, Cause::status);
+    parser_.reset();
+    return Head::refused;
+}
+
 /// Parses the head at the start of `head_`, `length` bytes; of a final one nothing else stays there. `rest`
 /// is what came behind it, in the scratch, and is decoded there.
 Attempt::Head Attempt::take_head(std::size_t length, char* rest, std::size_t rest_size)
@@ -179,7 +194,7 @@ Attempt::Head Attempt::take_head(std::size_t length, char* rest, std::size_t res
     const auto error = parser_->parse_head(std::string_view{head_}.substr(0, length));
     if (error)
         return refuse_head(error.message(), error);
-    if (parser_->status() / 100 == 1) {
+    if (parser_->status() / 100 == 1 && !is_upgrade()) {
         if (parser_->status() == 101)
             return refuse_head("101 that was not asked for");
         if (++informational_ > most_informational)
@@ -188,8 +203,14 @@ Attempt::Head Attempt::take_head(std::size_t length, char* rest, std::size_t res
         head_.erase(0, length);
         return Head::interim;
     }
+    if (parser_->status() == 407 && upstream_.via)
+        return refuse_by_proxy();
     head_.resize(length);
     complete_ = parser_->done();
+    if (parser_->status() == 101) {
+        held_.assign(rest, rest_size);  // of the tunnel
+        return Head::final;
+    }
     return decode(rest, rest_size) ? Head::final : Head::refused;
 }
 

@@ -23,18 +23,17 @@ std::optional<std::string_view> bearer_credential(std::string_view authorization
 
 }  // namespace
 
-bool Exchange::wants_websocket() const
-{
-    const auto upgrade = find_field(request_.fields(), http::field::upgrade);
-    return request_.parser->method() == "GET" && equal_ignoring_case(upgrade, "websocket");
-}
-
 std::optional<RouterError> Exchange::authenticate()
 {
     const auto& fields = request_.fields();
     const auto api_key = find_field(fields, std::string_view{"x-api-key"});
     const auto bearer = bearer_credential(find_field(fields, http::field::authorization));
-    api_key_header_ = !api_key.empty() && !bearer;
+    websocket_ = wants_websocket();
+    const auto protocol = websocket_ ? key_among_protocols() : std::string_view{};
+    if (!bearer && !api_key.empty())
+        key_place_ = KeyPlace::x_api_key;
+    else if (!bearer && !protocol.empty())
+        key_place_ = KeyPlace::websocket_protocol;
     const auto authorization = find_field(fields, http::field::authorization);
     if (!authorization.empty() && !bearer) {
         const auto credential =
@@ -46,13 +45,14 @@ std::optional<RouterError> Exchange::authenticate()
     const bool by_bearer = bearer && authenticate_credential(*bearer);
     const bool by_api_key =
         !api_key.empty() && (!by_bearer || api_key != *bearer) && authenticate_credential(api_key);
+    const bool by_protocol = !protocol.empty() && authenticate_credential(protocol);
     if (!enabled || by_bearer)
         return std::nullopt;
-    if (by_api_key) {
-        api_key_header_ = true;
+    if (by_api_key || by_protocol) {
+        key_place_ = by_api_key ? KeyPlace::x_api_key : KeyPlace::websocket_protocol;
         return std::nullopt;
     }
-    if (!bearer && api_key.empty())
+    if (!bearer && api_key.empty() && protocol.empty())
         return RouterError{403, "invalid_api_key", "authorization header should start with 'Bearer'"};
     return RouterError{403, "invalid_api_key", "wrong authorization header"};
 }

@@ -299,4 +299,20 @@ awaitable<error_code> write_all(Connection& connection, std::span<iovec> parts)
     co_return error_code{};
 }
 
+awaitable<error_code> shake_hands(Connection& connection)
+{
+    for (;;) {
+        const auto error = connection.handshake_step();
+        if (error != asio::error::would_block)
+            co_return error;
+        if (connection.handshake_wants_write()) {
+            auto writable = connection.writable();
+            co_await std::move(writable);
+        } else if (!connection.is_readable()) {
+            auto readable = connection.readable();
+            co_await std::move(readable);
+        }
+    }
+}
+
 }  // namespace route::net

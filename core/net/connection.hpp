@@ -40,6 +40,9 @@ class Connection final : private Watched
     void start_tls(SSL* ssl);
     SSL* tls() const { return ssl_.get(); }
 
+    /// What follows is plain again: a handshake failed, and its peer is told so in the clear.
+    void stop_tls() { ssl_.reset(); }
+
     /// After a number of reads in a row would_block as well, although there is more: others of the loop have
     /// their turn, then it is readable again. So a peer that keeps the socket full holds up nobody.
     IoResult read_some(char* data, std::size_t size);
@@ -126,6 +129,10 @@ int open_upstream_socket(int family);
 /// Writes all parts, waiting as the peer takes them. `parts` must stay valid. The caller ends a stalled write
 /// by close().
 awaitable<error_code> write_all(Connection& connection, std::span<iovec> parts);
+
+/// Takes a connection on which TLS was started through its handshake. The caller ends a stalled one by
+/// close().
+awaitable<error_code> shake_hands(Connection& connection);
 
 /// Drops the first `bytes` of `parts`; what is left.
 std::span<iovec> consume(std::span<iovec> parts, std::size_t bytes);

@@ -141,9 +141,6 @@ std::optional<RouterError> Exchange::refuse_head()
         keep_alive_ = false;
         return RouterError{503, "draining", "this router is shutting down"};
     }
-    if (wants_websocket())
-        return RouterError{501, "websocket_unavailable",
-                           "this version does not tunnel WebSocket connections"};
     return std::nullopt;
 }
 

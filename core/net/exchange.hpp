@@ -13,6 +13,8 @@
 
 namespace route::net {
 
+class Tunnel;
+
 /// What one connection lends to its exchanges, one after the other.
 struct ExchangeTimers
 {
@@ -74,7 +76,6 @@ class Exchange
     // authentication.cpp
     std::optional<RouterError> authenticate();
     bool authenticate_credential(std::string_view credential);
-    bool wants_websocket() const;
 
     // router.cpp: the failover loop
     awaitable<void> route();
@@ -82,6 +83,12 @@ class Exchange
     void note_attempt(const Attempt& attempt, int number, const AttemptFailure* failure);
     void judge_cooldown(const Attempt& attempt, const AttemptFailure& failure);
     RouterError all_failed() const;
+
+    // websocket.cpp
+    bool wants_websocket() const;
+    std::string_view key_among_protocols() const;
+    awaitable<void> tunnel(Attempt& attempt);
+    void end_tunnel(Attempt& attempt, const Tunnel& tunnel);
 
     // relay.cpp: towards the client
     ReplyWriter::Written relay_whole(Attempt& attempt);
@@ -118,7 +125,8 @@ class Exchange
     RequestFacts facts_;
     std::unique_ptr<Attempt> attempt_;
     bool keep_alive_ = true;
-    bool api_key_header_ = false;
+    bool websocket_ = false;
+    KeyPlace key_place_ = KeyPlace::authorization;
     bool recorded_ = false;      ///< ends as a record, a metric and a log line
     bool unrecordable_ = false;  ///< there was no room for its record
     bool stopped_ = false;

@@ -19,7 +19,7 @@ RequestOutcome outcome_of_error(const RouterError& error)
 
 bool bodiless(const Request& request, unsigned status)
 {
-    return request.head_only() || status == 204 || status == 304;
+    return request.head_only() || status == 101 || status == 204 || status == 304;
 }
 
 }  // namespace
@@ -47,8 +47,11 @@ void Exchange::start_reply(Attempt& attempt, std::size_t attempts)
     }
     if (facts.framing == Framing::close || loop_.draining)
         keep_alive_ = false;
-    facts.close = !keep_alive_;
+    facts.websocket = reply.status() == 101;
+    facts.close = !keep_alive_ && !facts.websocket;
     facts.keep_alive_10 = keep_alive_ && request_.http10();
+    if (key_place_ == KeyPlace::websocket_protocol)
+        facts.key_among_protocols = key_among_protocols();
     auto& head = loop_.head_buffer;
     head.clear();
     write_client_head(head, reply.status(), reply.reason(), reply.fields(), facts);

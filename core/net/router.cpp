@@ -40,7 +40,7 @@ awaitable<void> Exchange::route()
     if (has_body)
         content_length = body_bytes;
     const OutgoingRequest outgoing{UpstreamRequest{request_.parser->method(), request_.path, request_.query,
-                                                   request_.fields(), content_length, api_key_header_, false},
+                                                   request_.fields(), content_length, key_place_, websocket_},
                                    request_.body, facts_, request_.head_only()};
     const TimeoutFacts timeout_facts{facts_.stream, body_bytes, chosen.size() == 1};
     const auto total = failover.total.count() > 0 ? Clock::now() + ticks(failover.total) : TimePoint::max();
@@ -62,7 +62,9 @@ awaitable<void> Exchange::route()
             succeeded = co_await attempt_->run();
         const auto number = static_cast<int>(index) + 1;
         if (succeeded) {
-            if (attempt_->complete()) {
+            if (attempt_->reply().status() == 101) {
+                co_await tunnel(*attempt_);
+            } else if (attempt_->complete()) {
                 auto written = relay_whole(*attempt_);
                 if (written == ReplyWriter::Written::waiting)
                     written = co_await writer_.drain();
@@ -145,7 +147,8 @@ void Exchange::note_attempt(const Attempt& attempt, int number, const AttemptFai
     if (attempt.first_byte())
         note.first_byte_time = *attempt.first_byte() - attempt.started();
     if (failure != nullptr) {
-        note.status = failure->status;
+        if (failure->phase != Phase::proxy)
+            note.status = failure->status;
         note.outcome = outcome_of(*failure);
         note.error = describe(*failure);
     } else {

@@ -43,7 +43,14 @@ bool trusted(const RoutingTable& table, const ip::address& address)
 
 void add_upstream(RoutingTable& table, Upstream upstream)
 {
-    const auto& proxy = upstream.proxy.empty() ? table.settings.upstream.proxy : upstream.proxy;
+    upstream.via =
+        choose_proxy(upstream.endpoint, upstream.proxy, table.settings.upstream.proxy, table.proxies);
+    std::string proxy;
+    if (upstream.via) {
+        upstream.proxy_authorization = proxy_authorization(*upstream.via);
+        proxy = upstream.via->host + ":" + std::to_string(upstream.via->port) + " " +
+                upstream.proxy_authorization;
+    }
     const auto authorities = upstream.endpoint.tls ? table.tls->number() : 0;
     upstream.pool_key = pool_key(upstream.endpoint.origin, proxy, authorities);
     table.upstreams.push_back(std::make_shared<const Upstream>(std::move(upstream)));

@@ -8,7 +8,9 @@
 
 #include "core/candidates.hpp"
 #include "core/client_key.hpp"
+#include "core/net/outbound_proxy.hpp"
 #include "core/net/tls_client.hpp"
+#include "core/net/tls_server.hpp"
 #include "core/settings.hpp"
 
 namespace route::net {
@@ -21,14 +23,16 @@ struct RoutingTable
     Upstreams upstreams;  ///< enabled ones, by priority, then id
     std::vector<ClientKey> keys;
     std::shared_ptr<TlsClient> tls;
+    std::shared_ptr<const TlsServer> tls_server;  ///< null: clients speak plain HTTP
+    EnvironmentProxies proxies;
     std::vector<boost::asio::ip::network_v4> trusted_v4;
     std::vector<boost::asio::ip::network_v6> trusted_v6;
 };
 
 using RoutingTablePtr = std::shared_ptr<const RoutingTable>;
 
-/// Puts `upstream` behind those that are there, with the key of its connections. The table's settings and TLS
-/// client must be in place.
+/// Puts `upstream` behind those that are there, with the proxy and the key of its connections. The table's
+/// settings, TLS client and proxies must be in place.
 void add_upstream(RoutingTable& table, Upstream upstream);
 
 /// Parses `server.trusted_proxies` into the table; a single address counts as a network of one. Refuses what

@@ -44,11 +44,44 @@ void Session::stop()
         exchange_->stop();
 }
 
+/// The handshake, within the time a client has for its headers. False when there is nothing to serve.
+awaitable<bool> Session::start_tls(const TlsServer& tls)
+{
+    auto& connection = client_.connection;
+    auto* ssl = tls.session();
+    if (ssl == nullptr)
+        co_return false;
+    connection.start_tls(ssl);
+    client_.limit_write(Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                           loop_.routing->settings.server.header_timeout));
+    const auto error = co_await shake_hands(connection);
+    const bool plain_http = error && TlsServer::spoke_plain_http();
+    client_.no_limit();
+    if (plain_http)
+        co_await refuse_plain_http();
+    co_return !error;
+}
+
+/// It is answered in the language it speaks.
+awaitable<void> Session::refuse_plain_http()
+{
+    client_.connection.stop_tls();
+    Request unread;
+    unread.started = Clock::now();
+    Exchange exchange{loop_, client_, unread, timers_, known_};
+    exchange_ = &exchange;
+    RouterError refusal{400, "bad_request", "this port serves HTTPS: the URL should begin with https://"};
+    co_await exchange.refuse(std::move(refusal));
+    exchange_ = nullptr;
+}
+
 awaitable<void> Session::run()
 {
     constexpr unsigned requests_in_a_row = 16;
     unsigned served = 0;
     bool again = true;
+    if (const auto tls = loop_.routing->tls_server)
+        again = co_await start_tls(*tls);
     for (bool first = true; again && client_.connection.is_open(); first = false) {
         Request request;
         const auto& server = loop_.routing->settings.server;

@@ -18,6 +18,9 @@ class Session final : public Stoppable
     void stop() override;
 
   private:
+    awaitable<bool> start_tls(const TlsServer& tls);
+    awaitable<void> refuse_plain_http();
+
     EventLoop& loop_;
     Client client_;
     ExchangeTimers timers_;

@@ -123,10 +123,7 @@ TEST_CASE("keys of features that are not there yet are accepted at their default
         const char* key;
         const char* value;
     };
-    const Row row = GENERATE(values<Row>({{"server", "certificate", "cert.pem"},
-                                          {"server", "private_key", "key.pem"},
-                                          {"upstream", "proxy", "http://proxy:3128"},
-                                          {"storage", "backend", "postgres"},
+    const Row row = GENERATE(values<Row>({{"storage", "backend", "postgres"},
                                           {"notify", "feishu_webhook", "https://open.feishu.cn/x"},
                                           {"notify", "feishu_secret", "the-secret"},
                                           {"notify", "matrix_homeserver", "https://matrix.org"},
@@ -142,12 +139,17 @@ TEST_CASE("keys of features that are not there yet are accepted at their default
         CHECK(settings_of(table + "\"\"") == defaults());
 }
 
-TEST_CASE("a proxy of one upstream is not there yet either")
+TEST_CASE("a proxy is the URL of one or direct")
 {
-    const auto error = error_of("[[upstreams]]\nsk = \"x\"\nproxy = \"http://p:1\"");
-    CHECK(error.key == "upstreams.proxy");
-    CHECK_THAT(error.problem, ContainsSubstring("outbound proxies"));
-    CHECK(settings_of("[[upstreams]]\nsk = \"x\"\nproxy = \"\"").upstreams.size() == 1);
+    for (const std::string value : {"", "direct", "http://proxy:3128", "http://user:pass@proxy:3128/"}) {
+        CHECK(settings_of("[upstream]\nproxy = \"" + value + "\"").upstream.proxy == value);
+        CHECK(settings_of("[[upstreams]]\nsk = \"x\"\nproxy = \"" + value + "\"").upstreams[0].proxy ==
+              value);
+    }
+    const auto error = error_of("[upstream]\nproxy = \"socks5://u:secret@p:1\"");
+    CHECK(error.key == "upstream.proxy");
+    CHECK(error.problem == R"(expected http://[USER:PASSWORD@]HOST:PORT, "direct" or "")");
+    CHECK(error_of("[[upstreams]]\nsk = \"x\"\nproxy = \"p:1\"").key == "upstreams.proxy");
 }
 
 }  // namespace

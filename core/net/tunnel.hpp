@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/net/connection.hpp"
+#include "core/net/deadline.hpp"
+#include "core/net/event_loop.hpp"
+
+namespace route::net {
+
+/// Passes bytes between a client and an upstream, both ways at once and untouched, until both have ended. The
+/// end of one direction is passed on as such (a half close); a slow reader holds its peer back. One thread:
+/// the loop's.
+class Tunnel
+{
+  public:
+    enum class End
+    {
+        both,      ///< each has ended its direction, or had when the other broke off
+        client,    ///< the client's connection broke
+        upstream,  ///< the upstream's connection broke
+        silence,   ///< no byte came for too long, in either direction
+    };
+
+    /// `idle`: the longest silence. The connections outlive it.
+    Tunnel(EventLoop& loop, Connection& client, Connection& upstream, Seconds idle);
+
+    /// `from_client` and `from_upstream` were received before. Afterwards both connections can only be
+    /// closed.
+    awaitable<void> run(std::string from_client, std::string from_upstream);
+
+    End end() const { return end_.value_or(End::both); }
+    error_code error() const { return error_; }  ///< what broke a connection
+    std::uint64_t client_bytes() const { return client_.received; }
+    std::uint64_t upstream_bytes() const { return upstream_.received; }
+
+  private:
+    struct Side
+    {
+        Connection& connection;
+        End broken;  ///< what it is when this one breaks
+        std::uint64_t received = 0;
+        bool ended = false;  ///< it will send no more
+    };
+
+    awaitable<void> pass(Side& from, Side& to, std::string received);
+    awaitable<void> pass_on(Side& from, Side& to);
+    awaitable<bool> write(Side& to, std::string bytes);
+    void break_off(End end, error_code error);
+    static void on_silence(void* target);
+    void note_bytes(Side& from, std::size_t count);
+
+    EventLoop& loop_;
+    Side client_;
+    Side upstream_;
+    Clock::duration idle_;
+    Deadline silence_;
+    std::optional<End> end_;
+    error_code error_;
+    bool other_done_ = false;
+    Signal other_;
+};
+
+}  // namespace route::net

@@ -1,0 +1,70 @@
+// WebSocket (RFC 6455): after the handshake, bytes that are nobody's business.
+#include "core/websocket.hpp"
+
+#include "core/net/exchange.hpp"
+#include "core/net/tunnel.hpp"
+#include "core/text.hpp"
+
+namespace route::net {
+
+bool Exchange::wants_websocket() const
+{
+    const auto upgrade = find_field(request_.fields(), http::field::upgrade);
+    return request_.parser->method() == "GET" && !request_.http10() && request_.parser->upgrade() &&
+           equal_ignoring_case(upgrade, "websocket");
+}
+
+std::string_view Exchange::key_among_protocols() const
+{
+    for (const auto& field : request_.fields())
+        if (field.id == http::field::sec_websocket_protocol)
+            if (const auto key = route::key_among_protocols(field.value))
+                return *key;
+    return {};
+}
+
+/// Nothing of the reply is held back for the record, which comes when all is over.
+awaitable<void> Exchange::tunnel(Attempt& attempt)
+{
+    client_.unwatch();
+    keep_alive_ = false;
+    start_reply(attempt, record_.attempts.size() + 1);
+    record_.outcome = RequestOutcome::ok;
+    auto written = writer_.write({}, false);
+    if (written == ReplyWriter::Written::waiting)
+        written = co_await writer_.drain();
+    if (written == ReplyWriter::Written::gone) {
+        attempt.abort(Cause::client_gone);
+        client_closed("at the handshake");
+        co_return;
+    }
+    const auto begin = Clock::now();
+    Tunnel tunnel{loop_, client_.connection, attempt.connection(), table_->settings.timeouts.idle};
+    auto from_client = std::exchange(client_.input, {});
+    std::string from_upstream{attempt.pending()};
+    attempt.drop_pending();
+    co_await tunnel.run(std::move(from_client), std::move(from_upstream));
+    waited_ += Clock::now() - begin;
+    record_.body_bytes = tunnel.client_bytes();
+    record_.response_bytes = tunnel.upstream_bytes();
+    record_.reply.clear();
+    record_.reply.kind = ReplyCapture::Kind::binary;
+    record_.reply.content_type = "websocket";
+    end_tunnel(attempt, tunnel);
+}
+
+void Exchange::end_tunnel(Attempt& attempt, const Tunnel& tunnel)
+{
+    if (stopped_ || tunnel.end() == Tunnel::End::client) {
+        client_closed("without ending its side");
+        return;
+    }
+    if (tunnel.end() == Tunnel::End::both)
+        return;
+    const auto cause = tunnel.end() == Tunnel::End::silence ? Cause::timeout : Cause::transport;
+    attempt.fail_tunnel(cause, tunnel.error());
+    record_.outcome = RequestOutcome::truncated;
+    record_.error = describe(attempt.failure());
+}
+
+}  // namespace route::net

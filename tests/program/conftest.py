@@ -1,5 +1,6 @@
 import pytest
 
+from fakes.certificates import Authority
 from fakes.router import BINARY, Router
 from fakes.upstream import FakeUpstream
 
@@ -55,3 +56,8 @@ def route(router):
         return router.configure(upstreams, **tables).start(*arguments, environment=environment)
 
     return start
+
+
+@pytest.fixture
+def authority(tmp_path) -> Authority:
+    return Authority(tmp_path)

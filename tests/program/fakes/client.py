@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import struct
 from dataclasses import dataclass
 
@@ -42,10 +43,13 @@ class Response:
 class Client:
     """One connection to the router."""
 
-    def __init__(self, address: tuple[str, int], seconds=20):
+    def __init__(self, address: tuple[str, int], seconds=20, tls=None):
+        """`tls`: the context of a TLS client."""
         self.socket = socket.create_connection(address, seconds)
         self.socket.settimeout(seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=address[0])
         self.rest = b""
 
     def __enter__(self):
@@ -73,6 +77,8 @@ class Client:
             data = self.socket.recv(65536)
         except ConnectionResetError as error:
             raise Broken(self.rest, True) from error
+        except ssl.SSLEOFError as error:
+            raise Broken(self.rest, False) from error
         self.rest += data
         return bool(data)
 

@@ -164,12 +164,12 @@ class Router:
 
     # --- asking it
 
-    def client(self, seconds=20) -> Client:
-        return Client(self.address, seconds)
+    def client(self, seconds=20, tls=None) -> Client:
+        return Client(self.address, seconds, tls)
 
-    def ask(self, *args, seconds=20, **kwargs) -> Response:
+    def ask(self, *args, seconds=20, tls=None, **kwargs) -> Response:
         """One request on a connection of its own."""
-        with self.client(seconds) as client:
+        with self.client(seconds, tls) as client:
             return client.ask(*args, **kwargs)
 
     def get(self, path: str, **kwargs) -> Response:

@@ -106,23 +106,27 @@ class Connection:
 
 class FakeUpstream:
     """Listens on a port of its own. `script(connection, request)` answers each request; several scripts answer one request
-    each, the last one all that follow. `on_accept` replaces the reading of requests altogether."""
+    each, the last one all that follow. `on_accept` replaces the reading of requests altogether. `tls`: the context of a TLS
+    server."""
 
-    def __init__(self, *scripts, on_accept=None):
+    def __init__(self, *scripts, on_accept=None, tls=None, host="127.0.0.1"):
         self.scripts = list(scripts) or [reply()]
         self.on_accept = on_accept
+        self.tls = tls
+        self.host = f"[{host}]" if ":" in host else host
         self.requests: list[Request] = []
         self.connections = 0
         self.changed = threading.Condition()
         self.closed_early = 0
         self._open: set[socket.socket] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), backlog=256, family=family)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}/v1"
 
     def answer(self, *scripts):
         with self.changed:
@@ -160,9 +164,12 @@ class FakeUpstream:
             threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
 
     def _serve(self, peer: socket.socket):
-        connection = Connection(peer)
-        connection.upstream = self
+        plain = peer
         try:
+            if self.tls:
+                peer = self.tls.wrap_socket(peer, server_side=True)
+            connection = Connection(peer)
+            connection.upstream = self
             if self.on_accept:
                 self.on_accept(connection)
             else:
@@ -175,7 +182,7 @@ class FakeUpstream:
         finally:
             peer.close()
             with self.changed:
-                self._open.discard(peer)
+                self._open.discard(plain)
                 self.changed.notify_all()
 
     def _take(self, request: Request):

@@ -87,7 +87,7 @@ void write(TomlWriter& out, const UpstreamSettings& upstream)
     out.put("idle_connections", upstream.idle_connections);
     out.put("idle_timeout", upstream.idle_timeout);
     out.put("ca_file", upstream.ca_file);
-    out.put("proxy", mask_url(upstream.proxy));
+    out.put("proxy", mask_proxy(upstream.proxy));
 }
 
 std::string_view name_of(Backend backend)
@@ -159,7 +159,7 @@ std::string print_settings(const Settings& settings)
     out.put("level", settings.log.level);
     out.put("format", std::string_view{settings.log.format == LogFormat::json ? "json" : "text"});
     for (const auto& upstream : settings.upstreams)
-        write_upstream(out, upstream, masked(upstream.sk), mask_url(upstream.proxy));
+        write_upstream(out, upstream, masked(upstream.sk), mask_proxy(upstream.proxy));
     return out.take();
 }
 

@@ -2,6 +2,7 @@
 
 #include "app/config_table.hpp"
 #include "app/config_values.hpp"
+#include "app/secrets.hpp"
 #include "core/endpoint.hpp"
 
 namespace route {
@@ -108,7 +109,7 @@ void read(ConfigTable table, UpstreamSettings& upstream)
     table.integer("idle_connections", upstream.idle_connections, 65536);
     table.seconds_or_zero("idle_timeout", upstream.idle_timeout);
     table.path("ca_file", upstream.ca_file);
-    table.text("proxy", upstream.proxy, proxy_setting);
+    table.secret("proxy", upstream.proxy, proxy_setting);
 }
 
 void read(ConfigTable table, StorageSettings& storage)
@@ -181,8 +182,9 @@ Result<void> not_empty(const std::string& text)
 
 Result<void> proxy_setting(const std::string& text)
 {
-    if (check_proxy(text).has_error())
-        return Invalid{fmt::format(R"(http://[USER:PASSWORD@]HOST:PORT, "{}" or "")", direct)};
+    if (!is_secret_reference(text) && check_proxy(text).has_error())
+        return Invalid{
+            fmt::format(R"(http://[USER:PASSWORD@]HOST:PORT, "env:NAME", "file:PATH", "{}" or "")", direct)};
     return {};
 }
 

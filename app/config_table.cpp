@@ -221,9 +221,9 @@ void ConfigTable::path(std::string_view key, std::string& target, const Check& c
     target = reader_.absolute(target);
 }
 
-void ConfigTable::secret(std::string_view key, std::string& target)
+void ConfigTable::secret(std::string_view key, std::string& target, const Check& check)
 {
-    text(key, target);
+    text(key, target, check);
     target = reader_.absolute_reference(target);
 }
 

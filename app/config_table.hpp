@@ -75,8 +75,8 @@ class ConfigTable
     void duration(std::string_view key, std::optional<Seconds>& target);  ///< "" for none
     void text(std::string_view key, std::string& target, const Check& check = {});
     void path(std::string_view key, std::string& target, const Check& check = {});  ///< made absolute
-    void secret(std::string_view key,
-                std::string& target);  ///< a value or a reference, whose path is made absolute
+    void secret(std::string_view key, std::string& target,
+                const Check& check = {});  ///< a value or a reference, whose path is made absolute
     void texts(std::string_view key, std::vector<std::string>& target, const Check& check);
     void map(std::string_view key, std::map<std::string, std::string>& target);
 

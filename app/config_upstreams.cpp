@@ -33,7 +33,7 @@ void read(ConfigTable table, UpstreamDefinition& upstream)
     table.texts("allow", upstream.allow, not_empty);
     table.texts("deny", upstream.deny, not_empty);
     table.map("rename", upstream.rename);
-    table.text("proxy", upstream.proxy, proxy_setting);
+    table.secret("proxy", upstream.proxy, proxy_setting);
     table.flag("enabled", upstream.enabled);
 }
 

@@ -207,4 +207,14 @@ std::string mask_url(std::string_view url)
     return shown;
 }
 
+std::string mask_proxy(std::string_view setting)
+{
+    auto shown = mask_url(setting);
+    const auto scheme = shown.find("://");
+    const auto at = shown.rfind('@');
+    if (scheme == std::string::npos || at == std::string::npos || shown.find(':', scheme + 3) < at)
+        return shown;
+    return shown.replace(scheme + 3, at - scheme - 3, "…");
+}
+
 }  // namespace route

@@ -56,4 +56,7 @@ bool is_postgres_url(std::string_view text);
 /// A URL fit to be shown: the password, in the user information or as `password=` of the query, becomes `…`.
 std::string mask_url(std::string_view url);
 
+/// A setting `proxy` fit to be shown: a user without a password may be a token, and becomes `…` as well.
+std::string mask_proxy(std::string_view setting);
+
 }  // namespace route

@@ -39,13 +39,19 @@ ConfigResult<net::ListenAddress> listen_address(const Settings& settings)
 
 ConfigResult<void> set_outbound(net::RoutingTable& table)
 {
-    const auto& upstream = table.settings.upstream;
+    auto& upstream = table.settings.upstream;
     auto tls = net::TlsClient::make(upstream.ca_file);
     if (!tls)
         return error_of("upstream.ca_file", tls.error().reason);
     table.tls = *std::move(tls);
-    if (!upstream.proxy.empty())
+    if (!upstream.proxy.empty()) {
+        auto proxy = unrestricted_secrets()(upstream.proxy);
+        const auto usable = proxy ? check_proxy(*proxy) : proxy.error();
+        if (!usable)
+            return error_of("upstream.proxy", usable.error().reason);
+        upstream.proxy = *std::move(proxy);
         return {};
+    }
     auto proxies =
         net::EnvironmentProxies::parse(variable("http_proxy"), variable("https_proxy"), variable("no_proxy"));
     if (!proxies)
@@ -74,6 +80,7 @@ ConfigResult<std::shared_ptr<net::RoutingTable>> configured_table(const Settings
         table->tls = before->tls;
         table->tls_server = before->tls_server;
         table->proxies = before->proxies;
+        table->settings.upstream.proxy = before->settings.upstream.proxy;
         return table;
     }
     if (const auto outbound = set_outbound(*table); !outbound)

@@ -16,7 +16,7 @@ namespace route {
 ConfigResult<net::ListenAddress> listen_address(const Settings& settings);
 
 /// Gives the table, by its settings, what upstreams are reached with: the authorities that `upstream.ca_file`
-/// holds now and the proxies of the environment.
+/// holds now and the proxies; `upstream.proxy` is resolved there.
 ConfigResult<void> set_outbound(net::RoutingTable& table);
 
 /// A routing table with the settings, the client keys of the file, the trusted proxies and TLS in both

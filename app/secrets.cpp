@@ -181,7 +181,9 @@ SecretResolver unrestricted_secrets()
 SecretResolver unresolved_secrets()
 {
     return [](std::string_view reference) {
-        const auto made_up = [](const std::string&) -> Result<std::string> { return value_of("sk"); };
+        const auto made_up = [](const std::string&) -> Result<std::string> {
+            return value_of(std::string{direct});
+        };
         return resolve(reference, made_up, made_up);
     };
 }

@@ -15,7 +15,8 @@ SecretResolver unrestricted_secrets();
 /// `..` followed first; a relative path is relative to it): for database rows, which others may write.
 SecretResolver restricted_secrets(const SecretSettings& settings);
 
-/// Gives any reference a made-up value: for checking a definition where its key does not matter.
+/// Gives any reference a made-up value, fit for a key and for a proxy: for checking a definition where these
+/// do not matter.
 SecretResolver unresolved_secrets();
 
 }  // namespace route

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/beast/http/status.hpp>
 #include <iterator>
+#include <utility>
 
 #include "core/text.hpp"
 #include "core/websocket.hpp"
@@ -222,13 +223,17 @@ void write_passed_fields(std::string& out, const HeaderFields& fields, bool own_
     // One credential goes on: of two, one is for this router.
     const bool by_authorization = !find_field(fields, field::authorization).empty();
     for (const auto& header : fields) {
+        // Before anything the client may say of it: its key is not passed on, the upstream's is, once.
+        if (header.id == field::sec_websocket_protocol && !own_key) {
+            const bool holds_key = key_among_protocols(header.value).has_value();
+            add_protocols(lines, header, holds_key ? std::exchange(protocol_key, {}) : std::string_view{});
+            continue;
+        }
         if (!nominations.empty() && nominated(nominations, header.name))
             continue;
         const bool key = own_key && (header.id == field::authorization ||
                                      (!by_authorization && equal_ignoring_case(header.name, "x-api-key")));
-        if (header.id == field::sec_websocket_protocol && !own_key)
-            add_protocols(lines, header, protocol_key);
-        else if (key || (!hop_by_hop(header) && !kept_from_upstream(header)))
+        if (key || (!hop_by_hop(header) && !kept_from_upstream(header)))
             lines.add(header);
     }
 }
@@ -294,7 +299,7 @@ std::string_view find_field(const HeaderFields& fields, std::string_view name)
 void write_upstream_head(std::string& out, const UpstreamRequest& request, const Upstream& upstream)
 {
     constexpr std::string_view prefix = "/v1";
-    const bool absolute_form = upstream.via && !upstream.endpoint.tls;
+    const bool absolute_form = upstream.via && !upstream.endpoint.tls && !request.upgrade_websocket;
     out.append(request.method).append(" ");
     if (absolute_form)
         out.append(upstream.endpoint.origin);

@@ -91,6 +91,18 @@ Result<std::string> resolve_key(const std::string& sk, const SecretResolver& res
     return key;
 }
 
+/// May be a reference, as it can hold a password.
+Result<std::string> resolve_proxy(const std::string& proxy, const SecretResolver& resolve)
+{
+    auto resolved = proxy.empty() || !resolve ? Result<std::string>{boost::system::in_place_value, proxy}
+                                              : resolve(proxy);
+    if (!resolved)
+        return Invalid{"proxy: " + resolved.error().reason};
+    if (const auto usable = check_proxy(*resolved); !usable)
+        return Invalid{"proxy: " + usable.error().reason};
+    return resolved;
+}
+
 constexpr Seconds longest_timeout = std::chrono::hours{24 * 365};
 
 /// 0 is "not set"; more than a year is a year, so that no sum with a clock overflows.
@@ -123,8 +135,6 @@ std::optional<Invalid> refusal(const UpstreamDefinition& definition)
     for (const auto& [from, to] : definition.rename)
         if (!usable(from) || !usable(to))
             return Invalid{"rename: expected model names without control characters"};
-    if (const auto proxy = check_proxy(definition.proxy); !proxy)
-        return Invalid{"proxy: " + proxy.error().reason};
     return std::nullopt;
 }
 
@@ -144,6 +154,10 @@ Result<Upstream> make_upstream(const UpstreamDefinition& definition, const Secre
     const auto stream_timeout = read_timeout("stream_timeout", definition.stream_timeout);
     if (!stream_timeout)
         return stream_timeout.error();
+
+    auto proxy = resolve_proxy(definition.proxy, resolve);
+    if (!proxy)
+        return proxy.error();
 
     const bool asis = definition.sk == "asis";
     std::string key;
@@ -167,7 +181,7 @@ Result<Upstream> make_upstream(const UpstreamDefinition& definition, const Secre
         .allow = definition.allow,
         .deny = definition.deny,
         .rename = definition.rename,
-        .proxy = definition.proxy,
+        .proxy = *std::move(proxy),
         .via = {},
         .proxy_authorization = {},
         .pool_key = {},

@@ -34,7 +34,7 @@ struct UpstreamDefinition
     std::vector<std::string> allow;
     std::vector<std::string> deny;
     std::map<std::string, std::string> rename;  ///< model asked for -> model sent
-    std::string proxy;
+    std::string proxy;  ///< the URL of one, `env:NAME`, `file:PATH`, `direct`; "" for the general one
     bool enabled = true;
     /// `allow`, `deny` and `rename` of a row that holds something else there than the JSON it should: what it
     /// holds. The upstream cannot be used until they are set.
@@ -79,7 +79,7 @@ struct Upstream
     std::vector<std::string> allow;
     std::vector<std::string> deny;
     std::map<std::string, std::string> rename;
-    std::string proxy;
+    std::string proxy;                   ///< its own setting, resolved
     std::optional<ProxyEndpoint> via;    ///< what its connections lead through; decided when it joins a table
     std::string proxy_authorization;     ///< for that
     PoolKey pool_key;                    ///< of its connections; given when it joins a routing table

@@ -156,7 +156,7 @@ boost::json::object upstream_json(const SourcedUpstream& upstream)
     json["rename"] = json_texts(definition.rename);
     for (const auto& [column, text] : definition.unreadable)
         json[column] = nullptr;
-    json["proxy"] = json_text(mask_url(definition.proxy));
+    json["proxy"] = json_text(mask_proxy(definition.proxy));
     json["enabled"] = definition.enabled;
     json["state"] = json_text(upstream_state(definition));
     return json;

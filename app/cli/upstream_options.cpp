@@ -82,7 +82,8 @@ CLI::Option* declare(CLI::App& command, UpstreamOptions& options)
     list(command, "--deny", options.deny, "MODEL", "Never these; no value: none");
     list(command, "--rename", options.rename, "FROM=TO", "Ask for model TO instead of FROM; no value: none");
     text(command, "--proxy", options.proxy, "URL",
-         "http://[USER:PASSWORD@]HOST:PORT, or direct for none; '' for the general one");
+         "http://[USER:PASSWORD@]HOST:PORT, env:NAME or file:PATH that holds it, direct for none; '' for the "
+         "general one");
     command.add_flag("--disabled", options.disabled, "Not to be used for now");
     return sk;
 }

@@ -52,7 +52,7 @@ int show(Session& session, const Options& options)
     table.row({"allow", joined(definition, "allow", definition.allow)});
     table.row({"deny", joined(definition, "deny", definition.deny)});
     table.row({"rename", joined(definition, "rename", renames)});
-    table.row({"proxy", mask_url(definition.proxy)});
+    table.row({"proxy", mask_proxy(definition.proxy)});
     table.row({"state", upstream_state(definition)});
     table.print(session.out);
     return 0;

@@ -47,7 +47,7 @@ Attempt::~Attempt()
 awaitable<bool> Attempt::run()
 {
     for (bool replaced = false;; replaced = true) {
-        connection_ = replaced ? nullptr : loop_.pool.take(upstream_.pool_key);
+        connection_ = replaced || !may_be_pooled() ? nullptr : loop_.pool.take(upstream_.pool_key);
         reused_ = connection_ != nullptr;
         failure_.reset();
         head_.clear();
@@ -382,8 +382,8 @@ void Attempt::release()
     commit_deadline_.cancel();
     if (!connection_ || !connection_->is_open())
         return;
-    const bool reusable =
-        complete_ && sent_whole_ && !extra_bytes_ && parser_->keep_alive() && !parser_->needs_end_of_stream();
+    const bool reusable = complete_ && sent_whole_ && !extra_bytes_ && parser_->keep_alive() &&
+                          !parser_->needs_end_of_stream() && may_be_pooled();
     // What may still be there is looked at: a session ticket inside TLS does no harm.
     if (!reusable || !connection_->is_silent(loop_.scratch.bytes.data(), Scratch::size)) {
         connection_->close();

@@ -49,7 +49,8 @@ class Attempt
     /// True when the reply may be committed; else failure() says why not.
     awaitable<bool> run();
 
-    const AttemptFailure& failure() const { return *failure_; }
+    bool failed() const { return failure_.has_value(); }
+    const AttemptFailure& failure() const { return *failure_; }  ///< if it has failed
 
     /// Ends it: closes the connection, whoever waits is resumed and finds the cause.
     void abort(Cause cause);
@@ -101,6 +102,13 @@ class Attempt
   private:
     awaitable<bool> connect();
     awaitable<bool> connect_to(tcp::endpoint endpoint, TimePoint limit);
+    /// A plain request to the proxy itself (RFC 9112 3.2.2), no tunnel through it.
+    bool by_forwarding() const
+    {
+        return upstream_.via && !upstream_.endpoint.tls && !request_.head.upgrade_websocket;
+    }
+    /// A tunnel to a plain upstream is for WebSocket only (RFC 6455 4.1): pooled ones lead to the proxy.
+    bool may_be_pooled() const { return !upstream_.via || upstream_.endpoint.tls || by_forwarding(); }
     awaitable<bool> tunnel_through_proxy();
     bool read_proxy_answer();
     awaitable<bool> handshake();

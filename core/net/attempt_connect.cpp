@@ -66,12 +66,13 @@ awaitable<bool> Attempt::connect()
     if (!connected)
         co_return false;
     failure_.reset();  // of the addresses before this one
-    if (!upstream_.endpoint.tls)
-        co_return true;
     deadline_.expire_at(limit);
-    if (via)
+    if (via && !by_forwarding()) {
+        const auto asked = Clock::now();
         connected = co_await tunnel_through_proxy();
-    if (connected)
+        waited_ += Clock::now() - asked;
+    }
+    if (connected && upstream_.endpoint.tls)
         connected = co_await handshake();
     co_return connected;
 }
@@ -110,7 +111,6 @@ awaitable<bool> Attempt::connect_to(tcp::endpoint endpoint, TimePoint limit)
 awaitable<bool> Attempt::tunnel_through_proxy()
 {
     phase_ = Phase::proxy;
-    const auto begin = Clock::now();
     const auto head = connect_request(upstream_);
     auto request = part(head);
     const std::span<iovec> parts{&request, 1};
@@ -127,7 +127,6 @@ awaitable<bool> Attempt::tunnel_through_proxy()
         auto readable = connection_->readable();
         co_await std::move(readable);
     }
-    waited_ += Clock::now() - begin;
     // Nobody but the proxy has spoken: what is behind its head can be nothing of the upstream's.
     ReplyParser answer;
     const auto length = head_length(head_);

@@ -203,7 +203,7 @@ Attempt::Head Attempt::take_head(std::size_t length, char* rest, std::size_t res
         head_.erase(0, length);
         return Head::interim;
     }
-    if (parser_->status() == 407 && upstream_.via)
+    if (parser_->status() == 407 && by_forwarding())
         return refuse_by_proxy();
     head_.resize(length);
     complete_ = parser_->done();

@@ -119,6 +119,21 @@ IoResult Connection::read_some(char* data, std::size_t size)
     return {0, asio::error::would_block};
 }
 
+IoResult Connection::peek(char& byte)
+{
+    if (!is_open())
+        return {0, asio::error::operation_aborted};
+    const auto received = uninterrupted([&] { return ::recv(socket_, &byte, 1, MSG_PEEK); });
+    if (received > 0)
+        return {1, {}};
+    if (received == 0)
+        return {0, asio::error::eof};
+    if (!would_block(errno))
+        return {0, last_error()};
+    readable_ = false;
+    return {0, asio::error::would_block};
+}
+
 bool Connection::is_silent(char* scratch, std::size_t size)
 {
     if (is_linked())
@@ -159,9 +174,9 @@ IoResult Connection::write_some(std::span<const iovec> parts)
 
 error_code Connection::handshake_step()
 {
+    ERR_clear_error();
     if (!is_open())
         return asio::error::operation_aborted;
-    ERR_clear_error();
     errno = 0;
     const auto result = tls_result(SSL_do_handshake(ssl_.get()));
     if (result.must_wait() && !wants_write_)

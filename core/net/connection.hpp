@@ -40,13 +40,13 @@ class Connection final : private Watched
     void start_tls(SSL* ssl);
     SSL* tls() const { return ssl_.get(); }
 
-    /// What follows is plain again: a handshake failed, and its peer is told so in the clear.
-    void stop_tls() { ssl_.reset(); }
-
     /// After a number of reads in a row would_block as well, although there is more: others of the loop have
     /// their turn, then it is readable again. So a peer that keeps the socket full holds up nobody.
     IoResult read_some(char* data, std::size_t size);
     IoResult write_some(std::span<const iovec> parts);
+
+    /// The next byte, which stays to be read: for TLS that is still to be started. Errors as of read_some().
+    IoResult peek(char& byte);
 
     /// Whether the peer has sent nothing that was not read; what it has goes to `scratch` and is lost.
     bool is_silent(char* scratch, std::size_t size);

@@ -63,6 +63,7 @@ awaitable<void> Exchange::route()
         const auto number = static_cast<int>(index) + 1;
         if (succeeded) {
             if (attempt_->reply().status() == 101) {
+                upstream.cooldown->succeeded();  // not when it ends: what happened meanwhile stays
                 co_await tunnel(*attempt_);
             } else if (attempt_->complete()) {
                 auto written = relay_whole(*attempt_);
@@ -73,9 +74,9 @@ awaitable<void> Exchange::route()
                 co_await relay(*attempt_);
             }
             note_attempt(*attempt_, number, nullptr);
-            if (record_.outcome == RequestOutcome::truncated)
+            if (record_.outcome == RequestOutcome::truncated && attempt_->failed())
                 judge_cooldown(*attempt_, attempt_->failure());
-            else
+            else if (attempt_->reply().status() != 101)
                 upstream.cooldown->succeeded();
             break;
         }
@@ -153,10 +154,12 @@ void Exchange::note_attempt(const Attempt& attempt, int number, const AttemptFai
         note.error = describe(*failure);
     } else {
         note.status = attempt.reply().status();
-        if (record_.outcome == RequestOutcome::truncated)
+        if (attempt.failed())
             note.outcome = outcome_of(attempt.failure());
-        else if (record_.outcome == RequestOutcome::client_closed)
-            note.outcome = AttemptOutcome::client_closed;
+        else if (record_.outcome == RequestOutcome::truncated && !stopped_)
+            note.outcome = AttemptOutcome::timeout;  // of a tunnel in which nobody spoke
+        else if (record_.outcome != RequestOutcome::ok)
+            note.outcome = AttemptOutcome::client_closed;  // or the router stopped
         if (note.outcome != AttemptOutcome::ok)
             note.error = record_.error;
     }

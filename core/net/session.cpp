@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
 namespace route::net {
@@ -33,7 +34,7 @@ Session::~Session()
 
 void Session::drain()
 {
-    if (reader_ != nullptr && reader_->waiting())
+    if (opening_ || (reader_ != nullptr && reader_->waiting()))
         client_.connection.close();
 }
 
@@ -44,28 +45,47 @@ void Session::stop()
         exchange_->stop();
 }
 
-/// The handshake, within the time a client has for its headers. False when there is nothing to serve.
-awaitable<bool> Session::start_tls(const TlsServer& tls)
+/// TLS, within the time a client has for its headers. False when there is nothing to serve.
+awaitable<bool> Session::start_tls(std::shared_ptr<const TlsServer> tls)
 {
-    auto& connection = client_.connection;
-    auto* ssl = tls.session();
-    if (ssl == nullptr)
-        co_return false;
-    connection.start_tls(ssl);
+    opening_ = true;
     client_.limit_write(Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                            loop_.routing->settings.server.header_timeout));
-    const auto error = co_await shake_hands(connection);
-    const bool plain_http = error && TlsServer::spoke_plain_http();
+    auto& connection = client_.connection;
+    char first = 0;
+    auto peeked = connection.peek(first);
+    while (peeked.must_wait()) {
+        auto readable = connection.readable();
+        co_await std::move(readable);
+        peeked = connection.peek(first);
+    }
+    // A method's name begins with a letter, a TLS record never does (RFC 9110 9.1, 8446 5.1).
+    const bool plain_http = (first >= 'A' && first <= 'Z') || (first >= 'a' && first <= 'z');
+    bool serves = false;
+    if (!peeked.error && !plain_http) {
+        const auto error = co_await shake_hands_with(*tls);
+        serves = !error && !loop_.draining;
+    }
     client_.no_limit();
-    if (plain_http)
+    opening_ = false;
+    if (!peeked.error && plain_http)
         co_await refuse_plain_http();
-    co_return !error;
+    co_return serves;
+}
+
+awaitable<error_code> Session::shake_hands_with(const TlsServer& tls)
+{
+    auto* ssl = tls.session();
+    if (ssl == nullptr)
+        co_return asio::error::no_memory;
+    client_.connection.start_tls(ssl);
+    const auto error = co_await shake_hands(client_.connection);
+    co_return error;
 }
 
 /// It is answered in the language it speaks.
 awaitable<void> Session::refuse_plain_http()
 {
-    client_.connection.stop_tls();
     Request unread;
     unread.started = Clock::now();
     Exchange exchange{loop_, client_, unread, timers_, known_};
@@ -80,8 +100,8 @@ awaitable<void> Session::run()
     constexpr unsigned requests_in_a_row = 16;
     unsigned served = 0;
     bool again = true;
-    if (const auto tls = loop_.routing->tls_server)
-        again = co_await start_tls(*tls);
+    if (loop_.routing->tls_server)
+        again = co_await start_tls(loop_.routing->tls_server);
     for (bool first = true; again && client_.connection.is_open(); first = false) {
         Request request;
         const auto& server = loop_.routing->settings.server;

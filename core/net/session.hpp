@@ -18,13 +18,15 @@ class Session final : public Stoppable
     void stop() override;
 
   private:
-    awaitable<bool> start_tls(const TlsServer& tls);
+    awaitable<bool> start_tls(std::shared_ptr<const TlsServer> tls);
+    awaitable<error_code> shake_hands_with(const TlsServer& tls);
     awaitable<void> refuse_plain_http();
 
     EventLoop& loop_;
     Client client_;
     ExchangeTimers timers_;
     KnownCredential known_;
+    bool opening_ = false;          ///< TLS's handshake is under way
     HeadReader* reader_ = nullptr;  ///< between requests
     Exchange* exchange_ = nullptr;
 };

@@ -96,9 +96,4 @@ SSL* TlsServer::session() const
     return ssl;
 }
 
-bool TlsServer::spoke_plain_http()
-{
-    return ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_HTTP_REQUEST;
-}
-
 }  // namespace route::net

@@ -26,9 +26,6 @@ class TlsServer
     /// A server-side session, ready for its handshake. The caller owns it. Null when memory has run out.
     SSL* session() const;
 
-    /// Whether the last handshake of this thread failed because its client spoke HTTP without TLS.
-    static bool spoke_plain_http();
-
   private:
     explicit TlsServer(SSL_CTX* context) : context_{context} {}
 

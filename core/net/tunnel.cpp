@@ -17,13 +17,15 @@ Tunnel::Tunnel(EventLoop& loop, Connection& client, Connection& upstream, Second
 
 awaitable<void> Tunnel::run(std::string from_client, std::string from_upstream)
 {
-    silence_.expire_at(Clock::now() + idle_);
+    note_progress();
+    // Both are made before the first begins: after that nothing may throw.
     auto other = pass(upstream_, client_, std::move(from_upstream));
+    auto own = pass(client_, upstream_, std::move(from_client));
     asio::co_spawn(loop_.io.get_executor(), std::move(other), [this](const std::exception_ptr&) {
         other_done_ = true;
         other_.notify();
     });
-    co_await pass(client_, upstream_, std::move(from_client));
+    co_await std::move(own);
     if (!other_done_) {
         auto done = other_.wait();
         co_await std::move(done);
@@ -37,7 +39,7 @@ awaitable<void> Tunnel::pass(Side& from, Side& to, std::string received)
     try {
         bool written = true;
         if (!received.empty()) {
-            note_bytes(from, received.size());
+            from.received += received.size();
             written = co_await write(to, std::move(received));
         }
         if (written)
@@ -57,20 +59,18 @@ awaitable<void> Tunnel::pass_on(Side& from, Side& to)
             co_await std::move(readable);
             continue;
         }
-        // Clients leave TLS without a goodbye, and so does who has nobody to say it to; an upstream that does
-        // so in the middle was cut off.
-        const bool left =
-            received.error == asio::ssl::error::stream_truncated && (&from == &client_ || to.ended);
-        if (received.error == asio::error::eof || left) {
+        // Without TLS's goodbye is how many leave: WebSocket has a close of its own.
+        if (received.error == asio::error::eof || received.error == asio::ssl::error::stream_truncated) {
             from.ended = true;
             to.connection.shutdown_send();
             co_return;
         }
         if (received.error) {
-            break_off(from.broken, received.error);
+            break_off(to.ended ? End::both : from.broken, received.error);
             co_return;
         }
-        note_bytes(from, received.bytes);
+        from.received += received.bytes;
+        note_progress();
         auto bytes = part({scratch, received.bytes});
         std::span<iovec> parts{&bytes, 1};
         const auto sent = to.connection.write_some(parts);
@@ -86,12 +86,24 @@ awaitable<void> Tunnel::pass_on(Side& from, Side& to)
 
 awaitable<bool> Tunnel::write(Side& to, std::string bytes)
 {
-    auto rest = part(bytes);
-    const std::span<iovec> parts{&rest, 1};
-    const auto error = co_await write_all(to.connection, parts);
-    if (error)
-        break_off(to.ended ? End::both : to.broken, error);
-    co_return !error;
+    auto whole = part(bytes);
+    std::span<iovec> rest{&whole, 1};
+    while (!rest.empty()) {
+        const auto written = to.connection.write_some(rest);
+        to.not_taking = written.must_wait();
+        if (to.not_taking) {
+            auto writable = to.connection.writable();
+            co_await std::move(writable);
+            continue;
+        }
+        if (written.error) {
+            break_off(to.ended ? End::both : to.broken, written.error);
+            co_return false;
+        }
+        note_progress();
+        rest = consume(rest, written.bytes);
+    }
+    co_return true;
 }
 
 /// Both directions end; only the first reason counts.
@@ -107,13 +119,13 @@ void Tunnel::break_off(End end, error_code error)
 
 void Tunnel::on_silence(void* target)
 {
-    static_cast<Tunnel*>(target)->break_off(End::silence, asio::error::timed_out);
-}
-
-void Tunnel::note_bytes(Side& from, std::size_t count)
-{
-    from.received += count;
-    silence_.expire_at(Clock::now() + idle_);
+    auto& tunnel = *static_cast<Tunnel*>(target);
+    auto end = tunnel.upstream_.ended ? End::both : End::silence;
+    if (tunnel.client_.not_taking)
+        end = End::client;
+    else if (tunnel.upstream_.not_taking)
+        end = End::upstream;
+    tunnel.break_off(end, asio::error::timed_out);
 }
 
 }  // namespace route::net

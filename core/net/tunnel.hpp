@@ -18,13 +18,13 @@ class Tunnel
   public:
     enum class End
     {
-        both,      ///< each has ended its direction, or had when the other broke off
-        client,    ///< the client's connection broke
-        upstream,  ///< the upstream's connection broke
+        both,      ///< each has ended its direction, or had when the other one broke off or fell silent
+        client,    ///< the client's connection broke, or it took no byte for too long
+        upstream,  ///< the upstream's connection broke, or it took no byte for too long
         silence,   ///< no byte came for too long, in either direction
     };
 
-    /// `idle`: the longest silence. The connections outlive it.
+    /// `idle`: the longest time in which no byte moves. The connections outlive it.
     Tunnel(EventLoop& loop, Connection& client, Connection& upstream, Seconds idle);
 
     /// `from_client` and `from_upstream` were received before. Afterwards both connections can only be
@@ -42,7 +42,8 @@ class Tunnel
         Connection& connection;
         End broken;  ///< what it is when this one breaks
         std::uint64_t received = 0;
-        bool ended = false;  ///< it will send no more
+        bool ended = false;       ///< it will send no more
+        bool not_taking = false;  ///< bytes wait until it takes more
     };
 
     awaitable<void> pass(Side& from, Side& to, std::string received);
@@ -50,7 +51,7 @@ class Tunnel
     awaitable<bool> write(Side& to, std::string bytes);
     void break_off(End end, error_code error);
     static void on_silence(void* target);
-    void note_bytes(Side& from, std::size_t count);
+    void note_progress() { silence_.expire_at(Clock::now() + idle_); }
 
     EventLoop& loop_;
     Side client_;

@@ -1,6 +1,8 @@
 // WebSocket (RFC 6455): after the handshake, bytes that are nobody's business.
 #include "core/websocket.hpp"
 
+#include <boost/asio/error.hpp>
+
 #include "core/net/exchange.hpp"
 #include "core/net/tunnel.hpp"
 #include "core/text.hpp"
@@ -56,14 +58,19 @@ awaitable<void> Exchange::tunnel(Attempt& attempt)
 void Exchange::end_tunnel(Attempt& attempt, const Tunnel& tunnel)
 {
     if (stopped_ || tunnel.end() == Tunnel::End::client) {
-        client_closed("without ending its side");
+        client_closed(tunnel.error() == asio::error::timed_out ? "by taking nothing for too long"
+                                                               : "without ending its side");
         return;
     }
     if (tunnel.end() == Tunnel::End::both)
         return;
-    const auto cause = tunnel.end() == Tunnel::End::silence ? Cause::timeout : Cause::transport;
-    attempt.fail_tunnel(cause, tunnel.error());
     record_.outcome = RequestOutcome::truncated;
+    if (tunnel.end() == Tunnel::End::silence) {
+        record_.error = "both sides silent for too long";  // nobody's failure
+        return;
+    }
+    const bool timed_out = tunnel.error() == asio::error::timed_out;
+    attempt.fail_tunnel(timed_out ? Cause::timeout : Cause::transport, tunnel.error());
     record_.error = describe(attempt.failure());
 }
 

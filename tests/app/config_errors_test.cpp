@@ -148,7 +148,8 @@ TEST_CASE("a proxy is the URL of one or direct")
     }
     const auto error = error_of("[upstream]\nproxy = \"socks5://u:secret@p:1\"");
     CHECK(error.key == "upstream.proxy");
-    CHECK(error.problem == R"(expected http://[USER:PASSWORD@]HOST:PORT, "direct" or "")");
+    CHECK(error.problem ==
+          R"(expected http://[USER:PASSWORD@]HOST:PORT, "env:NAME", "file:PATH", "direct" or "")");
     CHECK(error_of("[[upstreams]]\nsk = \"x\"\nproxy = \"p:1\"").key == "upstreams.proxy");
 }
 

@@ -25,7 +25,7 @@ TEST_CASE("references are told from values")
     CHECK_FALSE(is_secret_reference(""));
     CHECK(value_or_reason(unrestricted_secrets()("sk-x")) == "sk-x");
     CHECK(value_or_reason(restricted_secrets({})("sk-x")) == "sk-x");
-    CHECK(value_or_reason(unresolved_secrets()("env:NOT_SET_ANYWHERE")) == "sk");
+    CHECK(value_or_reason(unresolved_secrets()("env:NOT_SET_ANYWHERE")) == "direct");
 }
 
 TEST_CASE("files lose one newline at their end and must be clean")

@@ -102,9 +102,10 @@ def test_a_cut_reply_does_not_look_whole(serve, make_upstream, tls):
                 pass
 
 
-def test_plain_http_is_answered_in_plain_words(serve, upstream):
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "get"])
+def test_plain_http_is_answered_in_plain_words(serve, upstream, method):
     router = serve(upstream)
-    answer = router.ask()
+    answer = router.ask(method=method)
     assert (answer.status, answer.error_code) == (400, "bad_request")
     assert "https://" in answer.json()["error"]["message"]
     assert answer.header("connection") == "close"
@@ -126,6 +127,16 @@ def test_a_handshake_that_stalls_is_given_up(serve, upstream):
         begun.send(b"\x16\x03\x01\x02\x00\x01")
         assert silent.closed()
         assert begun.closed()
+
+
+def test_a_drain_does_not_wait_for_handshakes(serve, upstream):
+    router = serve(upstream, header_timeout=60)
+    with router.client() as silent, router.client() as begun:
+        begun.send(b"\x16\x03\x01\x02\x00\x01")
+        router.get("/healthz", key=None)  # plain HTTP: its answer tells that the others were accepted
+        router.signal(signal.SIGTERM)
+        assert silent.closed() and begun.closed()
+        assert router.wait(20) == 0
 
 
 def test_other_protocols_and_old_versions_are_refused(serve, upstream, authority):

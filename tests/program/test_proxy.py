@@ -8,6 +8,7 @@ from fakes.certificates import server_context
 from fakes.client import chat
 from fakes.proxy import FakeProxy, Tinyproxy
 from fakes.upstream import chat_events, refused_url, reply, stream
+from fakes.websocket import ACCEPTED, handshake
 
 USER = "proxy-user:proxy-pa55word"
 CREDENTIALS = base64.b64encode(USER.encode()).decode()
@@ -85,6 +86,37 @@ def test_a_proxy_that_wants_other_credentials_fails_over(route, make_proxy, make
     assert behind.connections == 0
     everything = router.output + str([tuple(row) for row in router.records()]).encode() + answer.body
     assert b"pa55word" not in everything and CREDENTIALS.encode() not in everything
+
+
+def test_a_websocket_to_a_plain_upstream_goes_by_connect(route, make_proxy, make_upstream):
+    def script(connection, _):
+        connection.send(ACCEPTED)
+        connection.send(connection.read_exactly(5))
+
+    proxy, upstream = make_proxy(Tinyproxy), make_upstream(script, reply())
+    router = route(upstream, upstream={"proxy": proxy.url()})
+    with router.client() as client:
+        client.send(handshake())
+        assert client.read_head().status == 101
+        client.send(b"hello")
+        assert client.read_exactly(5) == b"hello"
+    assert router.ask().status == 200
+    assert [line.split()[0] for line in proxy.requests()] == ["CONNECT", "POST"]
+    assert upstream.requests[0].target == "/v1/realtime?model=gpt-realtime"
+
+
+def test_a_proxy_named_by_reference_and_shown_masked(router, make_proxy, upstream):
+    proxy = make_proxy(Tinyproxy, "token:x")
+    secret = {"THE_PROXY": proxy.url("token:x")}
+    router.configure([{"endpoint": upstream.url, "proxy": "env:THE_PROXY"}, {"endpoint": upstream.url, "proxy": "http://token@h:1"}],
+                     upstream={"proxy": "env:THE_PROXY"})
+    shown = router.ok("config", "show") + router.ok("upstream", "show", "first") + router.ok("upstream", "show", "second")
+    assert "env:THE_PROXY" in shown and "token" not in shown and "http://…@h:1" in shown
+    router.start(environment=secret)
+    assert router.ask().status == 200
+    assert len(proxy.requests()) == 1
+    assert "token" not in router.output.decode()
+    assert "THE_PROXY" in router.run("config", "check").stderr, "which is not set here"
 
 
 def test_a_stream_through_a_proxy(route, make_proxy, authority, tls_upstream):

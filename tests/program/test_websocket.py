@@ -1,7 +1,9 @@
 """WebSocket connections: the handshake fails over, then bytes pass both ways untouched."""
 
 import base64
+import contextlib
 import os
+import select
 import signal
 
 import pytest
@@ -10,17 +12,7 @@ from fakes.certificates import server_context
 from fakes.client import KEY, request
 from fakes.router import eventually
 from fakes.upstream import Gone, head, raw, refused_url, reply, silence
-
-REALTIME = "/v1/realtime?model=gpt-realtime"
-UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
-           ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]
-ACCEPTED = head(101, [("Upgrade", "websocket"), ("Connection", "Upgrade"),
-                      ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")], "Switching Protocols")
-
-
-def handshake(*fields, key=KEY, path=REALTIME, **kwargs) -> bytes:
-    return request(path, method="GET", headers=[*UPGRADE, *fields], key=key, **kwargs)
-
+from fakes.websocket import ACCEPTED, REALTIME, UPGRADE, handshake
 
 def accept(then, accepted=ACCEPTED):
     """Takes the handshake; `then(connection)` is what follows."""
@@ -162,6 +154,18 @@ def test_a_key_among_the_protocols_is_not_passed_on_beside_another_one(route, ma
     assert seen.header("sec-websocket-protocol") == "realtime"
 
 
+def test_the_client_cannot_take_the_upstreams_key_away(route, make_upstream):
+    upstream = make_upstream(accept(echo))
+    router = route(upstream)
+    nominating = [("Connection", "Upgrade, Sec-WebSocket-Protocol"), *UPGRADE[1:]]
+    with router.client() as client:
+        client.send(request(REALTIME, method="GET", key=None, headers=[*nominating, ("Sec-WebSocket-Protocol", "realtime"), protocols(),
+                                                                        protocols("another")]))
+        assert client.read_head().status == 101
+    assert upstream.requests[0].header_values("sec-websocket-protocol") == \
+        ["realtime", "realtime, openai-insecure-api-key.sk-upstream-first-0123456789", "realtime"]
+
+
 def test_a_key_that_is_no_token_goes_as_authorization(route, make_upstream):
     upstream = make_upstream(accept(echo))
     router = route({"endpoint": upstream.url, "sk": "sk/with,comma="})
@@ -272,8 +276,83 @@ def test_silence_in_both_directions_ends_it(route, make_upstream):
     client, _ = opened(router)
     assert client.closed()
     record = router.only_record()
-    assert (record["outcome"], record["error"]) == ("truncated", "reply silent for too long")
+    assert (record["outcome"], record["error"]) == ("truncated", "both sides silent for too long")
     assert router.attempts(record)[0]["outcome"] == "timeout"
+
+
+def test_silence_counts_for_no_cooldown(route, make_upstream):
+    router = route(make_upstream(accept(lambda connection: connection.wait_closed()), reply()), make_upstream(),
+                   timeouts={"idle": 0.2}, failover={"cooldown_after": 1})
+    client, _ = opened(router)
+    assert client.closed()
+    router.only_record()
+    assert router.ask(REALTIME, method="GET").header("x-route-upstream") == "first"
+
+
+def test_an_upstream_that_has_ended_may_be_followed_by_silence(route, make_upstream):
+    def end_first(connection):
+        connection.peer.shutdown(1)
+        connection.wait_closed()
+
+    router = route(make_upstream(accept(end_first)), timeouts={"idle": 0.3})
+    client, _ = opened(router)
+    assert client.closed()
+    assert router.only_record()["outcome"] == "ok"
+
+
+def test_a_slow_reader_is_not_silent(route, make_upstream):
+    size = 8 << 20
+
+    def flood(connection):
+        connection.send(b"x" * size)
+        connection.peer.shutdown(1)
+        connection.wait_closed()
+
+    router = route(make_upstream(accept(flood)), timeouts={"idle": 0.5})
+    client, _ = opened(router)
+    received = 0
+    # Time passes between the pieces: less than `idle` each, more than that in all.
+    while received < size:
+        received += len(client.socket.recv(256 << 10))
+        select.select([], [], [], 0.05)
+    client.close()
+    assert router.only_record()["outcome"] == "ok"
+
+
+def test_a_client_that_takes_nothing_is_gone(route, make_upstream):
+    def flood(connection):
+        with contextlib.suppress(Gone):
+            while True:
+                connection.send(b"x" * 65536)
+
+    router = route(make_upstream(accept(flood)), timeouts={"idle": 0.5})
+    client, _ = opened(router)
+    record = router.only_record()
+    assert record["outcome"] == "client_closed"
+    assert router.attempts(record)[0]["outcome"] == "client_closed"
+    client.close()
+
+
+def test_an_upstream_that_resets_after_the_client_has_left(route, make_upstream):
+    def reset_at_the_end(connection):
+        with pytest.raises(Gone):
+            connection.read_more()
+        connection.reset()
+
+    router = route(make_upstream(accept(reset_at_the_end)))
+    opened(router)[0].close()
+    assert router.only_record()["outcome"] == "ok"
+
+
+def test_a_tunnel_that_ends_leaves_a_cooldown_alone(route, make_upstream):
+    upstream = make_upstream(accept(echo), reply(429, headers=[("Retry-After", "60")]), reply())
+    router = route(upstream, make_upstream())
+    client, _ = opened(router)
+    assert router.ask().header("x-route-upstream") == "second"
+    client.finish_sending()
+    assert client.read_all() == b""
+    eventually(lambda: len(router.records()) == 2)
+    assert router.ask().header("x-route-upstream") == "second"
 
 
 def test_a_client_that_does_not_read_holds_its_upstream_back(route, make_upstream):
@@ -312,13 +391,28 @@ def test_a_drain_waits_for_it(route, make_upstream):
 
 
 def test_the_end_of_the_drain_ends_it(route, make_upstream):
-    router = route(make_upstream(accept(echo)), server={"drain": 0.3})
+    router = route(make_upstream(accept(echo)), server={"drain": 0.3}, failover={"cooldown_after": 1})
     client, _ = opened(router)
     router.signal(signal.SIGTERM)
     assert client.closed()
     assert router.wait() == 0
     record = router.only_record()
     assert (record["status"], record["outcome"]) == (101, "truncated")
+    assert router.attempts(record)[0]["outcome"] == "client_closed"
+    assert b"tried last" not in router.output
+
+
+def test_an_upstream_that_leaves_tls_without_a_goodbye(route, make_upstream, authority):
+    def close_first(connection):
+        connection.send(b"last words")
+        connection.close()
+
+    upstream = make_upstream(accept(close_first), tls=server_context(*authority.issue("upstream", "127.0.0.1")))
+    router = route(upstream, upstream={"ca_file": str(authority.file)})
+    client, _ = opened(router)
+    assert client.read_all() == b"last words"
+    client.close()
+    assert router.only_record()["outcome"] == "ok"
 
 
 def test_inside_tls_on_both_sides(route, make_upstream, authority):

@@ -123,6 +123,10 @@ class Connection final : private Watched
 /// errno on failure.
 int open_upstream_socket(int family);
 
+/// Has the kernel ask a silent peer whether it is still there (tcp(7), SO_KEEPALIVE): one that has vanished
+/// is noticed within two minutes. What a listening socket accepts inherits it.
+void notice_vanished_peer(int socket);
+
 /// Writes all parts, waiting as the peer takes them. `parts` must stay valid. The caller ends a stalled write
 /// by close().
 awaitable<error_code> write_all(Connection& connection, std::span<iovec> parts);

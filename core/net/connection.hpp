@@ -70,6 +70,10 @@ class Connection final : private Watched
     }
     void stop_listening() { listener_ = nullptr; }
 
+    /// Nobody uses it: what comes now was not asked for, and its listener hears of it before whoever came at
+    /// the same time may use it.
+    void set_idle(bool idle) { tell_first(idle); }
+
     /// Resumes who awaits, although nothing happened on the socket.
     void wake_reader() { reader_.notify(); }
     void wake_writer() { writer_.notify(); }

@@ -168,6 +168,17 @@ TEST_CASE("malformed and ambiguous requests are refused")
     CHECK(stage.first().connections() == 0);
 }
 
+TEST_CASE("methods that speak to those on the way end at the router")
+{
+    const auto method = GENERATE(values<std::string>({"TRACE", "trace", "TRACK", "CONNECT"}));
+    Stage stage{{script::chat_reply("never")}};
+    const Reply reply = refused(stage, request_text(method, "/v1/models", bearer()));
+    CHECK(reply.status() == 405);
+    CHECK(reply.header("allow") == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    CHECK(error_of(reply).code == "method_not_allowed");
+    CHECK(stage.record().outcome == RequestOutcome::rejected);
+}
+
 TEST_CASE("two models in one body are refused")
 {
     const auto body = GENERATE(values<std::string>({

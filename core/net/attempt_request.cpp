@@ -16,6 +16,14 @@ constexpr int most_informational = 16;
 constexpr std::size_t kernel_takes_at_once =
     16u << 10;  ///< shorter requests are acknowledged within a round trip
 
+/// Whether what has come can not become the head of a reply: waiting for the rest of it would be in vain.
+bool can_be_no_head(std::string_view bytes, std::size_t searched)
+{
+    constexpr std::string_view begin = "HTTP/";
+    const auto size = std::min(bytes.size(), begin.size());
+    return bytes.substr(0, size) != begin.substr(0, size) || has_bare_newline(bytes, searched);
+}
+
 }  // namespace
 
 void Attempt::on_readable_while_sending(void* target)
@@ -144,6 +152,8 @@ Attempt::Head Attempt::read_head()
         }
         if (head_.size() > max_head_bytes)
             return refuse_head("a response head too long", http::error::header_limit);
+        if (can_be_no_head(head_, searched_))
+            return refuse_head("no HTTP reply", http::error::bad_version);
         searched_ = head_.size();
         const auto received = connection_->read_some(loop_.scratch.bytes.data(), Scratch::size);
         if (received.must_wait())

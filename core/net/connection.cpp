@@ -272,16 +272,22 @@ int open_upstream_socket(int family)
     if (made < 0)
         return made;
     const int on = 1;
+    ::setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(made, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);  // else a read ends early at an urgent mark
+    notice_vanished_peer(made);
+    return made;
+}
+
+void notice_vanished_peer(int socket)
+{
+    const int on = 1;
     const int idle = 60;
     const int interval = 15;
     const int count = 4;
-    ::setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    ::setsockopt(made, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);  // else a read ends early at an urgent mark
-    ::setsockopt(made, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    ::setsockopt(made, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-    ::setsockopt(made, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-    ::setsockopt(made, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
-    return made;
+    ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
 std::span<iovec> consume(std::span<iovec> parts, std::size_t bytes)

@@ -73,6 +73,10 @@ class Connection final : private Watched
     }
     void stop_listening() { listener_ = nullptr; }
 
+    /// Nobody uses it: what comes now was not asked for, and its listener hears of it before whoever came at
+    /// the same time may use it.
+    void set_idle(bool idle) { tell_first(idle); }
+
     /// Resumes who awaits, although nothing happened on the socket.
     void wake_reader() { reader_.notify(); }
     void wake_writer() { writer_.notify(); }
@@ -125,6 +129,10 @@ class Connection final : private Watched
 /// A non-blocking TCP socket that sends small writes at once and finds out when its peer has vanished; -1 and
 /// errno on failure.
 int open_upstream_socket(int family);
+
+/// Has the kernel ask a silent peer whether it is still there (tcp(7), SO_KEEPALIVE): one that has vanished
+/// is noticed within two minutes. What a listening socket accepts inherits it.
+void notice_vanished_peer(int socket);
 
 /// Writes all parts, waiting as the peer takes them. `parts` must stay valid. The caller ends a stalled write
 /// by close().

@@ -11,6 +11,7 @@ std::unique_ptr<Connection> ConnectionPool::take(const PoolKey& key)
     auto& idle = *list.front();
     auto connection = std::move(idle.connection);
     connection->stop_listening();
+    connection->set_idle(false);
     idle.deadline.cancel();
     spare_.splice(spare_.begin(), list, list.begin());
     return connection;
@@ -30,6 +31,7 @@ void ConnectionPool::put(const PoolKey& key, std::unique_ptr<Connection> connect
     idle.place = list.begin();
     idle.connection = std::move(connection);
     idle.deadline.expire_at(Clock::now() + idle_timeout);
+    idle.connection->set_idle(true);
     idle.connection->listen(&on_readable, &idle);
     if (list.size() > limit)
         remove(*list.back());

@@ -9,6 +9,18 @@
 
 namespace route::net {
 
+namespace {
+
+/// Methods that speak to what lies between client and origin: CONNECT opens a tunnel (RFC 9110 9.3.6), TRACE
+/// has the request echoed, which by then holds the upstream's key (9.3.8); TRACK is IIS's name for it.
+bool is_for_the_way(std::string_view method)
+{
+    return equal_ignoring_case(method, "CONNECT") || equal_ignoring_case(method, "TRACE") ||
+           equal_ignoring_case(method, "TRACK");
+}
+
+}  // namespace
+
 Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTimers& timers,
                    KnownCredential& known)
     : loop_{loop},
@@ -125,10 +137,14 @@ awaitable<void> Exchange::serve()
         }
         refusal = read_facts();
     }
-    if (refusal)
-        co_await answer(std::move(*refusal));
-    else
+    if (!refusal) {
         co_await route();
+        co_return;
+    }
+    std::string_view fields;
+    if (refusal->status == 405)
+        fields = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+    co_await answer(std::move(*refusal), fields);
 }
 
 /// Why a request is not served whatever its body says.
@@ -141,6 +157,9 @@ std::optional<RouterError> Exchange::refuse_head()
         keep_alive_ = false;
         return RouterError{503, "draining", "this router is shutting down"};
     }
+    if (is_for_the_way(request_.parser->method()))
+        return RouterError{405, "method_not_allowed",
+                           "the method " + std::string{request_.parser->method()} + " is not passed on"};
     return std::nullopt;
 }
 

@@ -48,6 +48,14 @@ std::size_t head_length(std::string_view bytes, std::size_t searched)
     return end == std::string_view::npos ? 0 : end + 4;
 }
 
+bool has_bare_newline(std::string_view bytes, std::size_t searched)
+{
+    for (auto at = bytes.find('\n', searched); at != std::string_view::npos; at = bytes.find('\n', at + 1))
+        if (at == 0 || bytes[at - 1] != '\r')
+            return true;
+    return false;
+}
+
 template <bool is_request>
 MessageParser<is_request>::MessageParser()
 {
@@ -124,8 +132,13 @@ void MessageParser<is_request>::on_request_impl(http::verb, string_view method, 
 }
 
 template <bool is_request>
-void MessageParser<is_request>::on_response_impl(int status, string_view reason, int version, error_code&)
+void MessageParser<is_request>::on_response_impl(int status, string_view reason, int version,
+                                                 error_code& error)
 {
+    if (status < 100) {
+        error = http::error::bad_status;  // RFC 9110 15
+        return;
+    }
     status_ = static_cast<unsigned>(status);
     start_ = as_std(reason);
     version_ = version;

@@ -26,6 +26,10 @@ constexpr std::size_t max_chunk_line = 16u << 10;  ///< a chunk's size line, or 
 /// Length of the head with its empty line at the start of `bytes`; 0 while it is not complete.
 std::size_t head_length(std::string_view bytes, std::size_t searched = 0);
 
+/// Whether a line ends without CR: Beast would read on past it, a lenient server would not (RFC 9112 2.2).
+/// `searched` bytes were looked at.
+bool has_bare_newline(std::string_view bytes, std::size_t searched = 0);
+
 /// Beast's parser with the fields as views into the parsed bytes, and the body decoded in place. Use:
 /// parse_head() once with a whole head that stays where it is, then body() with what follows.
 template <bool is_request>

@@ -75,7 +75,10 @@ void Poller::wait()
 void Poller::tell_all()
 {
     for (int round = 0; round < rounds; ++round) {
+        next_ = 0;
         count_ = ::epoll_wait(epoll_.native_handle(), events_.data(), batch, 0);
+        if (count_ > 1)
+            tell_first_ones();
         for (next_ = 0; next_ < count_;) {
             const auto& event = events_[static_cast<std::size_t>(next_++)];
             if (event.data.ptr != nullptr)
@@ -86,6 +89,18 @@ void Poller::tell_all()
             break;
     }
     count_ = 0;
+}
+
+void Poller::tell_first_ones()
+{
+    for (int i = 0; i < count_; ++i) {
+        auto& event = events_[static_cast<std::size_t>(i)];
+        auto* watched = static_cast<Watched*>(event.data.ptr);
+        if (watched == nullptr || !watched->first_)
+            continue;
+        event.data.ptr = nullptr;
+        tell(*watched, event.events);
+    }
 }
 
 void Poller::tell_late()

@@ -21,8 +21,12 @@ class Watched
   protected:
     ~Watched() = default;
 
+    /// Told before the others of which events came with its own.
+    void tell_first(bool first) { first_ = first; }
+
   private:
     friend class Poller;
+    bool first_ = false;
 
     /// `events` as epoll_wait(2) gives them. May destroy this.
     virtual void on_events(std::uint32_t events) = 0;
@@ -59,6 +63,7 @@ class Poller
 
     void wait();
     void tell_all();
+    void tell_first_ones();
     void tell_late();
     void tell(Watched& watched, std::uint32_t events);
 

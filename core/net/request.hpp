@@ -67,7 +67,8 @@ class HeadReader
     std::size_t searched_ = 0;  ///< bytes of the input without the head's end
     bool first_;
     bool waiting_;
-    bool begun_ = false;  ///< the first bytes have just come
+    bool begun_ = false;              ///< the first bytes have just come
+    TimePoint since_ = Clock::now();  ///< empty lines do not make it wait longer
 };
 
 /// Why a parsed head is refused all the same (RFC 9112 3.2, 9110 7.2; dot segments): a sentence, or empty.

@@ -4,6 +4,7 @@
 
 #include "core/net/request.hpp"
 #include "core/request_facts.hpp"
+#include "core/text.hpp"
 
 namespace route::net {
 
@@ -88,16 +89,43 @@ bool leaves_its_place(std::string_view path)
     return has_path_trick(once) || has_path_trick(percent_decoded(once));
 }
 
-/// Whether what has come can not become a head: TLS, or lines that end without CR (RFC 9112 2.2). Else its
-/// client would wait for the answer as long as the router for the rest. `searched` bytes were looked at.
+/// Whether what has come can not become a head: TLS, or lines that end without CR. Else its client would
+/// wait for the answer as long as the router for the rest. `searched` bytes were looked at.
 bool can_be_no_head(std::string_view bytes, std::size_t searched)
 {
     if (!bytes.empty() && bytes.front() != '\r' && (bytes.front() <= ' ' || bytes.front() >= 0x7f))
         return true;
-    for (auto at = bytes.find('\n', searched); at != std::string_view::npos; at = bytes.find('\n', at + 1))
-        if (at == 0 || bytes[at - 1] != '\r')
-            return true;
-    return false;
+    return has_bare_newline(bytes, searched);
+}
+
+/// Whether every character may stand in host and port (RFC 3986 3.2.2); an empty one is allowed (RFC 9112
+/// 3.2).
+bool may_be_authority(std::string_view text)
+{
+    constexpr std::string_view marks = "-._~%!$&'()*+,;=:[]";
+    return std::all_of(text.begin(), text.end(), [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               marks.find(c) != std::string_view::npos;
+    });
+}
+
+/// A target in absolute form (RFC 9112 3.2.2) from its path on, any other as it is; empty when the authority
+/// is none.
+std::string_view without_authority(std::string_view target)
+{
+    if (target.starts_with('/'))
+        return target;
+    for (const std::string_view scheme : {"http://", "https://"}) {
+        if (!equal_ignoring_case(target.substr(0, scheme.size()), scheme))
+            continue;
+        target.remove_prefix(scheme.size());
+        const auto end = std::min(target.find_first_of("/?#"), target.size());
+        if (end == 0 || !may_be_authority(target.substr(0, end)))
+            return {};
+        target.remove_prefix(end);
+        return target.starts_with('/') ? target : std::string_view{"/"};
+    }
+    return target;
 }
 
 }  // namespace
@@ -105,9 +133,8 @@ bool can_be_no_head(std::string_view bytes, std::size_t searched)
 HeadReader::HeadReader(Client& client, Request& request, HeadLimits limits, bool first)
     : client_{client}, request_{request}, limits_{limits}, first_{first}, waiting_{client.input.empty()}
 {
-    request_.started = Clock::now();
-    client_.limit_read(request_.started +
-                       ticks(first_ || !waiting_ ? limits_.header_timeout : limits_.keep_alive));
+    request_.started = since_;
+    client_.limit_read(since_ + ticks(first_ || !waiting_ ? limits_.header_timeout : limits_.keep_alive));
 }
 
 std::optional<ReadOutcome> HeadReader::step()
@@ -144,7 +171,7 @@ std::optional<ReadOutcome> HeadReader::look()
         // That was the end of the request before, as some clients send it: nothing of the next one is here.
         waiting_ = true;
         begun_ = false;
-        client_.limit_read(request_.started + ticks(first_ ? limits_.header_timeout : limits_.keep_alive));
+        client_.limit_read(since_ + ticks(first_ ? limits_.header_timeout : limits_.keep_alive));
     }
     const auto length = head_length(input, searched_);
     if (length == 0 && input.size() <= max_head_bytes) {
@@ -182,12 +209,9 @@ std::string_view check_request_head(Request& request)
         hosts += field.id == http::field::host ? 1 : 0;
     if (hosts > 1 || (hosts == 0 && !request.http10()))
         return "a request needs exactly one Host field";
-    if (const auto scheme = target.find("://");
-        target.starts_with("http") && scheme != std::string_view::npos) {
-        // The absolute form (RFC 9112 3.2.2).
-        const auto path = target.find('/', scheme + 3);
-        target = path == std::string_view::npos ? std::string_view{"/"} : target.substr(path);
-    }
+    if (!may_be_authority(find_field(request.fields(), http::field::host)))
+        return "the Host field holds no host";
+    target = without_authority(target);
     if (target == "*" && request.parser->method() == "OPTIONS") {
         request.path = target;
         return {};

@@ -94,9 +94,11 @@ Result<tcp::endpoint> Acceptor::listen(const ListenAddress& address)
             acceptor_.set_option(asio::ip::v6_only{!address.host.empty()}, ignored);
         acceptor_.set_option(asio::socket_base::reuse_address{true}, ignored);
         acceptor_.set_option(ReusePort{true}, ignored);
-        // What is accepted inherits these: small writes go at once, a read does not end at an urgent mark.
+        // What is accepted inherits these: small writes go at once, a read does not end at an urgent mark, a
+        // client that has vanished is noticed.
         acceptor_.set_option(tcp::no_delay{true}, ignored);
         acceptor_.set_option(asio::socket_base::out_of_band_inline{true}, ignored);
+        notice_vanished_peer(acceptor_.native_handle());
         acceptor_.bind(endpoint, error);
         if (error)
             continue;
@@ -162,9 +164,15 @@ awaitable<void> Acceptor::accept_all()
             break;  // closed
         }
         const auto error = accept_some();
-        if (!error)
+        if (!error) {
+            if (std::exchange(short_of_descriptors_, false))
+                spdlog::warn("connections are accepted again");
             continue;
-        spdlog::error("cannot accept connections: {}; trying again in a moment", error.message());
+        }
+        // Said once, however long it lasts.
+        if (!std::exchange(short_of_descriptors_, true))
+            spdlog::error("cannot accept connections: {}; those who come wait until others leave",
+                          error.message());
         pause_.expires_after(std::chrono::milliseconds{100});
         try {
             auto passed = pause_.async_wait(asio::deferred);

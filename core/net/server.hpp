@@ -39,6 +39,7 @@ class Acceptor
     EventLoop& loop_;
     asio::basic_socket_acceptor<tcp, Executor> acceptor_;
     Timer pause_;
+    bool short_of_descriptors_ = false;
 };
 
 /// All event loops with their threads.

@@ -203,6 +203,19 @@ TEST_CASE("any method is routed")
     CHECK(stage.record().path == "/v1/files/x");
 }
 
+TEST_CASE("a target in absolute form is routed by its path")
+{
+    const auto target = GENERATE(values<std::string>({
+        "http://router.test/v1/files/x?a=b",
+        "HTTPS://other.test:99/v1/files/x?a=b",
+        "http://[::1]:8888/v1/files/x?a=b",
+    }));
+    Stage stage{{script::reply(200, json_headers, "{}")}};
+    CHECK(stage.ask(request_text("GET", target, bearer())).status() == 200);
+    CHECK(std::string{stage.first().requests().at(0).message.target()} == "/v1/files/x?a=b");
+    CHECK(stage.ask(request_text("GET", "http://router.test?x=/v1/files/x", bearer())).status() == 404);
+}
+
 TEST_CASE("a preflight needs no key and no upstream")
 {
     Stage stage{{script::chat_reply("never")}};

@@ -92,6 +92,25 @@ TEST_CASE("an idle connection that the upstream closes is dropped")
     CHECK(stage.record(1).attempts.size() == 1);
 }
 
+TEST_CASE("what comes on an idle connection together with the next request does not answer it")
+{
+    Stage stage{{script::silence()}};
+    stage.first().play(
+        {{step::read_request(), step::send(hello), step::hold("idle"),
+          step::send(reply_text(200, json_headers, chat_reply("evil"))), step::wait_for_close()},
+         script::chat_reply("hello")});
+    const auto client = stage.connect();
+    client->send(chat_request());
+    stage.run_until([&] { return client->replies().size() == 1 && stage.first().reached("idle"); });
+    stage.settle();
+    client->send(chat_request());
+    stage.first().release("idle");
+    stage.run_until([&] { return client->replies().size() == 2; });
+    CHECK(client->replies()[1].body() == chat_reply("hello"));
+    CHECK(stage.first().connections() == 2);
+    CHECK(stage.record(1).attempts.size() == 1);
+}
+
 TEST_CASE("a reused connection that turns out dead is replaced once without counting")
 {
     const auto dead = GENERATE(values<Script>({

@@ -143,6 +143,13 @@ TEST_CASE("malformed and ambiguous requests are refused")
             "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         "GET /v1/models HTTP/1.1\r\n" + bearer() + "\r\n",
         get + host + "\r\n",
+        "GET /v1/models HTTP/1.1\r\nHost: a b\r\n" + bearer() + "\r\n",
+        "GET /v1/models HTTP/1.1\r\nHost: a/b\r\n" + bearer() + "\r\n",
+        "GET /v1/models HTTP/1.1\r\nHost: user@router.test\r\n" + bearer() + "\r\n",
+        get_request("http:///v1/models"),
+        get_request("http://user@router.test/v1/models"),
+        get_request("httpx://router.test/v1/models"),
+        get_request("ftp://router.test/v1/models"),
         get + "X-A : 1\r\n\r\n",
         get + "X-A\r\n\r\n",
         get + ": empty\r\n\r\n",
@@ -166,6 +173,17 @@ TEST_CASE("malformed and ambiguous requests are refused")
     CHECK(client->replies()[0].header("connection") == "close");
     CHECK(error_of(client->replies()[0]).code == "bad_request");
     CHECK(stage.first().connections() == 0);
+}
+
+TEST_CASE("methods that speak to those on the way end at the router")
+{
+    const auto method = GENERATE(values<std::string>({"TRACE", "trace", "TRACK", "CONNECT"}));
+    Stage stage{{script::chat_reply("never")}};
+    const Reply reply = refused(stage, request_text(method, "/v1/models", bearer()));
+    CHECK(reply.status() == 405);
+    CHECK(reply.header("allow") == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    CHECK(error_of(reply).code == "method_not_allowed");
+    CHECK(stage.record().outcome == RequestOutcome::rejected);
 }
 
 TEST_CASE("two models in one body are refused")

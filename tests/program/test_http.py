@@ -161,58 +161,7 @@ def test_a_multipart_upload_keeps_every_byte(route, upstream):
     assert record["body"].endswith(f", {len(body)} bytes]")
 
 
-# --- what is refused
-
-MALFORMED = {
-    "no request at all": b"hello\r\n\r\n",
-    "no version": b"GET /v1/models\r\n\r\n",
-    "both lengths": lines("Content-Length: 5", "Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
-    "two lengths": lines("Content-Length: 5", "Content-Length: 6", body=b"hello"),
-    "a list of lengths": lines("Content-Length: 5, 6", body=b"hello"),
-    "a signed length": lines("Content-Length: +5", body=b"hello"),
-    "a length in hexadecimal": lines("Content-Length: 0x5", body=b"hello"),
-    "a negative length": lines("Content-Length: -5", body=b"hello"),
-    "a length beyond 64 bits": lines("Content-Length: 99999999999999999999999", body=b"hello"),
-    "chunked not last": lines("Transfer-Encoding: chunked, gzip", body=b"0\r\n\r\n"),
-    "an unknown coding": lines("Transfer-Encoding: xchunked", body=b"0\r\n\r\n"),
-    "two codings": lines("Transfer-Encoding: chunked", "Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
-    "chunked in HTTP/1.0": lines("Transfer-Encoding: chunked", version="HTTP/1.0", body=b"0\r\n\r\n"),
-    "a space before the colon": lines("Content-Length : 5", body=b"hello"),
-    "a folded header": lines("X-A: 1\r\n 2", "Content-Length: 0"),
-    "a bare CR in a value": lines("X-A: 1\r2", "Content-Length: 0"),
-    "a NUL in a value": lines("X-A: 1\x002", "Content-Length: 0"),
-    "a header without a colon": lines("X-A", "Content-Length: 0"),
-    "no Host": b"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer " + KEY.encode() + b"\r\n\r\n",
-    "two Hosts": lines("Host: other", "Content-Length: 0"),
-    "a bad chunk size": lines("Transfer-Encoding: chunked", body=b"zz\r\nhello\r\n0\r\n\r\n"),
-    "a chunk size beyond 64 bits": lines("Transfer-Encoding: chunked", body=b"fffffffffffffffff\r\n"),
-    "a chunk longer than its size": lines("Transfer-Encoding: chunked", body=b"3\r\nhello\r\n0\r\n\r\n"),
-    "a space in the path": lines(path="/v1/a b", method="GET"),
-}
-
-
-@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
-def test_malformed_http_is_refused_and_the_connection_closed(route, upstream, data):
-    router = route(upstream)
-    smuggled = request("/v1/smuggled", method="GET")
-    with router.client() as client:
-        client.send(data + smuggled)
-        reply = client.read_response()
-        assert (reply.status, reply.error_code) == (400, "bad_request")
-        assert client.closed()
-    assert upstream.requests == []
-
-
-@pytest.mark.parametrize("path", [
-    "/v1/../admin", "/v1/..", "/v1/./models", "/v1/%2e%2e/admin", "/v1/%2E%2e/x", "/v1/.%2e/x", "/v1/files/%2e", "/v1/a/../../b",
-    "/v1/..%2fadmin", "/v1/x%2f..%2fy", "/v1/..\\admin", "/v1/..%5cadmin", "/v1/%252e%252e/x/%00", "/v1/a%0d%0ab",
-])
-def test_path_tricks_are_refused(route, upstream, path):
-    router = route(upstream)
-    reply = router.get(path)
-    assert (reply.status, reply.error_code) == (400, "bad_request")
-    assert upstream.requests == []
-
+# --- what is refused (malformed HTTP: test_hostile.py)
 
 @pytest.mark.parametrize("body", [
     b'{"model":"a","messages":[],"model":"b"}',

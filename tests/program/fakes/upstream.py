@@ -69,6 +69,8 @@ class Connection:
             raise Gone from error
         if not data:
             raise Gone
+        if self.upstream:
+            self.upstream.received.append(data)
         return data
 
     def read_until(self, mark: bytes) -> bytes:
@@ -78,10 +80,13 @@ class Connection:
         return before + mark
 
     def read_exactly(self, count: int) -> bytes:
-        while len(self.rest) < count:
-            self.rest += self.read_more()
-        data, self.rest = self.rest[:count], self.rest[count:]
-        return data
+        pieces, have = [self.rest], len(self.rest)
+        while have < count:
+            pieces.append(self.read_more())
+            have += len(pieces[-1])
+        data = b"".join(pieces)
+        self.rest = data[count:]
+        return data[:count]
 
     def read_request(self) -> Request:
         head = self.read_until(b"\r\n\r\n")
@@ -107,20 +112,21 @@ class Connection:
 class FakeUpstream:
     """Listens on a port of its own. `script(connection, request)` answers each request; several scripts answer one request
     each, the last one all that follow. `on_accept` replaces the reading of requests altogether. `tls`: the context of a TLS
-    server."""
+    server. `received` holds every byte that came, of all connections."""
 
-    def __init__(self, *scripts, on_accept=None, tls=None, host="127.0.0.1"):
+    def __init__(self, *scripts, on_accept=None, tls=None, host="127.0.0.1", port=0):
         self.scripts = list(scripts) or [reply()]
         self.on_accept = on_accept
         self.tls = tls
         self.host = f"[{host}]" if ":" in host else host
         self.requests: list[Request] = []
+        self.received: list[bytes] = []
         self.connections = 0
         self.changed = threading.Condition()
         self.closed_early = 0
         self._open: set[socket.socket] = set()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), backlog=256, family=family)
+        self._listener = socket.create_server((host, port), backlog=256, family=family)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -141,7 +147,20 @@ class FakeUpstream:
         self.wait_for(lambda: len(self.requests) >= count, seconds)
         return self.requests[count - 1]
 
+    def wait_for_leaving(self, seconds=10):
+        """Until no connection is open."""
+        self.wait_for(lambda: not self._open, seconds)
+
+    def forget(self):
+        """What was asked before."""
+        self.requests.clear()
+        self.received.clear()
+
     def close(self):
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)  # else the thread that accepts keeps the port
+        except OSError:
+            pass
         self._listener.close()
         with self.changed:
             for peer in self._open:

@@ -255,6 +255,7 @@ void ReplyCapture::clear()
     kind = Kind::none;
     content_type.clear();
     raw.clear();
+    raw_cut = false;
     summary.text.clear();
     summary.text_cut = false;
     summary.prompt_tokens = summary.completion_tokens = summary.total_tokens = std::nullopt;
@@ -266,6 +267,7 @@ void ReplyCapture::swap(ReplyCapture& other) noexcept
     std::swap(kind, other.kind);
     content_type.swap(other.content_type);
     raw.swap(other.raw);
+    std::swap(raw_cut, other.raw_cut);
     summary.text.swap(other.summary.text);
     std::swap(summary.text_cut, other.summary.text_cut);
     std::swap(summary.prompt_tokens, other.summary.prompt_tokens);
@@ -340,7 +342,7 @@ std::size_t Record::memory() const
 void complete_record(Record& record, const RecordLimits& limits)
 {
     // Keys go first: cut in two they would not be found.
-    const bool reply_cut = record.reply.raw.size() < record.response_bytes;
+    const bool reply_cut = record.reply.raw_cut;
     erase_keys(record, reply_cut);
     complete_body(record, limits);
     complete_response(record, limits, reply_cut);

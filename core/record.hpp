@@ -78,8 +78,9 @@ struct ReplyCapture
         binary,   ///< `[content-type, N bytes]`
     };
     Kind kind = Kind::none;
-    std::string content_type;
-    std::string raw;
+    std::string content_type;  ///< or the coding, of bytes whose coding was not taken off
+    std::string raw;           ///< without its content coding
+    bool raw_cut = false;      ///< `raw` is the beginning only
     ReplySummary summary;
 
     /// Empties it; its strings keep their memory.

@@ -1,6 +1,7 @@
 #include "core/net/attempt.hpp"
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/beast/http/error.hpp>
 
 #include "core/text.hpp"
@@ -12,6 +13,8 @@ namespace {
 constexpr Seconds failed_body_time{2};
 constexpr std::size_t failed_body_bytes = 1u << 20;
 constexpr int looks_within_wait = 8;
+/// Of an encoded reply few bytes can be many to read: others of the loop have a turn after as many.
+constexpr std::size_t encoded_portion = 8u << 10;
 
 Clock::duration ticks(Seconds seconds)
 {
@@ -213,6 +216,8 @@ bool Attempt::begin_reply()
     phase_ = Phase::await_first_event;
     recorder_.begin(find_field(fields, http::field::content_type),
                     find_field(fields, http::field::content_encoding));
+    if (recorder_.encoded())
+        return false;
     recorder_.add(fresh_);
     if (!committable())
         return false;
@@ -239,7 +244,13 @@ awaitable<bool> Attempt::hold()
     }
     if (!failure_)
         commit_deadline_.expire_at(Clock::now() + ticks(table_.settings.failover.commit_after));
-    do {
+    bool ready = false;
+    if (recorder_.encoded()) {
+        arm(limits_.timeouts.idle);
+        co_await record_held();
+        ready = !aborted_ && committable();
+    }
+    while (!ready) {
         if (failure_)
             co_return false;
         stash();
@@ -255,13 +266,27 @@ awaitable<bool> Attempt::hold()
         }
         if (step == Read::failed)
             co_return false;
-    } while (!committable());
+        ready = committable();
+    }
     if (!held_.empty())
         stash();
     commit_deadline_.cancel();
     deadline_.cancel();
     phase_ = Phase::relay_body;
     co_return true;
+}
+
+awaitable<void> Attempt::record_held()
+{
+    stash();
+    std::string_view rest{held_};
+    while (recorder_.encoded() && rest.size() > encoded_portion) {
+        recorder_.add(rest.substr(0, encoded_portion));
+        rest.remove_prefix(encoded_portion);
+        auto turn = asio::post(loop_.io.get_executor(), asio::deferred);
+        co_await std::move(turn);
+    }
+    recorder_.add(rest);
 }
 
 /// The event that says why, briefly. Upstreams quote the key they refuse; nobody else gets to see it.
@@ -276,20 +301,20 @@ std::string Attempt::error_event_text() const
 
 bool Attempt::committable()
 {
-    if (recorder_.kind() == ReplyKind::event_stream && !recorder_.encoded() && !request_.head_only &&
-        parser_->status() / 100 == 2 && parser_->status() != 204) {
+    if (recorder_.kind() == ReplyKind::event_stream && !request_.head_only && parser_->status() / 100 == 2 &&
+        parser_->status() != 204) {
         const auto first = recorder_.first_event();
         if (first == EventMeaning::error)
             return fail(phase_, Cause::error_event, {}, error_event_text());
         if (first)
             return true;
-        if (complete_)
+        if (complete_ && recorder_.legible())
             return fail(phase_, Cause::empty);
     }
     if (complete_ || commit_now_)
         return true;
     if (recorder_.kind() == ReplyKind::json || recorder_.kind() == ReplyKind::event_stream) {
-        const bool first_bytes_commit = recorder_.kind() == ReplyKind::event_stream && recorder_.encoded();
+        const bool first_bytes_commit = recorder_.kind() == ReplyKind::event_stream && !recorder_.legible();
         return first_bytes_commit ? !pending().empty()
                                   : held_.size() + fresh_.size() >= table_.settings.failover.reply_buffer;
     }
@@ -325,7 +350,9 @@ Attempt::Read Attempt::read()
         return Read::complete;
     auto* scratch = loop_.scratch.bytes.data();
     const auto before = carry_.size();
-    const auto received = connection_->read_some(scratch + before, Scratch::size - before);
+    const auto room = Scratch::size - before;
+    const auto received = connection_->read_some(
+        scratch + before, recorder_.encoded() ? std::min(room, encoded_portion) : room);
     if (received.must_wait())
         return Read::would_block;
     if (received.error == asio::error::eof && !aborted_) {
@@ -349,6 +376,8 @@ Attempt::Read Attempt::read()
     if (kept_body_)
         return Read::payload;
     recorder_.add(fresh_);
+    if (recorder_.encoded())
+        connection_->end_turn();
     return Read::payload;
 }
 

@@ -80,6 +80,8 @@ class Attempt
     std::string_view payload() const { return fresh_; }
     auto readable() { return connection_->readable(); }
     bool must_wait() const { return !connection_->is_readable(); }
+    /// Lets the recorder read pending(). Others of the loop have a turn meanwhile if it is encoded and long.
+    awaitable<void> record_held();
     /// From now on `idle` seconds of silence end the reply; to be called whenever a wait for the upstream
     /// begins.
     void expect_more();

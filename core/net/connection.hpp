@@ -43,6 +43,10 @@ class Connection final : private Watched
     /// After a number of reads in a row would_block as well, although there is more: others of the loop have
     /// their turn, then it is readable again. So a peer that keeps the socket full holds up nobody.
     IoResult read_some(char* data, std::size_t size);
+
+    /// The next read waits for a turn: what was read made much work.
+    void end_turn() { reads_left_ = 0; }
+
     IoResult write_some(std::span<const iovec> parts);
 
     /// The next byte, which stays to be read: for TLS that is still to be started. Errors as of read_some().

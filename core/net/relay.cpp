@@ -164,7 +164,7 @@ awaitable<void> Exchange::relay_kept(Attempt& attempt)
     const auto& fields = attempt.reply().fields();
     recorder.begin(find_field(fields, http::field::content_type),
                    find_field(fields, http::field::content_encoding));
-    recorder.add(attempt.pending());
+    co_await attempt.record_held();
     start_reply(attempt, record_.attempts.size());
     record_.outcome = RequestOutcome::upstream_error;
     record_.error = record_.attempts.back().error;

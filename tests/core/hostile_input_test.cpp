@@ -158,7 +158,8 @@ TEST_CASE("mutated JSON replies")
         record.body_bytes = body.view().size() + below(random, 2);
         record.reply.kind = below(random, 2) == 0 ? ReplyCapture::Kind::json : ReplyCapture::Kind::text;
         record.reply.raw = body.view();
-        record.response_bytes = body.view().size() + below(random, 2);
+        record.reply.raw_cut = below(random, 2) == 0;
+        record.response_bytes = body.view().size();
         complete_record(record, {true, below(random, 600), true, below(random, 600)});
         REQUIRE(valid_utf8(record.body));
         REQUIRE(valid_utf8(record.response));

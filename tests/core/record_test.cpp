@@ -37,6 +37,7 @@ Record completed(ReplyCapture reply, std::uint64_t response_bytes, RecordLimits 
 {
     Record record;
     record.reply = std::move(reply);
+    record.reply.raw_cut = record.reply.raw.size() < response_bytes;
     record.response_bytes = response_bytes;
     complete_record(record, limits);
     const auto response = record.response;
@@ -259,6 +260,7 @@ TEST_CASE("keys are erased wherever they stand, also where the text would be cut
         record.body.resize(record.body.find(client) + 6);
         record.body_cut = true;
         record.reply.raw.resize(record.reply.raw.size() - 3);
+        record.reply.raw_cut = true;
         complete_record(record, {});
         CHECK(record.body.find("clie") == std::string::npos);
         CHECK(record.response.find("clie") == std::string::npos);

@@ -1,7 +1,9 @@
 """What is kept of each request (SPEC 6)."""
 
+import gzip
 import json
 import re
+import zlib
 
 import pytest
 
@@ -72,6 +74,26 @@ def test_what_a_stream_said_and_cost(route, make_upstream, path, events, finish_
     check_reply(record, finish_reason)
     assert record["stream"] == 1
     assert record["response_bytes"] == sum(map(len, events))
+
+
+@pytest.mark.parametrize("coding, compress", [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_what_a_compressed_reply_said_and_cost(route, make_upstream, coding, compress):
+    bodies = [compress(b"".join(chat_events("hel", "lo"))), compress(json.dumps(CHAT_REPLY).encode())]
+    headers = [("Content-Encoding", coding)]
+    router = route(make_upstream(stream(bodies[0], headers=headers), reply(body=bodies[1], headers=headers)))
+    for body in bodies:
+        answer = router.ask(body=chat(stream=True))
+        assert (answer.body, answer.header("content-encoding")) == (body, coding)
+        record = router.record(answer)
+        check_reply(record, "stop")
+        assert record["response_bytes"] == len(body)
+
+
+def test_a_coding_that_is_not_read(route, make_upstream):
+    router = route(make_upstream(reply(body=b"\x8b\x02\x80", headers=[("Content-Encoding", "br")])))
+    answer = router.ask()
+    assert (answer.body, answer.header("content-encoding")) == (b"\x8b\x02\x80", "br")
+    assert router.record(answer)["response"] == "[br, 3 bytes]"
 
 
 def test_tool_calls_are_json_lines(route, make_upstream):

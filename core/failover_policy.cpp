@@ -173,9 +173,22 @@ std::string describe(const AttemptFailure& failure)
     return words;
 }
 
+namespace {
+
+/// No descriptor or no memory for a socket: that says nothing of the upstream.
+bool is_lack_of_ours(const boost::system::error_code& error)
+{
+    namespace errc = boost::system::errc;
+    return error == errc::too_many_files_open || error == errc::too_many_files_open_in_system ||
+           error == errc::no_buffer_space || error == errc::not_enough_memory;
+}
+
+}  // namespace
+
 bool counts_for_cooldown(const AttemptFailure& failure, bool asis)
 {
-    if (failure.cause == Cause::client_gone || failure.cause == Cause::stopped)
+    if (failure.cause == Cause::client_gone || failure.cause == Cause::stopped ||
+        is_lack_of_ours(failure.error))
         return false;
     if (!failure.status || connecting(failure.phase) || *failure.status < 400 || *failure.status > 499)
         return true;

@@ -274,7 +274,9 @@ std::optional<ReadOutcome> BodyReader::take_in()
         if (body.size() + payload.size() > limits_.size)
             return ReadOutcome::too_large;
         body.append(payload);
-        if (body.size() > account_.held && !account_.add(body.size() - account_.held))
+        // Of a body that came without its length more is held than has come.
+        const auto held = parser.content_length() ? body.size() : body.capacity();
+        if (held > account_.held && !account_.add(held - account_.held))
             return ReadOutcome::overloaded;
         input.erase(0, consumed);
     }

@@ -179,6 +179,8 @@ TEST_CASE("counts_for_cooldown: every phase and cause")
             }
     CHECK(counts_for_cooldown(failure(Phase::proxy, Cause::status, 407), false));
     CHECK_FALSE(counts_for_cooldown(failure(Phase::await_head, Cause::stopped, 500), false));
+    const auto no_descriptor = make_error_code(boost::system::errc::too_many_files_open);
+    CHECK_FALSE(counts_for_cooldown(failure(Phase::connect, Cause::transport, {}, "", no_descriptor), false));
 }
 
 TEST_CASE("may_be_relayed: no 1xx; 401 and 403 only of a client's own key")

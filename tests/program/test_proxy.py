@@ -106,16 +106,16 @@ def test_a_websocket_to_a_plain_upstream_goes_by_connect(route, make_proxy, make
 
 
 def test_a_proxy_named_by_reference_and_shown_masked(router, make_proxy, upstream):
-    proxy = make_proxy(Tinyproxy, "token:x")
-    secret = {"THE_PROXY": proxy.url("token:x")}
-    router.configure([{"endpoint": upstream.url, "proxy": "env:THE_PROXY"}, {"endpoint": upstream.url, "proxy": "http://token@h:1"}],
+    proxy = make_proxy(Tinyproxy, "tok3n:x")
+    secret = {"THE_PROXY": proxy.url("tok3n:x")}
+    router.configure([{"endpoint": upstream.url, "proxy": "env:THE_PROXY"}, {"endpoint": upstream.url, "proxy": "http://tok3n@h:1"}],
                      upstream={"proxy": "env:THE_PROXY"})
     shown = router.ok("config", "show") + router.ok("upstream", "show", "first") + router.ok("upstream", "show", "second")
-    assert "env:THE_PROXY" in shown and "token" not in shown and "http://…@h:1" in shown
+    assert "env:THE_PROXY" in shown and "tok3n" not in shown and "http://…@h:1" in shown
     router.start(environment=secret)
     assert router.ask().status == 200
     assert len(proxy.requests()) == 1
-    assert "token" not in router.output.decode()
+    assert "tok3n" not in router.output.decode()
     assert "THE_PROXY" in router.run("config", "check").stderr, "which is not set here"
 
 

@@ -1,5 +1,6 @@
 #include "core/net/message_parser.hpp"
 
+#include <algorithm>
 #include <boost/beast/http/error.hpp>
 #include <cstring>
 #include <functional>
@@ -27,6 +28,11 @@ class HeadErrorCategory final : public boost::system::error_category
         return "bad head";
     }
 };
+
+bool is_hex_digit(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 
 std::string_view as_std(boost::beast::string_view text)
 {
@@ -85,19 +91,40 @@ std::size_t MessageParser<is_request>::body(char* data, std::size_t size, error_
     payload_size_ = 0;
     error = {};
     std::size_t consumed = 0;
-    while (consumed < size && !this->is_done()) {
+    while (consumed < size && !this->is_done() && !last_chunk_too_short({data + consumed, size - consumed})) {
         const auto now = this->put(asio::const_buffer{data + consumed, size - consumed}, error);
         consumed += now;
         if (error == http::error::need_more) {
-            error = {};
-            if (size - consumed > max_chunk_line)
-                error = http::error::bad_chunk;
+            error = wait_for_chunk({data + consumed, size - consumed});
             break;
         }
         if (error)
             break;
     }
     return consumed;
+}
+
+/// Beast wants more than `rest`. It does so for ever when a chunk's extensions are malformed.
+template <bool is_request>
+error_code MessageParser<is_request>::wait_for_chunk(std::string_view rest)
+{
+    // The line end of the chunk before may stand in front of the size line.
+    const auto line = rest.substr(rest.starts_with("\r\n") ? 2 : 0);
+    const auto line_end = line.find('\n');
+    const auto zeros = std::min(line.find_first_not_of('0'), line.size());
+    last_chunk_begun_ = line_end != std::string_view::npos && zeros > 0 && !is_hex_digit(line[zeros]);
+    const auto end = last_chunk_begun_ ? line.find("\r\n\r\n") : line_end;
+    if (end != std::string_view::npos)
+        return http::error::bad_chunk_extension;
+    return rest.size() > max_chunk_line ? error_code{http::error::bad_chunk} : error_code{};
+}
+
+/// Beast asserts that it is not asked again before there is enough for the shortest end.
+template <bool is_request>
+bool MessageParser<is_request>::last_chunk_too_short(std::string_view rest) const
+{
+    constexpr std::string_view shortest = "0\r\n\r\n";
+    return last_chunk_begun_ && rest.size() < shortest.size();
 }
 
 template <bool is_request>

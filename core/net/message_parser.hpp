@@ -79,6 +79,8 @@ class MessageParser : private http::basic_parser<is_request>
     std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override;
     void on_finish_impl(error_code&) override {}
     void append(string_view body);
+    error_code wait_for_chunk(std::string_view rest);
+    bool last_chunk_too_short(std::string_view rest) const;
     bool folded(string_view name, string_view value) const;
 
     std::string_view head_;
@@ -90,6 +92,7 @@ class MessageParser : private http::basic_parser<is_request>
     int version_ = 11;
     bool head_parsed_ = false;
     bool length_seen_ = false;
+    bool last_chunk_begun_ = false;  ///< its size line has come, its trailers have not
     char* payload_begin_ = nullptr;
     std::size_t payload_size_ = 0;
     std::optional<std::uint64_t> content_length_;

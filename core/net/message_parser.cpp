@@ -220,6 +220,16 @@ std::size_t MessageParser<is_request>::on_body_impl(string_view body, error_code
     return body.size();
 }
 
+/// In quotes Beast takes any character but CRLF. Some readers end the line at a bare LF: for them the chunk
+/// would begin elsewhere.
+template <bool is_request>
+void MessageParser<is_request>::on_chunk_header_impl(std::uint64_t, string_view extensions, error_code& error)
+{
+    const auto control = [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; };
+    if (std::any_of(extensions.begin(), extensions.end(), control))
+        error = http::error::bad_chunk_extension;
+}
+
 template <bool is_request>
 std::size_t MessageParser<is_request>::on_chunk_body_impl(std::uint64_t, string_view body, error_code&)
 {

@@ -66,6 +66,8 @@ TEST_CASE("a chunked body comes in pieces of any size")
         {"5\r\nhello\r\n10", End::open, "hello"},
         {"5;a=\"b\r\nhello\r\n0\r\n\r\n", End::malformed, ""},
         {"0;a=\"b\r\n\r\n", End::malformed, ""},
+        {"5;a=\"\n\"\r\nhello\r\n0\r\n\r\n", End::malformed, ""},
+        {"0;a=\"\x7f\"\r\n\r\n", End::malformed, ""},
         {"0\r\nno field\r\n\r\n", End::malformed, ""},
         {"5\r\nhello!\r\n0\r\n\r\n", End::malformed, ""},
         {"5\r\nhello\n", End::malformed, ""},

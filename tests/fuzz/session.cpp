@@ -115,14 +115,14 @@ struct Asked
     std::string target;
 };
 
-/// Every request in the bytes; the last one may be incomplete or malformed.
+/// Every request in the bytes; the last one may be incomplete or malformed, or a mere line end.
 std::vector<Asked> requests_in(std::string_view bytes)
 {
     std::vector<Asked> requests;
     for (;;) {
-        bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
         if (bytes.empty())
             return requests;
+        bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
         const auto head = read_head(bytes);
         if (!head) {
             requests.push_back({std::string{bytes.substr(0, bytes.find(' '))}, {}});

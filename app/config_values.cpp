@@ -124,7 +124,7 @@ Result<ListenAddress> parse_listen(std::string_view text)
 {
     Invalid expected{"HOST:PORT, :PORT or [IPV6]:PORT"};
     const auto colon = text.rfind(':');
-    if (colon == std::string_view::npos)
+    if (colon == std::string_view::npos || has_control_characters(text))
         return expected;
     ListenAddress address;
     const auto port = text.substr(colon + 1);
@@ -148,7 +148,7 @@ bool valid_network(std::string_view text)
     const auto slash = text.find('/');
     const std::string address{text.substr(0, slash)};
     const bool v4 = is_ipv4(address);
-    if (!v4 && !is_ipv6(address))
+    if ((!v4 && !is_ipv6(address)) || has_control_characters(address))
         return false;
     if (slash == std::string_view::npos)
         return true;

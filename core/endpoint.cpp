@@ -86,6 +86,9 @@ Result<Endpoint> parse_endpoint(std::string_view text)
         return Invalid{"expected a URL without user information"};
     if (url.has_query() || url.has_fragment())
         return Invalid{"expected a URL without query and fragment"};
+    // Boost.URL 1.81 takes what follows the digits of a port for a path.
+    if (!url.encoded_path().empty() && !url.encoded_path().starts_with('/'))
+        return Invalid{"expected a port from 1 to 65535 in the URL"};
     if (has_dot_segment(url.encoded_path()))
         return Invalid{"expected a URL without dot segments in its path"};
 

@@ -100,11 +100,8 @@ void complete_response(Record& record, const RecordLimits& limits, bool cut_befo
         case ReplyCapture::Kind::none:
             break;
         case ReplyCapture::Kind::summary:
+        case ReplyCapture::Kind::json:  // is read already
             take_summary(record, std::move(reply.summary), limits);
-            break;
-        case ReplyCapture::Kind::json:
-            take_summary(record, read_json_reply(reply.raw, limits.response ? limits.max_response : 0),
-                         limits);
             break;
         case ReplyCapture::Kind::text:
             if (limits.response && (record.response_bytes > 0 || !reply.raw.empty()))
@@ -341,8 +338,12 @@ std::size_t Record::memory() const
 
 void complete_record(Record& record, const RecordLimits& limits)
 {
+    // Inside JSON a key may be written with escapes: it is found in what that says.
+    auto& reply = record.reply;
+    if (reply.kind == ReplyCapture::Kind::json)
+        reply.summary = read_json_reply(reply.raw, limits.response ? limits.max_response : 0);
     // Keys go first: cut in two they would not be found.
-    const bool reply_cut = record.reply.raw_cut;
+    const bool reply_cut = reply.raw_cut;
     erase_keys(record, reply_cut);
     complete_body(record, limits);
     complete_response(record, limits, reply_cut);

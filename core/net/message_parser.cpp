@@ -1,5 +1,6 @@
 #include "core/net/message_parser.hpp"
 
+#include <algorithm>
 #include <boost/beast/http/error.hpp>
 #include <cstring>
 #include <functional>
@@ -27,6 +28,11 @@ class HeadErrorCategory final : public boost::system::error_category
         return "bad head";
     }
 };
+
+bool is_hex_digit(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 
 std::string_view as_std(boost::beast::string_view text)
 {
@@ -93,19 +99,40 @@ std::size_t MessageParser<is_request>::body(char* data, std::size_t size, error_
     payload_size_ = 0;
     error = {};
     std::size_t consumed = 0;
-    while (consumed < size && !this->is_done()) {
+    while (consumed < size && !this->is_done() && !last_chunk_too_short({data + consumed, size - consumed})) {
         const auto now = this->put(asio::const_buffer{data + consumed, size - consumed}, error);
         consumed += now;
         if (error == http::error::need_more) {
-            error = {};
-            if (size - consumed > max_chunk_line)
-                error = http::error::bad_chunk;
+            error = wait_for_chunk({data + consumed, size - consumed});
             break;
         }
         if (error)
             break;
     }
     return consumed;
+}
+
+/// Beast wants more than `rest`. It does so for ever when a chunk's extensions are malformed.
+template <bool is_request>
+error_code MessageParser<is_request>::wait_for_chunk(std::string_view rest)
+{
+    // The line end of the chunk before may stand in front of the size line.
+    const auto line = rest.substr(rest.starts_with("\r\n") ? 2 : 0);
+    const auto line_end = line.find('\n');
+    const auto zeros = std::min(line.find_first_not_of('0'), line.size());
+    last_chunk_begun_ = line_end != std::string_view::npos && zeros > 0 && !is_hex_digit(line[zeros]);
+    const auto end = last_chunk_begun_ ? line.find("\r\n\r\n") : line_end;
+    if (end != std::string_view::npos)
+        return http::error::bad_chunk_extension;
+    return rest.size() > max_chunk_line ? error_code{http::error::bad_chunk} : error_code{};
+}
+
+/// Beast asserts that it is not asked again before there is enough for the shortest end.
+template <bool is_request>
+bool MessageParser<is_request>::last_chunk_too_short(std::string_view rest) const
+{
+    constexpr std::string_view shortest = "0\r\n\r\n";
+    return last_chunk_begun_ && rest.size() < shortest.size();
 }
 
 template <bool is_request>
@@ -204,6 +231,16 @@ std::size_t MessageParser<is_request>::on_body_impl(string_view body, error_code
 {
     append(body);
     return body.size();
+}
+
+/// In quotes Beast takes any character but CRLF. Some readers end the line at a bare LF: for them the chunk
+/// would begin elsewhere.
+template <bool is_request>
+void MessageParser<is_request>::on_chunk_header_impl(std::uint64_t, string_view extensions, error_code& error)
+{
+    const auto control = [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; };
+    if (std::any_of(extensions.begin(), extensions.end(), control))
+        error = http::error::bad_chunk_extension;
 }
 
 template <bool is_request>

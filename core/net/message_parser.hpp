@@ -79,10 +79,12 @@ class MessageParser : private http::basic_parser<is_request>
     void on_header_impl(error_code&) override;
     void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
     std::size_t on_body_impl(string_view body, error_code&) override;
-    void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
+    void on_chunk_header_impl(std::uint64_t size, string_view extensions, error_code& error) override;
     std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override;
     void on_finish_impl(error_code&) override {}
     void append(string_view body);
+    error_code wait_for_chunk(std::string_view rest);
+    bool last_chunk_too_short(std::string_view rest) const;
     bool folded(string_view name, string_view value) const;
 
     std::string_view head_;
@@ -94,6 +96,7 @@ class MessageParser : private http::basic_parser<is_request>
     int version_ = 11;
     bool head_parsed_ = false;
     bool length_seen_ = false;
+    bool last_chunk_begun_ = false;  ///< its size line has come, its trailers have not
     char* payload_begin_ = nullptr;
     std::size_t payload_size_ = 0;
     std::optional<std::uint64_t> content_length_;

@@ -59,6 +59,8 @@ TEST_CASE("what is no address to listen on")
     for (const char* text : {"", "8888", ":", ":x", ":65536", ":-1", "::1:80", "[::1]", "[::1:80", "[x]:80",
                              "[]:80", "1.2.3:80", "256.1.1.1:80", "a b:80", "http://x:80", "1.2.3.4:80x"})
         CHECK(parse_listen(text).has_error());
+    CHECK(parse_listen({"[fd00::1\0%]:443", 15}).has_error());
+    CHECK(parse_listen("[fe80::1%\n]:443").has_error());
 }
 
 TEST_CASE("networks")
@@ -69,6 +71,8 @@ TEST_CASE("networks")
     for (const char* text :
          {"", "10.0.0.0/33", "fd00::/129", "10.0.0/8", "x/8", "10.0.0.0/", "10.0.0.0/a", "10.0.0.0/8x"})
         CHECK_FALSE(valid_network(text));
+    CHECK_FALSE(valid_network({"10.0.0.0\0x", 10}));
+    CHECK_FALSE(valid_network({"::1\0x/8", 7}));
 }
 
 TEST_CASE("URLs are shown without their passwords")

@@ -103,6 +103,8 @@ TEST_CASE("parse_endpoint refuses what is no plain http or https URL, and quotes
         "https://h:99999999999999999999/v1",
         "https://h:-1/v1",
         "https://h:http/v1",
+        "https://h:22m:221/v1",
+        "https://h:443x",
         "https://h /v1",
         " https://h/v1",
         "https://h/v1 ",

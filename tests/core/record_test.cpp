@@ -267,6 +267,19 @@ TEST_CASE("keys are erased wherever they stand, also where the text would be cut
     }
 }
 
+TEST_CASE("a key that a JSON reply writes with escapes is erased from what the reply says")
+{
+    Record record;
+    record.reply.kind = ReplyCapture::Kind::json;
+    record.reply.raw =
+        R"({"choices":[{"message":{"content":"not \u0073k-upstream\/0123456789!"},"finish_reason":"sk-upstream\/0123456789"}]})";
+    record.response_bytes = record.reply.raw.size();
+    record.upstream_keys.push_back(std::make_shared<const std::string>("sk-upstream/0123456789"));
+    complete_record(record, RecordLimits{});
+    CHECK(record.response == "not …!");
+    CHECK(record.finish_reason == "…");
+}
+
 TEST_CASE("a model of unreasonable length is cut")
 {
     Record record;

@@ -1,0 +1,99 @@
+// Server-sent events: however the bytes are split, and as a reader finds them that goes line by line.
+#include <string>
+#include <vector>
+
+#include "core/sse_parser.hpp"
+#include "tests/fuzz/input.hpp"
+
+using namespace route;
+using namespace route::fuzz;
+
+namespace {
+
+struct Event
+{
+    std::string type;
+    std::string data;
+
+    bool operator==(const Event&) const = default;
+};
+
+using Events = std::vector<Event>;
+
+/// WHATWG HTML, 9.2.6, on bytes that are all there.
+Events expected_events(std::string_view text)
+{
+    Events events;
+    Event event;
+    bool has_data = false;
+    if (text.starts_with("\xEF\xBB\xBF"))
+        text.remove_prefix(3);
+    for (auto end = text.find_first_of("\r\n"); end != std::string_view::npos;
+         end = text.find_first_of("\r\n")) {
+        const auto line = text.substr(0, end);
+        text.remove_prefix(end + (text.substr(end).starts_with("\r\n") ? 2 : 1));
+        if (line.empty()) {
+            if (has_data)
+                events.push_back(event);
+            event = {};
+            has_data = false;
+            continue;
+        }
+        const auto name = line.substr(0, line.find(':'));
+        auto value = line.substr(std::min(name.size() + 1, line.size()));
+        if (value.starts_with(' '))
+            value.remove_prefix(1);
+        if (name == "event") {
+            event.type = value.substr(0, SseParser::max_type);
+        } else if (name == "data") {
+            event.data += has_data ? "\n" : "";
+            event.data += value;
+            has_data = true;
+        }
+    }
+    return events;
+}
+
+struct Parsed
+{
+    Events events;
+    bool at_boundary;
+};
+
+Parsed parse(std::string_view bytes, unsigned choice)
+{
+    SseParser parser;
+    Parsed parsed{{}, false};
+    in_pieces(bytes, choice, [&](std::string_view piece) {
+        parser.feed(piece, [&](const SseEvent& event) {
+            parsed.events.push_back({std::string{event.type}, std::string{event.data}});
+        });
+    });
+    parsed.at_boundary = parser.at_boundary();
+    return parsed;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+    Input input{data, size};
+    const auto choice = input.choose();
+    const Bytes bytes{input.bytes()};
+    SseParser parser;
+    Events events;
+    parser.feed(bytes.view(), [&](const SseEvent& event) {
+        (void)meaning_of(event);
+        events.push_back({std::string{event.type}, std::string{event.data}});
+    });
+    const auto by_pieces = parse(bytes.view(), choice);
+    const auto by_bytes = parse(bytes.view(), in_single_bytes);
+    require(events == by_pieces.events && events == by_bytes.events, "the events do not depend on the split");
+    require(parser.at_boundary() == by_pieces.at_boundary && parser.at_boundary() == by_bytes.at_boundary,
+            "where events may be put in does not depend on the split");
+    require(events == expected_events(bytes.view()), "the events are those of the standard");
+    for (const auto& event : events)
+        require(meaning_of({event.type, event.data}) == meaning_of({event.type, Bytes{event.data}.view()}),
+                "an event's meaning depends on the event only");
+    return 0;
+}

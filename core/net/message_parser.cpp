@@ -116,8 +116,13 @@ std::size_t MessageParser<is_request>::body(char* data, std::size_t size, error_
 template <bool is_request>
 error_code MessageParser<is_request>::wait_for_chunk(std::string_view rest)
 {
-    // The line end of the chunk before may stand in front of the size line.
-    const auto line = rest.substr(rest.starts_with("\r\n") ? 2 : 0);
+    constexpr std::string_view chunk_end = "\r\n";
+    auto line = rest;
+    if (after_chunk_) {
+        if (!chunk_end.starts_with(rest.substr(0, chunk_end.size())))
+            return http::error::bad_chunk;
+        line.remove_prefix(std::min(chunk_end.size(), rest.size()));
+    }
     const auto line_end = line.find('\n');
     const auto zeros = std::min(line.find_first_not_of('0'), line.size());
     last_chunk_begun_ = line_end != std::string_view::npos && zeros > 0 && !is_hex_digit(line[zeros]);
@@ -236,8 +241,10 @@ std::size_t MessageParser<is_request>::on_body_impl(string_view body, error_code
 /// In quotes Beast takes any character but CRLF. Some readers end the line at a bare LF: for them the chunk
 /// would begin elsewhere.
 template <bool is_request>
-void MessageParser<is_request>::on_chunk_header_impl(std::uint64_t, string_view extensions, error_code& error)
+void MessageParser<is_request>::on_chunk_header_impl(std::uint64_t size, string_view extensions,
+                                                     error_code& error)
 {
+    after_chunk_ = size > 0;
     const auto control = [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; };
     if (std::any_of(extensions.begin(), extensions.end(), control))
         error = http::error::bad_chunk_extension;

@@ -96,6 +96,7 @@ class MessageParser : private http::basic_parser<is_request>
     int version_ = 11;
     bool head_parsed_ = false;
     bool length_seen_ = false;
+    bool after_chunk_ = false;       ///< a chunk has begun: its line end comes before the next size line
     bool last_chunk_begun_ = false;  ///< its size line has come, its trailers have not
     char* payload_begin_ = nullptr;
     std::size_t payload_size_ = 0;

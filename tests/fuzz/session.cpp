@@ -203,7 +203,8 @@ void check_records(const std::vector<Record>& records, const std::vector<Asked>&
                 clean_utf8(asked[found].target).find(record.path) == std::string::npos))
             ++found;
         // What is malformed has no path, and keys in it are not shown.
-        const bool hidden = record.path.empty() || record.path.find("…") != std::string::npos;
+        const bool hidden =
+            record.path.empty() || (record.method + record.path).find("…") != std::string::npos;
         require(found < asked.size() || hidden, "a record is of a request that was made");
         if (!hidden)
             next = found + 1;

@@ -71,6 +71,7 @@ TEST_CASE("a chunked body comes in pieces of any size")
         {"0\r\nno field\r\n\r\n", End::malformed, ""},
         {"5\r\nhello!\r\n0\r\n\r\n", End::malformed, ""},
         {"5\r\nhello\n", End::malformed, ""},
+        {"5\r\nhello0\r\n\r", End::malformed, ""},
     }));
     CAPTURE(row.body);
     const std::string_view body = row.body;

@@ -43,7 +43,7 @@ void check_endpoint(std::string_view text)
             "it leads to the same place");
 }
 
-void check_proxy(std::string_view text)
+void check_proxy_url(std::string_view text)
 {
     const auto proxy = parse_proxy(text);
     if (proxy)
@@ -97,7 +97,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Input input{data, size};
     const Bytes whole{input.bytes()};
     check_endpoint(whole.view());
-    check_proxy(whole.view());
+    check_proxy_url(whole.view());
     check_retry_after(whole.view());
     check_field(whole.view());
     (void)mask_key(whole.view());

@@ -7,6 +7,7 @@
 
 #include "core/net/request.hpp"
 #include "core/text.hpp"
+#include "core/websocket.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/fuzz/reference_http.hpp"
 
@@ -90,8 +91,9 @@ void check_request(std::string_view text, unsigned choice)
     std::optional<std::uint64_t> length;
     if (choice / 4 % 2 == 1)
         length = choice;
+    const auto key_place = api_key ? KeyPlace::x_api_key : KeyPlace::authorization;
     const UpstreamRequest outgoing{
-        request.parser->method(), request.path, request.query, request.fields(), length, api_key, false};
+        request.parser->method(), request.path, request.query, request.fields(), length, key_place, false};
     std::string out;
     write_upstream_head(out, outgoing, asis ? passing : keyed);
     const auto head = check_head(out);
@@ -116,7 +118,11 @@ void check_request(std::string_view text, unsigned choice)
         require(head.count("authorization") + head.count("x-api-key") == 1, "an upstream gets one key");
         require(head.value(api_key ? "x-api-key" : "authorization").ends_with(upstream_key),
                 "it is the upstream's");
-        own.insert({"authorization", "x-api-key"});
+        own.insert({"authorization", "x-api-key", "sec-websocket-protocol"});
+        for (const auto& field : request.fields())
+            if (field.id == boost::beast::http::field::sec_websocket_protocol)
+                require(!key_among_protocols(protocols_with_key(field.value, {})),
+                        "no key hides among the protocols of a WebSocket");
     } else {
         require(!head.has("authorization") || !head.has("x-api-key"), "of two credentials one goes on");
     }
@@ -159,10 +165,10 @@ void check_reply(std::string_view text, unsigned choice)
          {"set-cookie", "set-cookie2", "strict-transport-security", "alt-svc", "nel", "report-to",
           "keep-alive", "proxy-connection", "proxy-authenticate", "te", "trailer", "upgrade"})
         require(!head.has(name), "no field about the upstream's own connection or origin goes on");
-    check_origin(
-        head, *original,
-        {"x-request-id", "x-upstream-request-id", "x-route-upstream", "x-route-attempts", "transfer-encoding",
-         "content-length", "connection", "access-control-allow-origin", "access-control-expose-headers"});
+    check_origin(head, *original,
+                 {"x-request-id", "x-upstream-request-id", "x-route-upstream", "x-route-attempts",
+                  "transfer-encoding", "sec-websocket-protocol", "content-length", "connection",
+                  "access-control-allow-origin", "access-control-expose-headers"});
 }
 
 }  // namespace

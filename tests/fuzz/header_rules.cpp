@@ -119,10 +119,8 @@ void check_request(std::string_view text, unsigned choice)
         require(head.value(api_key ? "x-api-key" : "authorization").ends_with(upstream_key),
                 "it is the upstream's");
         own.insert({"authorization", "x-api-key", "sec-websocket-protocol"});
-        for (const auto& field : request.fields())
-            if (field.id == boost::beast::http::field::sec_websocket_protocol)
-                require(!key_among_protocols(protocols_with_key(field.value, {})),
-                        "no key hides among the protocols of a WebSocket");
+        require(!key_among_protocols(head.value("sec-websocket-protocol")),
+                "no key hides among the protocols of a WebSocket");
     } else {
         require(!head.has("authorization") || !head.has("x-api-key"), "of two credentials one goes on");
     }

@@ -8,6 +8,7 @@
 
 #include "core/net/message_parser.hpp"
 #include "core/text.hpp"
+#include "core/websocket.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/fuzz/offline_router.hpp"
 #include "tests/fuzz/reference_http.hpp"
@@ -91,12 +92,17 @@ void UpstreamPeer::check(const Head& head) const
             "an upstream gets requests for it");
     require(head.count("host") == 1 && head.count("content-length") <= 1,
             "there is no doubt about a request");
-    require(head.count("authorization") + head.count("x-api-key") == 1, "a request has one key");
-    require(head.value("authorization").ends_with(key_) || head.value("x-api-key") == key_,
+    const auto among_protocols = key_among_protocols(head.value("sec-websocket-protocol"));
+    require(head.count("authorization") + head.count("x-api-key") + (among_protocols ? 1 : 0) == 1,
+            "a request has one key");
+    require(head.value("authorization").ends_with(key_) || head.value("x-api-key") == key_ ||
+                among_protocols == key_,
             "it is the upstream's");
-    for (const auto* name :
-         {"transfer-encoding", "connection", "cookie", "expect", "upgrade", "proxy-authorization"})
+    for (const auto* name : {"transfer-encoding", "cookie", "expect", "proxy-authorization"})
         require(!head.has(name), "what is not for an upstream stays here");
+    const bool upgrade = head.value("upgrade") == "websocket" && head.value("connection") == "Upgrade";
+    require(upgrade || (!head.has("upgrade") && !head.has("connection")),
+            "no Upgrade goes on but a WebSocket's");
 }
 
 void UpstreamPeer::answer(bool head_only)

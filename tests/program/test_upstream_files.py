@@ -71,7 +71,8 @@ def test_what_failed_is_said(router, make_upstream, script, status, outcome, err
     assert SK not in done.stdout + done.stderr + text.stdout + text.stderr
 
 
-@pytest.mark.parametrize("endpoint, outcome", [(refused_url(), "connect"), ("http://no-such-name.invalid/v1", "connect")])
+@pytest.mark.parametrize("endpoint, outcome", [(refused_url(), "connect"), ("http://no-such-name.invalid/v1", "connect")],
+                         ids=["refused", "no such name"])
 def test_an_upstream_that_is_not_there(router, endpoint, outcome):
     router.configure([endpoint])
     done = router.run("upstream", "test", "first", "--json")

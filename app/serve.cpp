@@ -193,7 +193,9 @@ void Program::say_what_is_next() const
     const auto endpoint = server_->endpoint();
     const auto host = endpoint.address().is_v6() ? "[" + endpoint.address().to_string() + "]"
                                                  : endpoint.address().to_string();
-    spdlog::info("openai-api-route {} listening on {}:{}", ROUTE_VERSION, host, endpoint.port());
+    const bool tls = routing_->current()->tls_server != nullptr;
+    spdlog::info("openai-api-route {} listening on {}:{}{}", ROUTE_VERSION, host, endpoint.port(),
+                 tls ? " (HTTPS)" : "");
     for (const char* variable : {"FEISHU_WEBHOOK", "MATRIX_API"})
         if (const auto* value = std::getenv(variable); value != nullptr && *value != '\0')
             spdlog::warn("{} is set, but this version does not send messages yet", variable);
@@ -216,8 +218,8 @@ void Program::say_what_is_next() const
                "\nNo upstream yet. Add one from another terminal; it is used within a second:\n\n"
                "    printf %s \"$OPENAI_API_KEY\" | {0} upstream add{1}{2} --name openai --sk - --endpoint "
                "https://api.openai.com/v1\n\n"
-               "Then point any OpenAI client at http://localhost:{3}/v1\n\n",
-               shell_quoted(program), config, database, endpoint.port())
+               "Then point any OpenAI client at {4}://localhost:{3}/v1\n\n",
+               shell_quoted(program), config, database, endpoint.port(), tls ? "https" : "http")
         << std::flush;
 }
 

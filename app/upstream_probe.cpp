@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "core/net/attempt.hpp"
+#include "core/net/proxy_secrets.hpp"
 #include "core/text.hpp"
 
 namespace route {
@@ -57,6 +58,8 @@ void note_failure(ProbeResult& result, const net::Attempt& attempt)
     if (attempt.kept_whole())
         if (auto message = message_in(attempt.pending()); !message.empty()) {
             erase_secret(message, upstream.key);  // upstreams quote the key they refuse
+            for (const auto& secret : net::proxy_secrets(upstream))
+                erase_secret(message, secret);
             result.error += ": " + escape_for_log(message);
         }
     if (upstream.asis)

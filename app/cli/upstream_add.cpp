@@ -15,7 +15,7 @@ int add(Session& session, const UpstreamOptions& options)
     check_upstream(session, definition);
     definition.id = database.add_upstream(definition);
     session.out << fmt::format("added upstream {}: {}\n", definition.id, effective_name(definition));
-    warn_of_unresolvable_key(session, definition.sk);
+    warn_of_unresolvable_secrets(session, definition);
     return 0;
 }
 

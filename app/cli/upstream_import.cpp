@@ -67,7 +67,7 @@ void tell(Session& session, const ImportStep& step)
                                        session.configuration().file);
             return;
     }
-    warn_of_unresolvable_key(session, definition.sk);
+    warn_of_unresolvable_secrets(session, definition);
 }
 
 int import(Session& session, const std::string& path)

@@ -106,13 +106,18 @@ void warn_of_unusable(Session& session, const UpstreamDefinition& definition)
         session.warn("routers skip this upstream: " + unusable);
 }
 
-void warn_of_unresolvable_key(Session& session, const std::string& sk)
+void warn_of_unresolvable_secrets(Session& session, const UpstreamDefinition& definition)
 {
-    if (!is_secret_reference(sk))
-        return;
-    const auto resolved = restricted_secrets(session.configuration().settings.secrets)(sk);
-    if (resolved.has_error())
-        session.warn("routers will not use this upstream until its key resolves: " + resolved.error().reason);
+    const auto warn = [&](const char* what, const std::string& reference) {
+        if (!is_secret_reference(reference))
+            return;
+        const auto resolved = restricted_secrets(session.configuration().settings.secrets)(reference);
+        if (resolved.has_error())
+            session.warn(fmt::format("routers will not use this upstream until its {} resolves: {}", what,
+                                     resolved.error().reason));
+    };
+    warn("key", definition.sk);
+    warn("proxy", definition.proxy);
 }
 
 std::string id_text(const SourcedUpstream& upstream)

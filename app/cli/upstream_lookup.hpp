@@ -30,8 +30,8 @@ void check_upstream(Session& session, const UpstreamDefinition& definition,
 /// Says on standard error that routers skip it, when they do.
 void warn_of_unusable(Session& session, const UpstreamDefinition& definition);
 
-/// Says so on standard error when routers could not resolve the key.
-void warn_of_unresolvable_key(Session& session, const std::string& sk);
+/// Says so on standard error when routers could not resolve the key or the proxy.
+void warn_of_unresolvable_secrets(Session& session, const UpstreamDefinition& definition);
 
 /// The number, `file` or `env`: what the column ID says.
 std::string id_text(const SourcedUpstream& upstream);

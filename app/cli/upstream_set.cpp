@@ -26,8 +26,8 @@ int set(Session& session, const Options& options)
     if (!session.database().update_upstream(definition))
         fail(fmt::format("upstream {} was removed meanwhile", options.id));
     session.out << fmt::format("changed upstream {}: {}\n", definition.id, effective_name(definition));
-    if (options.change.sk)
-        warn_of_unresolvable_key(session, definition.sk);
+    if (options.change.sk || options.change.proxy)
+        warn_of_unresolvable_secrets(session, definition);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include "core/net/proxy_secrets.hpp"
 #include "core/text.hpp"
 
 namespace route::net {
@@ -295,6 +296,8 @@ std::string Attempt::error_event_text() const
     constexpr std::size_t brief = 200;
     std::string text{recorder_.error_detail()};
     erase_secret_from_cut(text, upstream_.key);
+    for (const auto& secret : proxy_secrets(upstream_))
+        erase_secret_from_cut(text, secret);
     text.resize(cut_utf8(text, brief).size());
     return text;
 }

@@ -123,6 +123,8 @@ error_code MessageParser<is_request>::wait_for_chunk(std::string_view rest)
             return http::error::bad_chunk;
         line.remove_prefix(std::min(chunk_end.size(), rest.size()));
     }
+    if (has_bare_newline(line))
+        return http::error::bad_chunk;
     const auto line_end = line.find('\n');
     const auto zeros = std::min(line.find_first_not_of('0'), line.size());
     last_chunk_begun_ = line_end != std::string_view::npos && zeros > 0 && !is_hex_digit(line[zeros]);

@@ -3,6 +3,7 @@
 
 #include "core/candidates.hpp"
 #include "core/net/exchange.hpp"
+#include "core/net/proxy_secrets.hpp"
 #include "core/text.hpp"
 
 namespace route::net {
@@ -55,6 +56,8 @@ awaitable<void> Exchange::route()
                                              timers_.commit, record_.reply);
         if (!upstream.asis)
             record_.upstream_keys.emplace_back(table_, &upstream.key);
+        for (auto& secret : proxy_secrets(upstream))
+            record_.upstream_keys.push_back(std::make_shared<const std::string>(std::move(secret)));
         if (client_.gone())
             attempt_->abort(Cause::client_gone);
         bool succeeded = false;

@@ -64,6 +64,8 @@ awaitable<bool> Session::start_tls(std::shared_ptr<const TlsServer> tls)
     bool serves = false;
     if (!peeked.error && !plain_http) {
         const auto error = co_await shake_hands_with(*tls);
+        if (error)
+            spdlog::debug("TLS handshake with {} failed: {}", client_.peer_text(), error.message());
         serves = !error && !loop_.draining;
     }
     client_.no_limit();

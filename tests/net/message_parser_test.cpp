@@ -71,6 +71,9 @@ TEST_CASE("a chunked body comes in pieces of any size")
         {"0\r\nno field\r\n\r\n", End::malformed, ""},
         {"5\r\nhello!\r\n0\r\n\r\n", End::malformed, ""},
         {"5\r\nhello\n", End::malformed, ""},
+        {"0\n\r\x8c\r\x12", End::malformed, ""},
+        {"2\n", End::malformed, ""},
+        {"0\r\nA: b\n", End::malformed, ""},
         {"5\r\nhello0\r\n\r", End::malformed, ""},
     }));
     CAPTURE(row.body);

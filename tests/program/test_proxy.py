@@ -245,6 +245,18 @@ def test_407_of_a_proxy_for_plain_http_is_no_answer_to_the_client(route, make_pr
     assert outcomes(router, answer) == [("connect", None, "proxy: status 407")]
 
 
+def test_a_proxy_that_quotes_its_credentials_tells_nobody(route, make_proxy):
+    quoting = f'data: {{"error":{{"message":"you sent Basic {CREDENTIALS}, which is {USER}"}}}}\n\n'.encode()
+    stream_head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(quoting)
+    first, second = make_proxy(FakeProxy, answer=stream_head + quoting), make_proxy(FakeProxy, answer=stream_head + quoting)
+    router = route(*({"endpoint": "http://api.upstream.test/v1", "proxy": proxy.url.replace("//", f"//{USER}@")} for proxy in (first, second)))
+    answer = router.ask(body=chat(stream=True))
+    assert answer.error_code == "upstream_error" and b"you sent" in answer.body
+    record = router.record(answer)
+    everything = answer.body + router.output + str([tuple(record), *map(tuple, router.attempts(record))]).encode()
+    assert b"pa55word" not in everything and CREDENTIALS.encode() not in everything
+
+
 def test_upstream_test_asks_through_the_proxy(router, make_proxy, upstream):
     proxy = make_proxy(Tinyproxy)
     upstream.answer(reply(body={"data": []}))

@@ -233,7 +233,8 @@ def test_heads_that_others_may_read_otherwise_are_refused(router, upstream, row)
 TOO_LARGE = {
     "a URL": (get("/v1/" + "x" * 65536), 431, "headers_too_large"),
     "a field": (lines("X: " + "x" * 65536), 431, "headers_too_large"),
-    "a field without end": (lines("X: " + "x" * 2_000_000), 431, "headers_too_large"),
+    # Not longer than what is discarded so that the answer can be read.
+    "a field without end": (lines("X: " + "x" * 200_000), 431, "headers_too_large"),
     "a method": (lines(method="A" * 70_000), 431, "headers_too_large"),
     "257 fields": (get("/v1/x", host="Host: r\r\n" + "\r\n".join(f"X-{n}: 1" for n in range(255))), 431, "headers_too_large"),
     "a length of 64 bits": (lines("Content-Length: 18446744073709551615", body=b"hello"), 413, "body_too_large"),

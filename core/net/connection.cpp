@@ -87,6 +87,18 @@ IoResult Connection::tls_result(int done)
     }
 }
 
+namespace {
+
+/// What a recv() that gave no bytes means.
+error_code nothing_received(ssize_t received)
+{
+    if (received == 0)
+        return asio::error::eof;
+    return would_block(errno) ? error_code{asio::error::would_block} : last_error();
+}
+
+}  // namespace
+
 IoResult Connection::read_some(char* data, std::size_t size)
 {
     if (!is_open())
@@ -111,12 +123,9 @@ IoResult Connection::read_some(char* data, std::size_t size)
         readable_ = ended_ || static_cast<std::size_t>(received) == size;
         return {static_cast<std::size_t>(received), {}};
     }
-    if (received == 0)
-        return {0, asio::error::eof};
-    if (!would_block(errno))
-        return {0, last_error()};
-    readable_ = false;
-    return {0, asio::error::would_block};
+    const IoResult result{0, nothing_received(received)};
+    readable_ = !result.must_wait();
+    return result;
 }
 
 IoResult Connection::peek(char& byte)
@@ -126,12 +135,9 @@ IoResult Connection::peek(char& byte)
     const auto received = uninterrupted([&] { return ::recv(socket_, &byte, 1, MSG_PEEK); });
     if (received > 0)
         return {1, {}};
-    if (received == 0)
-        return {0, asio::error::eof};
-    if (!would_block(errno))
-        return {0, last_error()};
-    readable_ = false;
-    return {0, asio::error::would_block};
+    const IoResult result{0, nothing_received(received)};
+    readable_ = !result.must_wait();
+    return result;
 }
 
 bool Connection::is_silent(char* scratch, std::size_t size)

@@ -5,8 +5,7 @@ import socket
 import pytest
 
 from fakes.client import KEY, Broken, request
-from fakes.router import Router
-from fakes.upstream import FakeUpstream
+from fakes.rows import router_and_upstream, table
 
 AUTHORIZATION = f"Authorization: Bearer {KEY}".encode()
 CHAT = "/v1/chat/completions"
@@ -27,18 +26,9 @@ def get(path: str, **kwargs) -> bytes:
     return lines(path=path, method="GET", **kwargs)
 
 
-def table(rows: dict):
-    return pytest.mark.parametrize("row", rows.values(), ids=rows.keys())
-
-
 @pytest.fixture(scope="module")
 def front(tmp_path_factory):
-    """One router in front of one upstream for all rows: they are many, and none may leave anything to the next."""
-    upstream = FakeUpstream()
-    router = Router(tmp_path_factory.mktemp("front")).configure([upstream], server={"max_body": "1MiB"}).start()
-    yield router, upstream
-    router.end()
-    upstream.close()
+    yield from router_and_upstream(tmp_path_factory.mktemp("front"), server={"max_body": "1MiB"})
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 
 from fakes.client import Broken, request
-from fakes.router import Router
-from fakes.upstream import FakeUpstream, Gate, raw, reply
+from fakes.rows import router_and_upstream, table
+from fakes.upstream import Gate, raw, reply
 
 CHUNKED = "Transfer-Encoding: chunked"
 FRESH = reply(body=b'"fresh"', headers=[("Connection", "close")])
@@ -29,18 +29,9 @@ EVIL = answer("Content-Length: 6", body=b'"evil"')
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 
 
-def table(rows: dict):
-    return pytest.mark.parametrize("row", rows.values(), ids=rows.keys())
-
-
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory):
-    """One upstream behind one router for all rows: they are many, and none may leave anything to the next."""
-    upstream = FakeUpstream()
-    router = Router(tmp_path_factory.mktemp("behind")).configure([upstream], failover={"cooldown": 0}).start()
-    yield router, upstream
-    router.end()
-    upstream.close()
+    yield from router_and_upstream(tmp_path_factory.mktemp("behind"), failover={"cooldown": 0})
 
 
 @pytest.fixture

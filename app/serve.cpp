@@ -251,8 +251,8 @@ void Program::reload()
 
 void Program::drain(Signals& signals)
 {
-    spdlog::info("shutting down: {} requests in flight", services_->in_flight.load());
     server_->drain();
+    spdlog::info("shutting down: {} requests in flight", services_->in_flight.load());
     const auto bound =
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(configuration_.settings.server.drain);
     const auto limit = std::chrono::steady_clock::now() + bound;

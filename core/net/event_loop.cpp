@@ -40,7 +40,6 @@ std::unique_ptr<QueuedRecord> EventLoop::new_record()
 
 void EventLoop::drain()
 {
-    draining = true;
     for (auto session = sessions.begin(); session != sessions.end();) {
         auto& each = *session++;
         each.drain();
@@ -49,7 +48,6 @@ void EventLoop::drain()
 
 void EventLoop::stop()
 {
-    draining = true;
     for (auto session = sessions.begin(); session != sessions.end();) {
         auto& each = *session++;
         each.stop();

@@ -48,6 +48,9 @@ class EventLoop
     void drain();
     void stop();
 
+    /// No new requests: true on all loops at once, before any of them was told to drain().
+    bool draining() const { return services.draining.load(std::memory_order_relaxed); }
+
     std::uint64_t random() { return random_(); }
 
     /// An empty record, out of those that were written where there are some.
@@ -63,7 +66,6 @@ class EventLoop
     Resolver resolver;
     ConnectionPool pool;
     boost::intrusive::list<Stoppable, boost::intrusive::constant_time_size<false>> sessions;
-    bool draining = false;
 
   private:
     RecordChain spares_;

@@ -65,7 +65,7 @@ void Exchange::on_client_gone(void* target)
 awaitable<void> Exchange::run()
 {
     begin_record();
-    keep_alive_ = request_.parser->keep_alive() && !loop_.draining;
+    keep_alive_ = request_.parser->keep_alive() && !loop_.draining();
     const auto complaint = check_request_head(request_);
     if (!complaint.empty()) {
         RouterError error{400, "bad_request", std::string{complaint}};
@@ -153,7 +153,7 @@ std::optional<RouterError> Exchange::refuse_head()
     if (auto refusal = authenticate())
         return refusal;
     record_.authenticated = true;
-    if (loop_.draining) {
+    if (loop_.draining()) {
         keep_alive_ = false;
         return RouterError{503, "draining", "this router is shutting down"};
     }

@@ -100,7 +100,7 @@ awaitable<void> Exchange::answer_readiness()
     auto answered = co_await run_blocking(loop_, std::move(ask));
     bool ready = answered.front() == '+';
     auto text = answered.substr(1);
-    if (loop_.draining || loop_.services.draining) {
+    if (loop_.draining()) {
         ready = false;
         text = "draining";
     }

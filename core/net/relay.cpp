@@ -45,7 +45,7 @@ void Exchange::start_reply(Attempt& attempt, std::size_t attempts)
     } else {
         facts.framing = request_.http10() ? Framing::close : Framing::chunked;
     }
-    if (facts.framing == Framing::close || loop_.draining)
+    if (facts.framing == Framing::close || loop_.draining())
         keep_alive_ = false;
     facts.websocket = reply.status() == 101;
     facts.close = !keep_alive_ && !facts.websocket;
@@ -213,7 +213,7 @@ awaitable<void> Exchange::answer_own(unsigned status, std::string_view content_t
         facts.content_length = body.size();
     // What is left of a body that was not read would be taken for the next request.
     const bool unread = !request_.parser || (!request_.body_read && !request_.parser->done());
-    if (loop_.draining || unread)
+    if (loop_.draining() || unread)
         keep_alive_ = false;
     facts.close = !keep_alive_;
     facts.keep_alive_10 = keep_alive_ && request_.parser && request_.http10();

@@ -241,6 +241,7 @@ std::int64_t Server::sessions_left() const
 
 void Server::stop()
 {
+    services_.draining = true;
     for (std::size_t i = 0; i < loops_.size(); ++i)
         loops_[i]->post([&loop = *loops_[i], &acceptor = *acceptors_[i]] {
             acceptor.close();

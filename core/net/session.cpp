@@ -66,7 +66,7 @@ awaitable<bool> Session::start_tls(std::shared_ptr<const TlsServer> tls)
         const auto error = co_await shake_hands_with(*tls);
         if (error)
             spdlog::debug("TLS handshake with {} failed: {}", client_.peer_text(), error.message());
-        serves = !error && !loop_.draining;
+        serves = !error && !loop_.draining();
     }
     client_.no_limit();
     opening_ = false;
@@ -127,7 +127,7 @@ awaitable<void> Session::run()
             co_await exchange.refuse(std::move(refusal));
         }
         exchange_ = nullptr;
-        again = exchange.keep_alive() && !loop_.draining;
+        again = exchange.keep_alive() && !loop_.draining();
         // Requests that came together may all be answered without a wait: others want their turn.
         if (++served % requests_in_a_row == 0 && !client_.input.empty()) {
             auto turn = asio::post(loop_.io.get_executor(), asio::deferred);

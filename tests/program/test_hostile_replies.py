@@ -54,6 +54,13 @@ def next_is_fresh(router, upstream):
     assert (upstream.connections, len(upstream.requests)) == (before + 1, 2)
 
 
+def is_a_failed_attempt(router, **how):
+    failed = router.ask(**how)
+    assert (failed.status, failed.error_code) == (502, "upstream_error")
+    attempt, = router.attempts(router.record(failed))
+    assert (attempt["outcome"], attempt["error"] != "") == ("cut", True)
+
+
 # --- what is no reply
 
 FRAMING = {
@@ -124,10 +131,7 @@ HEADS = {
 @table({**FRAMING, **CHUNKS, **HEADS})
 def test_what_is_no_reply_is_a_failed_attempt(router, upstream, row):
     upstream.answer(raw(row + EVIL, then="keep"), FRESH)
-    failed = router.ask()
-    assert (failed.status, failed.error_code) == (502, "upstream_error")
-    attempt, = router.attempts(router.record(failed))
-    assert (attempt["outcome"], attempt["error"] != "") == ("cut", True)
+    is_a_failed_attempt(router)
     next_is_fresh(router, upstream)
 
 
@@ -143,8 +147,7 @@ HOPELESS = {
 @table(HOPELESS)
 def test_what_can_become_no_reply_is_a_failed_attempt_at_once(router, upstream, row):
     upstream.answer(raw(row, then="keep"), FRESH)
-    failed = router.ask(seconds=5)
-    assert (failed.status, failed.error_code) == (502, "upstream_error")
+    is_a_failed_attempt(router, seconds=5)
     next_is_fresh(router, upstream)
 
 
@@ -166,10 +169,7 @@ ENDED = {
 @table(ENDED)
 def test_a_reply_that_ends_early_is_a_failed_attempt(router, upstream, row):
     upstream.answer(raw(row, then="close"), FRESH)
-    failed = router.ask()
-    assert (failed.status, failed.error_code) == (502, "upstream_error")
-    attempt, = router.attempts(router.record(failed))
-    assert (attempt["outcome"], attempt["error"] != "") == ("cut", True)
+    is_a_failed_attempt(router)
     next_is_fresh(router, upstream)
 
 

@@ -72,8 +72,6 @@ std::optional<ConfigError> apply(const ServeOptions& options, Settings& settings
     if (options.database->empty() || has_control_characters(*options.database))
         return of_command_line("--database", "expected a path or postgresql://…");
     if (is_postgres_url(*options.database)) {
-        if (const auto available = check_available("storage.backend", "postgres"); available.has_error())
-            return of_command_line("--database", available.error().reason);
         settings.storage.backend = Backend::postgres;
         settings.storage.postgres = *options.database;
     } else {

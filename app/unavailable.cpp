@@ -16,7 +16,6 @@ struct Unavailable
 
 // A line goes when its feature arrives.
 constexpr std::array unavailable{
-    Unavailable{"storage.backend", "postgres", "PostgreSQL"},
     Unavailable{"notify.feishu_webhook", "", "messages"},
     Unavailable{"notify.feishu_secret", "", "messages"},
     Unavailable{"notify.matrix_homeserver", "", "messages"},

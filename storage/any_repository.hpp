@@ -14,6 +14,7 @@ class RecordStore
   public:
     virtual ~RecordStore() = default;
     virtual void insert(std::span<const Record> records) = 0;
+    virtual void make_room(SystemTime now, std::optional<Seconds> retention) = 0;
     virtual PruneStep prune_step(SystemTime before, std::size_t rows) = 0;
     virtual PruneStep prune_bodies_step(SystemTime before, std::size_t rows) = 0;
 };
@@ -37,9 +38,14 @@ class AnyRepository : public RecordStore
     virtual void for_each_record(const RecordFilter& filter,
                                  const std::function<bool(const StoredRecord&)>& visit) = 0;
     virtual std::optional<StoredRecord> find_record(const std::string& id) = 0;
+    virtual std::vector<Record> records_after(const std::string& request_id, std::size_t rows,
+                                              std::size_t bytes) = 0;
+    virtual void make_room_for(SystemTime oldest) = 0;
     virtual std::uint64_t prune(SystemTime before) = 0;
     virtual std::uint64_t prune_bodies(SystemTime before) = 0;
     virtual std::vector<RecordStats> record_stats(const RecordFilter& filter) = 0;
+
+    virtual DatabaseStatus status() = 0;
 };
 
 static_assert(Repository<AnyRepository>);
@@ -51,6 +57,10 @@ class RepositoryOf final : public AnyRepository
     explicit RepositoryOf(R&& repository) : repository_{std::move(repository)} {}
 
     void insert(std::span<const Record> records) override { repository_.insert(records); }
+    void make_room(SystemTime now, std::optional<Seconds> retention) override
+    {
+        repository_.make_room(now, retention);
+    }
     PruneStep prune_step(SystemTime before, std::size_t rows) override
     {
         return repository_.prune_step(before, rows);
@@ -96,12 +106,19 @@ class RepositoryOf final : public AnyRepository
     {
         return repository_.find_record(id);
     }
+    std::vector<Record> records_after(const std::string& request_id, std::size_t rows,
+                                      std::size_t bytes) override
+    {
+        return repository_.records_after(request_id, rows, bytes);
+    }
+    void make_room_for(SystemTime oldest) override { repository_.make_room_for(oldest); }
     std::uint64_t prune(SystemTime before) override { return repository_.prune(before); }
     std::uint64_t prune_bodies(SystemTime before) override { return repository_.prune_bodies(before); }
     std::vector<RecordStats> record_stats(const RecordFilter& filter) override
     {
         return repository_.record_stats(filter);
     }
+    DatabaseStatus status() override { return repository_.status(); }
 
   private:
     R repository_;

@@ -23,11 +23,15 @@ class NullRepository
     void insert(std::span<const Record>) {}
     void for_each_record(const RecordFilter&, const std::function<bool(const StoredRecord&)>&) {}
     std::optional<StoredRecord> find_record(const std::string&) { return {}; }
+    std::vector<Record> records_after(const std::string&, std::size_t, std::size_t) { return {}; }
+    void make_room(SystemTime, std::optional<Seconds>) {}
+    void make_room_for(SystemTime) {}
     std::uint64_t prune(SystemTime) { return 0; }
     std::uint64_t prune_bodies(SystemTime) { return 0; }
     PruneStep prune_step(SystemTime, std::size_t) { return {}; }
     PruneStep prune_bodies_step(SystemTime, std::size_t) { return {}; }
     std::vector<RecordStats> record_stats(const RecordFilter&) { return {}; }
+    DatabaseStatus status() { return {}; }
 
   private:
     [[noreturn]] static void refuse()

@@ -9,6 +9,8 @@
 #include "core/text.hpp"
 #include "storage/null_repository.hpp"
 #include "storage/outbox.hpp"
+#include "storage/postgres/change_feed.hpp"
+#include "storage/postgres/postgres_repository.hpp"
 #include "storage/sqlite/change_feed.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
 
@@ -26,12 +28,23 @@ SqliteOptions sqlite_options(const StorageSettings& settings)
 }
 
 /// A record is in the outbox a second after it was taken: this leaves time to write it there.
+constexpr std::chrono::milliseconds record_timeout{800};
+
 SqliteOptions record_options(const StorageSettings& settings)
 {
     auto options = sqlite_options(settings);
     options.create = false;
-    options.busy_timeout = std::chrono::milliseconds{800};
-    options.migration_timeout = std::chrono::milliseconds{800};
+    options.busy_timeout = record_timeout;
+    options.migration_timeout = record_timeout;
+    return options;
+}
+
+/// `operation_timeout`: 0 for people, whose query takes as long as it takes.
+PostgresOptions postgres_options(const StorageSettings& settings, std::chrono::milliseconds operation_timeout)
+{
+    PostgresOptions options;
+    options.url = settings.postgres;
+    options.operation_timeout = operation_timeout;
     return options;
 }
 
@@ -52,18 +65,14 @@ std::optional<Known> last_known(const StorageSettings& settings)
     }
 }
 
-[[noreturn]] void refuse_postgres()
-{
-    throw StorageError{StorageError::Kind::broken, "this build has no PostgreSQL (storage.backend)"};
-}
-
-std::unique_ptr<AnyRepository> open(const StorageSettings& settings, const SqliteOptions& options)
+std::unique_ptr<AnyRepository> open(const StorageSettings& settings, const SqliteOptions& sqlite,
+                                    const PostgresOptions& postgres)
 {
     switch (settings.backend) {
         case Backend::sqlite:
-            return any(SqliteRepository{options});
+            return any(SqliteRepository{sqlite});
         case Backend::postgres:
-            refuse_postgres();
+            return any(PostgresRepository{postgres});
         case Backend::none:
             break;
     }
@@ -101,7 +110,7 @@ void warn_of_public_key(const std::vector<ClientKey>& keys)
 
 std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings)
 {
-    return open(settings, sqlite_options(settings));
+    return open(settings, sqlite_options(settings), postgres_options(settings, {}));
 }
 
 Start start(const StorageSettings& settings, std::chrono::milliseconds patience)
@@ -110,7 +119,7 @@ Start start(const StorageSettings& settings, std::chrono::milliseconds patience)
     try {
         auto options = sqlite_options(settings);
         options.migration_timeout = patience;
-        started.repository = open(settings, options);
+        started.repository = open(settings, options, postgres_options(settings, patience));
         started.known = {started.repository->upstreams(), started.repository->client_keys()};
         started.ever_had_upstream = started.repository->ever_had_upstream();
         remember_for_next_start(settings, started.known);
@@ -137,10 +146,12 @@ std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, Known known,
     };
     switch (settings.backend) {
         case Backend::sqlite:
-            return std::make_unique<SqliteChangeFeed>(sqlite_options(settings), std::move(known),
-                                                      std::move(remembering));
+            return std::make_unique<Following>(std::make_unique<SqliteChanges>(sqlite_options(settings)),
+                                               std::move(known), std::move(remembering));
         case Backend::postgres:
-            refuse_postgres();
+            return std::make_unique<Following>(
+                std::make_unique<PostgresChanges>(postgres_options(settings, {})), std::move(known),
+                std::move(remembering));
         case Backend::none:
             break;
     }
@@ -149,7 +160,9 @@ std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, Known known,
 
 Connector record_connector(const StorageSettings& settings)
 {
-    return [settings]() -> std::unique_ptr<RecordStore> { return open(settings, record_options(settings)); };
+    return [settings]() -> std::unique_ptr<RecordStore> {
+        return open(settings, record_options(settings), postgres_options(settings, record_timeout));
+    };
 }
 
 WriterOptions writer_options(const Settings& settings)

@@ -54,7 +54,7 @@ std::vector<Record> Outbox::oldest(std::size_t rows, std::size_t bytes)
         size_ = 0;
         return {};
     }
-    auto found = opened().oldest_records(rows, bytes);
+    auto found = opened().records_after("", rows, bytes);
     if (found.empty())
         size_ = 0;
     return found;

@@ -248,6 +248,7 @@ void RecordKeeper::prune(TimePoint now)
 {
     prune_at_ = now + timing_.prune_interval;
     try {
+        database_->make_room(std::chrono::system_clock::now(), retention_);
         const bool done = prune_one(retention_, &RecordStore::prune_step) &&
                           prune_one(body_retention_, &RecordStore::prune_bodies_step);
         if (!done)
@@ -255,7 +256,8 @@ void RecordKeeper::prune(TimePoint now)
         else if (!outbox_fails_)
             outbox_.recount();  // what another router left there
     } catch (const StorageError& error) {
-        spdlog::warn("older records could not be deleted yet: {}", escape_for_log(error.what()));
+        spdlog::warn("partitions could not be made or older records deleted yet: {}",
+                     escape_for_log(error.what()));
     }
 }
 

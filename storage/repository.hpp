@@ -83,6 +83,26 @@ struct PruneStep
     bool done = true;        ///< nothing older is left
 };
 
+/// `db status`.
+struct DatabaseStatus
+{
+    struct Table
+    {
+        std::string name;
+        std::uint64_t rows = 0;   ///< deleted upstreams and keys included
+        bool estimated = false;   ///< `rows` is the server's estimate: counting them would take long
+        std::uint64_t bytes = 0;  ///< indexes included
+    };
+
+    std::string server;  ///< "SQLite 3.40.1", "PostgreSQL 15.18"
+    int schema_version = 0;
+    std::uint64_t bytes = 0;
+    std::vector<Table> tables;
+    std::optional<SystemTime> oldest_record;
+    std::optional<SystemTime> newest_record;
+    std::size_t partitions = 0;  ///< of the records; 0: they are in one table
+};
+
 template <class R>
 concept UpstreamRepository = requires(R repository, const UpstreamDefinition& definition,
                                       const std::vector<UpstreamDefinition>& definitions, std::int64_t id) {
@@ -118,31 +138,45 @@ concept ClientKeyRepository = requires(R repository, const std::string& name, co
 };
 
 template <class R>
-concept RecordRepository = requires(R repository, std::span<const Record> records, const RecordFilter& filter,
-                                    const std::function<bool(const StoredRecord&)>& visit,
-                                    const std::string& request_id, SystemTime before, std::size_t rows) {
-    /// All of them with their attempts in one transaction; one whose request_id is there already is passed
-    /// over. Throws `unavailable` after a second of waiting at most: the record writer's promises rest on it.
-    { repository.insert(records) } -> std::same_as<void>;
-    /// Calls `visit` per record until it returns false.
-    {
-        repository.for_each_record(filter, visit)
-    } -> std::same_as<void>;  // by request_id (time); with after_id by id
-    /// By request_id or by id, attempts included.
-    { repository.find_record(request_id) } -> std::same_as<std::optional<StoredRecord>>;
-    /// Deletes older records and their attempts, in steps that never hold the database long; how many records
-    /// went.
-    { repository.prune(before) } -> std::same_as<std::uint64_t>;
-    /// Empties body and response of older records.
-    { repository.prune_bodies(before) } -> std::same_as<std::uint64_t>;
-    /// One step of the same, looking at `rows` records at most.
-    { repository.prune_step(before, rows) } -> std::same_as<PruneStep>;
-    { repository.prune_bodies_step(before, rows) } -> std::same_as<PruneStep>;
-    /// By number of requests, most first.
-    { repository.record_stats(filter) } -> std::same_as<std::vector<RecordStats>>;
-};
+concept RecordRepository =
+    requires(R repository, std::span<const Record> records, const RecordFilter& filter,
+             const std::function<bool(const StoredRecord&)>& visit, const std::string& request_id,
+             SystemTime before, std::size_t rows, std::size_t bytes, std::optional<Seconds> retention) {
+        /// All of them with their attempts in one transaction; one whose request_id is there already is
+        /// passed over. Throws `unavailable` after a second of waiting at most: the record writer's promises
+        /// rest on it.
+        { repository.insert(records) } -> std::same_as<void>;
+        /// Calls `visit` per record until it returns false.
+        {
+            repository.for_each_record(filter, visit)
+        } -> std::same_as<void>;  // by request_id (time); with after_id by id
+        /// By request_id or by id, attempts included.
+        { repository.find_record(request_id) } -> std::same_as<std::optional<StoredRecord>>;
+        /// Those behind `request_id` ("": from the first) by request_id, attempts included: `rows` of them at
+        /// most, fewer when their bodies reach `bytes`.
+        { repository.records_after(request_id, rows, bytes) } -> std::same_as<std::vector<Record>>;
+        /// Makes ready what records of the next days need (partitions), such that deleting what is older than
+        /// `retention` is quick. Quick when all is there. To be called every hour or so.
+        { repository.make_room(before, retention) } -> std::same_as<void>;
+        /// The same for records since `oldest`, which are to be brought in.
+        { repository.make_room_for(before) } -> std::same_as<void>;
+        /// Deletes older records and their attempts, in steps that never hold the database long; how many
+        /// records went.
+        { repository.prune(before) } -> std::same_as<std::uint64_t>;
+        /// Empties body and response of older records.
+        { repository.prune_bodies(before) } -> std::same_as<std::uint64_t>;
+        /// One step of the same, looking at `rows` records at most or dropping a partition. Of a partition
+        /// that will be droppable within a day, or a twentieth of the age, nothing is deleted one by one.
+        { repository.prune_step(before, rows) } -> std::same_as<PruneStep>;
+        { repository.prune_bodies_step(before, rows) } -> std::same_as<PruneStep>;
+        /// By number of requests, most first.
+        { repository.record_stats(filter) } -> std::same_as<std::vector<RecordStats>>;
+    };
 
 template <class R>
-concept Repository = UpstreamRepository<R> && ClientKeyRepository<R> && RecordRepository<R>;
+concept Repository =
+    UpstreamRepository<R> && ClientKeyRepository<R> && RecordRepository<R> && requires(R repository) {
+        { repository.status() } -> std::same_as<DatabaseStatus>;
+    };
 
 }  // namespace route::storage

@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include "core/text.hpp"
+#include "storage/conflicts.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
 
 namespace route::storage {
@@ -54,9 +55,8 @@ std::int64_t SqliteRepository::add_client_key(const std::string& name, const Key
         if (error.kind() != StorageError::Kind::conflict)
             throw;
         if (std::string_view{error.what()}.find("client_keys.name") != std::string_view::npos)
-            throw StorageError{error.kind(),
-                               fmt::format("the name \"{}\" is taken by another client key", name)};
-        throw StorageError{error.kind(), "there is a client key with this value"};
+            throw key_name_taken(name);
+        throw key_taken();
     }
 }
 

@@ -1,4 +1,4 @@
-#include "storage/sqlite/record_rows.hpp"
+#include "storage/request_ids.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
 #include "storage/timestamps.hpp"
 

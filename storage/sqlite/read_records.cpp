@@ -67,12 +67,15 @@ std::uint64_t SqliteRepository::record_count()
     });
 }
 
-std::vector<Record> SqliteRepository::oldest_records(std::size_t rows, std::size_t bytes)
+std::vector<Record> SqliteRepository::records_after(const std::string& request_id, std::size_t rows,
+                                                    std::size_t bytes)
 {
     return guarded([&] {
         std::vector<Record> found;
         std::size_t held = 0;
-        SQLite::Statement row{*database_, "SELECT " + record_columns(true) + " FROM records ORDER BY id"};
+        SQLite::Statement row{*database_, "SELECT " + record_columns(true) +
+                                              " FROM records WHERE request_id > ? ORDER BY request_id"};
+        row.bind(1, request_id);
         while (found.size() < rows && held < bytes && row.executeStep()) {
             auto record = read_record(row).record;
             record.attempts = read_attempts(*database_, record.request_id);

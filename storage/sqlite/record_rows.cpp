@@ -2,32 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-
-#include "core/uuid.hpp"
+#include "storage/outcomes.hpp"
+#include "storage/request_ids.hpp"
 #include "storage/timestamps.hpp"
 
 namespace route::storage {
 
 namespace {
-
-constexpr std::array request_outcomes{
-    RequestOutcome::ok,        RequestOutcome::upstream_error, RequestOutcome::timeout,
-    RequestOutcome::truncated, RequestOutcome::client_closed,  RequestOutcome::rejected};
-constexpr std::array attempt_outcomes{
-    AttemptOutcome::ok,    AttemptOutcome::status,      AttemptOutcome::connect,
-    AttemptOutcome::tls,   AttemptOutcome::timeout,     AttemptOutcome::cut,
-    AttemptOutcome::empty, AttemptOutcome::error_event, AttemptOutcome::client_closed};
-
-/// The value of `all` that is written `text`; else the first of `otherwise`.
-template <class Outcomes>
-auto outcome_from(const Outcomes& all, std::string_view text, typename Outcomes::value_type otherwise)
-{
-    const auto found =
-        std::find_if(all.begin(), all.end(), [&](auto outcome) { return to_string(outcome) == text; });
-    return found == all.end() ? otherwise : *found;
-}
 
 /// Reads the columns of a row from left to right.
 class Columns
@@ -93,7 +74,7 @@ StoredRecord read_record(SQLite::Statement& row)
     record.body = columns.text();
     record.body_bytes = static_cast<std::uint64_t>(columns.number());
     record.status = columns.status();
-    record.outcome = outcome_from(request_outcomes, columns.text(), RequestOutcome::upstream_error);
+    record.outcome = request_outcome(columns.text());
     record.error = columns.text();
     record.upstream_id = columns.number();
     record.upstream_name = columns.text();
@@ -127,7 +108,7 @@ std::vector<AttemptRecord> read_attempts(SQLite::Database& database, const std::
         attempt.upstream_name = columns.text();
         attempt.started_at = columns.time();
         attempt.status = columns.optional<unsigned>();
-        attempt.outcome = outcome_from(attempt_outcomes, columns.text(), AttemptOutcome::cut);
+        attempt.outcome = attempt_outcome(columns.text());
         attempt.error = columns.text();
         attempt.first_byte_time = columns.optional<Nanoseconds>();
         attempt.elapsed_time = Nanoseconds{columns.number()};
@@ -180,12 +161,6 @@ void FilterSql::add(std::string_view condition, std::string value)
 {
     add(condition);
     values_.push_back(std::move(value));
-}
-
-std::string request_id_prefix(SystemTime time)
-{
-    constexpr std::size_t of_milliseconds = 13;  // 8 digits, '-', 4 digits
-    return uuid_v7(std::max(time, SystemTime{}), 0, 0).substr(0, of_milliseconds);
 }
 
 }  // namespace route::storage

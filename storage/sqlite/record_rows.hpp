@@ -33,9 +33,4 @@ class FilterSql
     std::vector<std::string> values_;
 };
 
-/// The beginning all request_ids made at `time` share; for `>=` and `<`. request_id and created_at are taken
-/// by two looks at the clock, so callers allow `request_id_slack` between them.
-std::string request_id_prefix(SystemTime time);
-inline constexpr std::chrono::minutes request_id_slack{1};
-
 }  // namespace route::storage

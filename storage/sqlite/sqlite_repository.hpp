@@ -40,18 +40,19 @@ class SqliteRepository
     void insert(std::span<const Record> records);
     void for_each_record(const RecordFilter& filter, const std::function<bool(const StoredRecord&)>& visit);
     std::optional<StoredRecord> find_record(const std::string& id);
+    std::vector<Record> records_after(const std::string& request_id, std::size_t rows, std::size_t bytes);
+    void make_room(SystemTime, std::optional<Seconds>) {}
+    void make_room_for(SystemTime) {}
     std::uint64_t prune(SystemTime before);
     std::uint64_t prune_bodies(SystemTime before);
     PruneStep prune_step(SystemTime before, std::size_t rows);
     PruneStep prune_bodies_step(SystemTime before, std::size_t rows);
     std::vector<RecordStats> record_stats(const RecordFilter& filter);
+    DatabaseStatus status();
 
     // What the outbox needs beyond the concepts.
 
     std::uint64_t record_count();
-    /// The first ones by id, attempts included: `rows` of them at most, fewer when their bodies reach
-    /// `bytes`.
-    std::vector<Record> oldest_records(std::size_t rows, std::size_t bytes);
     /// Deletes these with their attempts in one transaction.
     void erase_records(std::span<const Record> records);
     /// Gives the space of deleted rows back to the file system. For small files: it rewrites the rest.

@@ -1,20 +1,15 @@
 #include <fmt/format.h>
 
-#include <boost/json.hpp>
-#include <map>
 #include <string>
 #include <vector>
 
+#include "storage/conflicts.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
+#include "storage/upstream_columns.hpp"
 
 namespace route::storage {
 
 namespace {
-
-namespace json = boost::json;
-
-using Texts = std::vector<std::string>;
-using Renames = std::map<std::string, std::string>;
 
 constexpr auto select_upstreams =
     "SELECT id, name, sk, endpoint, priority, weight, timeout, stream_timeout, allow, deny, rename, proxy, "
@@ -39,37 +34,6 @@ std::optional<Seconds> seconds_of(const SQLite::Column& column)
     return Seconds{column.getDouble()};
 }
 
-void read_json(const std::string& text, std::vector<std::string>& list)
-{
-    const auto value = json::parse(text);
-    for (const auto& item : value.as_array())
-        list.emplace_back(item.as_string().c_str());
-}
-
-void read_json(const std::string& text, std::map<std::string, std::string>& map)
-{
-    const auto value = json::parse(text);
-    for (const auto& [from, to] : value.as_object())
-        map.emplace(std::string{std::string_view{from}}, to.as_string().c_str());
-}
-
-/// What is not the JSON it should be is kept as it is, so that the rest of the row can be shown and changed.
-template <class T>
-T json_of(const SQLite::Column& column, UpstreamDefinition& definition)
-{
-    const auto text = column.getString();
-    if (text.empty())
-        return {};
-    try {
-        T value;
-        read_json(text, value);
-        return value;
-    } catch (const std::exception&) {
-        definition.unreadable.emplace(column.getName(), text);
-        return {};
-    }
-}
-
 UpstreamDefinition read_upstream(SQLite::Statement& row)
 {
     UpstreamDefinition definition;
@@ -81,20 +45,12 @@ UpstreamDefinition read_upstream(SQLite::Statement& row)
     definition.weight = int_or(row.getColumn(5), 1);
     definition.timeout = seconds_of(row.getColumn(6));
     definition.stream_timeout = seconds_of(row.getColumn(7));
-    definition.allow = json_of<Texts>(row.getColumn(8), definition);
-    definition.deny = json_of<Texts>(row.getColumn(9), definition);
-    definition.rename = json_of<Renames>(row.getColumn(10), definition);
+    read_json_column(definition, "allow", row.getColumn(8).getString());
+    read_json_column(definition, "deny", row.getColumn(9).getString());
+    read_json_column(definition, "rename", row.getColumn(10).getString());
     definition.proxy = text_or(row.getColumn(11), "");
     definition.enabled = int_or(row.getColumn(12), 1) != 0;
     return definition;
-}
-
-template <class T>
-std::string to_json(const UpstreamDefinition& definition, const char* column, const T& value)
-{
-    const auto unreadable = definition.unreadable.find(column);
-    return unreadable == definition.unreadable.end() ? json::serialize(json::value_from(value))
-                                                     : unreadable->second;
 }
 
 void bind_seconds(SQLite::Statement& statement, int index, const std::optional<Seconds>& seconds)
@@ -117,9 +73,9 @@ void bind_upstream(SQLite::Statement& statement, const UpstreamDefinition& defin
     statement.bind(5, definition.weight);
     bind_seconds(statement, 6, definition.timeout);
     bind_seconds(statement, 7, definition.stream_timeout);
-    statement.bind(8, to_json(definition, "allow", definition.allow));
-    statement.bind(9, to_json(definition, "deny", definition.deny));
-    statement.bind(10, to_json(definition, "rename", definition.rename));
+    statement.bind(8, json_column(definition, "allow"));
+    statement.bind(9, json_column(definition, "deny"));
+    statement.bind(10, json_column(definition, "rename"));
     statement.bind(11, definition.proxy);
     statement.bind(12, definition.enabled ? 1 : 0);
 }
@@ -162,9 +118,8 @@ auto naming_conflicts(const UpstreamDefinition& definition, F&& function)
         if (error.kind() != StorageError::Kind::conflict)
             throw;
         if (std::string_view{error.what()}.find("openai_upstreams.name") != std::string_view::npos)
-            throw StorageError{error.kind(),
-                               fmt::format("the name \"{}\" is taken by another upstream", definition.name)};
-        throw StorageError{error.kind(), "there is an upstream with this sk and endpoint"};
+            throw upstream_name_taken(definition.name);
+        throw upstream_taken();
     }
 }
 
@@ -215,8 +170,7 @@ std::vector<std::int64_t> SqliteRepository::write_upstreams(
                                                            hidden)};
             hide.bind(1, definition.id);
             if (hide.exec() == 0 && definition.id != 0)
-                throw StorageError{StorageError::Kind::conflict,
-                                   fmt::format("upstream {} was removed meanwhile", definition.id)};
+                throw upstream_gone(definition.id);
         }
         std::vector<std::int64_t> ids;
         for (const auto& definition : definitions) {

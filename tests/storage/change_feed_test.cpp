@@ -1,8 +1,9 @@
-#include "storage/sqlite/change_feed.hpp"
+#include "storage/postgres/change_feed.hpp"
 
 #include <condition_variable>
 #include <mutex>
 
+#include "storage/sqlite/change_feed.hpp"
 #include "tests/storage/databases.hpp"
 #include "tests/storage/samples.hpp"
 #include "tests/support/catch.hpp"
@@ -54,21 +55,41 @@ UpstreamDefinition definition_of(const std::string& sk)
     return definition;
 }
 
-SqliteOptions options_of(const SqliteDatabase& database)
+std::unique_ptr<ChangeSource> source_of(const SqliteDatabase& database, std::chrono::milliseconds interval)
 {
     SqliteOptions options;
     options.path = database.path();
-    return options;
+    return std::make_unique<SqliteChanges>(options, interval);
+}
+
+/// `interval` stands for those without a notification: a test with a long one shows that there was one.
+std::unique_ptr<ChangeSource> source_of(const PostgresDatabase& database, std::chrono::milliseconds interval)
+{
+    PostgresOptions options;
+    options.url = database.url();
+    return std::make_unique<PostgresChanges>(options, PostgresIntervals{interval, interval, 1ms});
+}
+
+/// So long that a test that waits for it fails, where changes are notified of.
+std::chrono::milliseconds interval_of(const SqliteDatabase&)
+{
+    return 1ms;
+}
+
+std::chrono::milliseconds interval_of(const PostgresDatabase&)
+{
+    return 1h;
 }
 
 }  // namespace
 
-TEST_CASE("a feed tells of upstreams and keys, by whomever they are changed")
+TEMPLATE_TEST_CASE("a feed tells of upstreams and keys, by whomever they are changed", "", SqliteDatabase,
+                   PostgresDatabase)
 {
-    SqliteDatabase database;
+    TestType database;
     auto repository = database.open();
     Told told;
-    SqliteChangeFeed feed{options_of(database), {}, told.listener(), 1ms};
+    Following feed{source_of(database, interval_of(database)), {}, told.listener()};
     repository.add_upstream(definition_of("sk-1"));
     CHECK(told.wait_for(1).upstreams.at(0).sk == "sk-1");
     repository.add_client_key("alice", hash_key("a"));
@@ -79,15 +100,16 @@ TEST_CASE("a feed tells of upstreams and keys, by whomever they are changed")
     CHECK_FALSE(feed.failing());
 }
 
-TEST_CASE("a feed tells what changed before it began, and nothing that is known")
+TEMPLATE_TEST_CASE("a feed tells what changed before it began, and nothing that is known", "", SqliteDatabase,
+                   PostgresDatabase)
 {
-    SqliteDatabase database;
+    TestType database;
     auto repository = database.open();
     repository.add_upstream(definition_of("sk-1"));
     Told told;
     SECTION("known")
     {
-        SqliteChangeFeed feed{options_of(database), {repository.upstreams(), {}}, told.listener(), 1ms};
+        Following feed{source_of(database, 1ms), {repository.upstreams(), {}}, told.listener()};
         // Records change the file, and nothing of this.
         const auto record = sample_record(1);
         repository.insert(std::span{&record, 1});
@@ -97,16 +119,16 @@ TEST_CASE("a feed tells what changed before it began, and nothing that is known"
     }
     SECTION("changed before")
     {
-        SqliteChangeFeed feed{options_of(database), {}, told.listener(), 1h};
+        Following feed{source_of(database, 1h), {}, told.listener()};
         CHECK(told.wait_for(1).upstreams.size() == 1);
     }
 }
 
-TEST_CASE("a feed stops at once, however long its interval is")
+TEMPLATE_TEST_CASE("a feed stops at once, however long its interval is", "", SqliteDatabase, PostgresDatabase)
 {
-    SqliteDatabase database;
+    TestType database;
     auto repository = database.open();
-    SqliteChangeFeed feed{options_of(database), {}, [](const Known&) {}, 1h};
+    Following feed{source_of(database, 1h), {}, [](const Known&) {}};
     feed.stop();
 }
 
@@ -116,7 +138,7 @@ TEST_CASE("a feed keeps what it knows while the file is away")
     auto repository = database.open();
     repository.add_upstream(definition_of("sk-1"));
     Told told;
-    SqliteChangeFeed feed{options_of(database), {repository.upstreams(), {}}, told.listener(), 1ms};
+    Following feed{source_of(database, 1ms), {repository.upstreams(), {}}, told.listener()};
     std::filesystem::rename(database.path(), database.path() + ".moved");
     while (!feed.failing())
         std::this_thread::yield();

@@ -113,6 +113,7 @@ class FakeDatabase
       public:
         explicit Connection(FakeDatabase& database) : database_{database} {}
         void insert(std::span<const Record> records) override { database_.insert(records); }
+        void make_room(SystemTime, std::optional<Seconds>) override {}
         storage::PruneStep prune_step(SystemTime, std::size_t) override { return database_.prune("records"); }
         storage::PruneStep prune_bodies_step(SystemTime, std::size_t) override
         {

@@ -65,7 +65,7 @@ std::vector<Record> ten_days()
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a record is read back as it was inserted", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("a record is read back as it was inserted", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -88,7 +88,7 @@ TEMPLATE_TEST_CASE("a record is read back as it was inserted", "", SqliteDatabas
     CHECK_FALSE(repository.find_record("no such thing"));
 }
 
-TEMPLATE_TEST_CASE("each outcome is stored by its name", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("each outcome is stored by its name", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -104,7 +104,7 @@ TEMPLATE_TEST_CASE("each outcome is stored by its name", "", SqliteDatabase)
     CHECK(found(repository, filter) == "1 ");
 }
 
-TEMPLATE_TEST_CASE("a record that is there already is passed over", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("a record that is there already is passed over", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -118,13 +118,14 @@ TEMPLATE_TEST_CASE("a record that is there already is passed over", "", SqliteDa
     check_same(repository.find_record(first.request_id)->record, first);
 }
 
-TEMPLATE_TEST_CASE("nothing to insert is no error", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("nothing to insert is no error", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     database.open().insert({});
 }
 
-TEMPLATE_TEST_CASE("text that is not UTF-8 or holds NUL does not stop the others", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("text that is not UTF-8 or holds NUL does not stop the others", "", SqliteDatabase,
+                   PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -136,7 +137,7 @@ TEMPLATE_TEST_CASE("text that is not UTF-8 or holds NUL does not stop the others
     CHECK(found(repository, {}) == "2 1 ");
 }
 
-TEMPLATE_TEST_CASE("records are filtered", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("records are filtered", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -224,7 +225,7 @@ TEMPLATE_TEST_CASE("records are filtered", "", SqliteDatabase)
     }
 }
 
-TEMPLATE_TEST_CASE("older records are deleted with their attempts", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("older records are deleted with their attempts", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -254,7 +255,7 @@ TEMPLATE_TEST_CASE("older records are deleted with their attempts", "", SqliteDa
     CHECK(repository.find_record(again.request_id)->record.attempts.size() == 1);
 }
 
-TEMPLATE_TEST_CASE("older records lose their bodies and nothing else", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("older records lose their bodies and nothing else", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -281,7 +282,7 @@ TEMPLATE_TEST_CASE("older records lose their bodies and nothing else", "", Sqlit
     check_same(repository.find_record(records[6].request_id)->record, records[6]);
 }
 
-TEMPLATE_TEST_CASE("statistics go by model and upstream", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("statistics go by model and upstream", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -320,7 +321,7 @@ TEMPLATE_TEST_CASE("statistics go by model and upstream", "", SqliteDatabase)
     CHECK(repository.record_stats(none).empty());
 }
 
-TEMPLATE_TEST_CASE("a row that is refused fails its transaction whole", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("a row that is refused fails its transaction whole", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();

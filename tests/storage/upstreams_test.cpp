@@ -55,7 +55,7 @@ KeyHash hash_of(unsigned char byte)
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("an upstream is read back as it was added", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("an upstream is read back as it was added", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -66,7 +66,8 @@ TEMPLATE_TEST_CASE("an upstream is read back as it was added", "", SqliteDatabas
     CHECK(repository.ever_had_upstream());
 }
 
-TEMPLATE_TEST_CASE("an endpoint and a key make a complete upstream in SQL", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("an endpoint and a key make a complete upstream in SQL", "", SqliteDatabase,
+                   PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -78,7 +79,7 @@ TEMPLATE_TEST_CASE("an endpoint and a key make a complete upstream in SQL", "", 
     CHECK(repository.upstreams() == std::vector{expected});
 }
 
-TEMPLATE_TEST_CASE("NULL in a column of an upstream means its default", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("NULL in a column of an upstream means its default", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -93,7 +94,8 @@ TEMPLATE_TEST_CASE("NULL in a column of an upstream means its default", "", Sqli
     CHECK(repository.upstreams() == std::vector{expected});
 }
 
-TEMPLATE_TEST_CASE("what is no JSON list in a row is kept as it is until it is set", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("what is no JSON list in a row is kept as it is until it is set", "", SqliteDatabase,
+                   PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -115,14 +117,14 @@ TEMPLATE_TEST_CASE("what is no JSON list in a row is kept as it is until it is s
     expected.priority = 7;
     CHECK(repository.update_upstream(expected));
     CHECK(repository.upstreams() == std::vector{expected});
-    repository.replace_upstreams_and_keys({expected}, {});
+    repository.write_upstreams({expected});
     CHECK(repository.upstreams() == std::vector{expected});
     expected.unreadable.clear();
     CHECK(repository.update_upstream(expected));
     CHECK(repository.upstreams() == std::vector{expected});
 }
 
-TEMPLATE_TEST_CASE("upstreams come by priority, then by id", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("upstreams come by priority, then by id", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -140,7 +142,8 @@ TEMPLATE_TEST_CASE("upstreams come by priority, then by id", "", SqliteDatabase)
     CHECK(order == "sk-first sk-b sk-c sk-late ");
 }
 
-TEMPLATE_TEST_CASE("a taken name or endpoint is a conflict that is named", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("a taken name or endpoint is a conflict that is named", "", SqliteDatabase,
+                   PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -163,7 +166,7 @@ TEMPLATE_TEST_CASE("a taken name or endpoint is a conflict that is named", "", S
     CHECK(kind_thrown([&] { repository.update_upstream(second); }) == StorageError::Kind::conflict);
 }
 
-TEMPLATE_TEST_CASE("an upstream is changed and removed", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("an upstream is changed and removed", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -186,7 +189,7 @@ TEMPLATE_TEST_CASE("an upstream is changed and removed", "", SqliteDatabase)
 }
 
 TEMPLATE_TEST_CASE("upstreams are written together, even when they exchange names and keys", "",
-                   SqliteDatabase)
+                   SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -205,7 +208,7 @@ TEMPLATE_TEST_CASE("upstreams are written together, even when they exchange name
     CHECK(repository.upstreams() == std::vector{one, two, three});
 }
 
-TEMPLATE_TEST_CASE("of upstreams written together all are or none", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("of upstreams written together all are or none", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -225,7 +228,7 @@ TEMPLATE_TEST_CASE("of upstreams written together all are or none", "", SqliteDa
     CHECK(repository.upstreams() == before);
 }
 
-TEMPLATE_TEST_CASE("client keys are added, listed and removed", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("client keys are added, listed and removed", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();
@@ -249,7 +252,7 @@ TEMPLATE_TEST_CASE("client keys are added, listed and removed", "", SqliteDataba
     repository.add_client_key("alice", hash_of(1));
 }
 
-TEMPLATE_TEST_CASE("the first client key is made once only", "", SqliteDatabase)
+TEMPLATE_TEST_CASE("the first client key is made once only", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;
     auto repository = database.open();

@@ -1,0 +1,65 @@
+#include "storage/following.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <system_error>
+#include <utility>
+
+#include "core/text.hpp"
+
+namespace route::storage {
+
+Following::Following(std::unique_ptr<ChangeSource> source, Known known, OnChange on_change)
+    : source_{std::move(source)},
+      known_{std::move(known)},
+      on_change_{std::move(on_change)},
+      stop_event_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)}
+{
+    if (stop_event_ < 0)
+        throw std::system_error{errno, std::generic_category(), "eventfd"};
+    thread_ = std::thread{[this] { run(); }};
+}
+
+Following::~Following()
+{
+    stop();
+    ::close(stop_event_);
+}
+
+void Following::stop()
+{
+    stopping_ = true;
+    ::eventfd_write(stop_event_, 1);
+    if (thread_.joinable())
+        thread_.join();
+}
+
+void Following::run()
+{
+    while (!stopping_) {
+        try {
+            look();
+            if (failing_.exchange(false))
+                spdlog::info("upstreams and client keys can be read again");
+        } catch (const std::exception& error) {
+            source_->close();
+            if (!failing_.exchange(true))
+                spdlog::warn("upstreams and client keys can not be read, the last known stay in force: {}",
+                             escape_for_log(error.what()));
+        }
+        source_->wait(stop_event_);
+    }
+}
+
+void Following::look()
+{
+    auto now = source_->look();
+    if (!now || *now == known_)
+        return;
+    known_ = *std::move(now);
+    on_change_(known_);
+}
+
+}  // namespace route::storage

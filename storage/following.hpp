@@ -1,0 +1,53 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "storage/change_feed.hpp"
+
+namespace route::storage {
+
+/// Where a feed looks for changes. One thread.
+class ChangeSource
+{
+  public:
+    virtual ~ChangeSource() = default;
+
+    /// What the database says now; nothing when it has surely not changed since the last time. Opens the
+    /// database if need be. Throws.
+    virtual std::optional<Known> look() = 0;
+
+    /// After a failure: the next look() opens the database anew.
+    virtual void close() = 0;
+
+    /// Returns when it is time to look again, or `stop` (a file descriptor) can be read.
+    virtual void wait(int stop) = 0;
+};
+
+/// The feed of a source, on a thread of its own.
+class Following final : public ChangeFeed
+{
+  public:
+    /// `known` is what the caller has read: the first call tells what changed since.
+    Following(std::unique_ptr<ChangeSource> source, Known known, OnChange on_change);
+    ~Following() override;
+
+    void stop() override;
+    bool failing() const override { return failing_; }
+
+  private:
+    void run();
+    void look();
+
+    std::unique_ptr<ChangeSource> source_;
+    Known known_;
+    OnChange on_change_;
+    std::atomic<bool> failing_{false};
+    std::atomic<bool> stopping_{false};
+    int stop_event_;  ///< eventfd(2)
+    std::thread thread_;
+};
+
+}  // namespace route::storage

@@ -1,0 +1,68 @@
+#include "storage/postgres/change_feed.hpp"
+
+#include <poll.h>
+
+#include <array>
+#include <utility>
+
+#include "storage/postgres/migrations.hpp"
+
+namespace route::storage {
+
+using namespace postgres;
+
+namespace {
+
+/// Never waits long: stopping waits for it.
+constexpr std::chrono::milliseconds bound{2'000};
+
+}  // namespace
+
+PostgresChanges::PostgresChanges(PostgresOptions options, PostgresIntervals intervals)
+    : options_{std::move(options)}, intervals_{intervals}
+{
+    options_.operation_timeout = bound;
+}
+
+PostgresChanges::~PostgresChanges()
+{
+    close();
+}
+
+std::optional<Known> PostgresChanges::look()
+{
+    if (!repository_) {
+        repository_ = std::make_unique<PostgresRepository>(options_);
+        // Listening comes before reading: what changes in between is told.
+        if (!repository_->connection().pooled())
+            listener_ = repository_->connection().listen(changes_channel, bound);
+    }
+    Known now;
+    do {
+        now = {repository_->upstreams(), repository_->client_keys()};
+        // What comes with the answers makes the socket readable no more.
+        repository_->connection().take_notifications();
+    } while (listener_ && listener_->take_notified());
+    return now;
+}
+
+void PostgresChanges::close()
+{
+    listener_.reset();
+    repository_.reset();
+}
+
+void PostgresChanges::wait(int stop)
+{
+    std::array<pollfd, 2> waited{pollfd{stop, POLLIN, 0}, pollfd{-1, POLLIN, 0}};
+    auto interval = intervals_.retry;
+    if (listener_) {
+        waited[1].fd = repository_->connection().socket();
+        interval = intervals_.listening;
+    } else if (repository_) {
+        interval = intervals_.polling;
+    }
+    ::poll(waited.data(), waited.size(), static_cast<int>(interval.count()));
+}
+
+}  // namespace route::storage

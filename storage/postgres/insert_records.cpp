@@ -1,0 +1,199 @@
+#include <fmt/format.h>
+
+#include "storage/postgres/binary_array.hpp"
+#include "storage/postgres/postgres_repository.hpp"
+
+namespace route::storage {
+
+namespace {
+
+using Element = BinaryArray::Element;
+
+/// The upstream of a row: 0 is one of the configuration file, or none.
+std::optional<std::int64_t> id_or_null(std::int64_t id)
+{
+    return id == 0 ? std::nullopt : std::optional{id};
+}
+
+/// Columns of a table to be, one array each.
+class ColumnArrays
+{
+  public:
+    /// A row is written from left to right; what its column is not of the type of is a mistake of this
+    /// program.
+    explicit ColumnArrays(std::initializer_list<Element> elements)
+    {
+        for (const auto element : elements)
+            arrays_.emplace_back(element);
+    }
+
+    ColumnArrays& text(std::string_view value)
+    {
+        next().text(value);
+        return *this;
+    }
+    ColumnArrays& text_or_null(const std::optional<std::string>& value)
+    {
+        value ? next().text(*value) : next().null();
+        return *this;
+    }
+    ColumnArrays& number(std::int64_t value)
+    {
+        next().number(value);
+        return *this;
+    }
+    template <class T>
+    ColumnArrays& number(const std::optional<T>& value)
+    {
+        value ? next().number(count_of(*value)) : next().null();
+        return *this;
+    }
+    ColumnArrays& boolean(bool value)
+    {
+        next().boolean(value);
+        return *this;
+    }
+    ColumnArrays& time(SystemTime value)
+    {
+        next().time(value);
+        return *this;
+    }
+    ColumnArrays& uuid(const std::string& value)
+    {
+        if (!next().uuid(value))
+            throw StorageError{StorageError::Kind::rejected, fmt::format("\"{}\" is no UUID", value)};
+        return *this;
+    }
+
+    void add_to(Parameters& parameters)
+    {
+        for (auto& array : arrays_)
+            parameters.binary(array.bytes());
+    }
+
+  private:
+    static std::int64_t count_of(Nanoseconds duration) { return duration.count(); }
+    static std::int64_t count_of(std::int64_t value) { return value; }
+    static std::int64_t count_of(unsigned value) { return value; }
+
+    BinaryArray& next()
+    {
+        auto& array = arrays_[index_];
+        index_ = (index_ + 1) % arrays_.size();
+        return array;
+    }
+
+    std::vector<BinaryArray> arrays_;
+    std::size_t index_ = 0;
+};
+
+ColumnArrays of_records()
+{
+    constexpr auto uuid = Element::uuid, text = Element::text, number = Element::bigint;
+    return ColumnArrays{uuid,
+                        text,
+                        Element::timestamptz,
+                        text,
+                        text,
+                        text,
+                        text,
+                        text,
+                        text,
+                        text,
+                        Element::boolean,
+                        text,
+                        number,
+                        number,
+                        text,
+                        text,
+                        number,
+                        text,
+                        text,
+                        number,
+                        text,
+                        number,
+                        number,
+                        number,
+                        number,
+                        number,
+                        number,
+                        text};
+}
+
+ColumnArrays of_attempts()
+{
+    constexpr auto text = Element::text, number = Element::bigint;
+    return ColumnArrays{Element::uuid, number, number, text,   Element::timestamptz,
+                        number,        text,   text,   number, number};
+}
+
+void write_record(ColumnArrays& row, const Record& record)
+{
+    row.uuid(record.request_id).text(record.client_request_id).time(record.created_at).text(record.node);
+    row.text(record.ip).text(record.key_name).text(record.user_agent).text(record.method).text(record.path);
+    row.text_or_null(record.model).boolean(record.stream).text(record.body);
+    row.number(static_cast<std::int64_t>(record.body_bytes)).number(record.status);
+    row.text(to_string(record.outcome)).text(record.error).number(id_or_null(record.upstream_id));
+    row.text(record.upstream_name).text(record.upstream_endpoint);
+    row.number(static_cast<std::int64_t>(record.attempts.size())).text(record.response);
+    row.number(static_cast<std::int64_t>(record.response_bytes)).number(record.response_time);
+    row.number(record.elapsed_time.count()).number(record.prompt_tokens).number(record.completion_tokens);
+    row.number(record.total_tokens).text(record.finish_reason);
+}
+
+void write_attempt(ColumnArrays& row, const std::string& request_id, const AttemptRecord& attempt)
+{
+    row.uuid(request_id)
+        .number(attempt.number)
+        .number(id_or_null(attempt.upstream_id))
+        .text(attempt.upstream_name);
+    row.time(attempt.started_at).number(attempt.status).text(to_string(attempt.outcome)).text(attempt.error);
+    row.number(attempt.first_byte_time).number(attempt.elapsed_time.count());
+}
+
+/// One statement for both tables, whatever the number of rows: one answer to wait for.
+constexpr auto insert_sql =
+    "WITH inserted AS (INSERT INTO records (request_id, client_request_id, created_at, node, ip, key_name, "
+    "user_agent,"
+    " method, path, model, stream, body, body_bytes, status, outcome, error, upstream_id, upstream_name,"
+    " upstream_endpoint, attempts, response, response_bytes, response_time, elapsed_time, prompt_tokens,"
+    " completion_tokens, total_tokens, finish_reason)"
+    " SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], "
+    "$7::text[],"
+    " $8::text[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::bigint[], $14::bigint[], "
+    "$15::text[],"
+    " $16::text[], $17::bigint[], $18::text[], $19::text[], $20::bigint[], $21::text[], $22::bigint[], "
+    "$23::bigint[],"
+    " $24::bigint[], $25::bigint[], $26::bigint[], $27::bigint[], $28::text[])"
+    " ON CONFLICT (request_id) DO NOTHING)"
+    " INSERT INTO attempts (request_id, number, upstream_id, upstream_name, started_at, status, outcome, "
+    "error,"
+    " first_byte_time, elapsed_time)"
+    " SELECT * FROM unnest($29::uuid[], $30::bigint[], $31::bigint[], $32::text[], $33::timestamptz[], "
+    "$34::bigint[],"
+    " $35::text[], $36::text[], $37::bigint[], $38::bigint[])"
+    " ON CONFLICT (request_id, number) DO NOTHING";
+
+}  // namespace
+
+void PostgresRepository::insert(std::span<const Record> records)
+{
+    if (records.empty()) {
+        // Whether it would take some.
+        transact([](pqxx::work& work) { work.exec("DELETE FROM records_default WHERE false"); });
+        return;
+    }
+    auto rows = of_records();
+    auto attempts = of_attempts();
+    for (const auto& record : records) {
+        write_record(rows, record);
+        for (const auto& attempt : record.attempts)
+            write_attempt(attempts, record.request_id, attempt);
+    }
+    Parameters parameters;
+    rows.add_to(parameters);
+    attempts.add_to(parameters);
+    transact([&](pqxx::work& work) { parameters.execute(work, insert_sql); });
+}
+
+}  // namespace route::storage

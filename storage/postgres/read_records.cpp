@@ -1,0 +1,117 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "storage/postgres/postgres_repository.hpp"
+#include "storage/postgres/record_rows.hpp"
+#include "storage/request_ids.hpp"
+
+namespace route::storage {
+
+using namespace postgres;
+
+namespace {
+
+/// So many rows at once: libpq holds the answer whole, and a body may be half a megabyte.
+constexpr std::size_t page_with_bodies = 100;
+constexpr std::size_t page_without_bodies = 1000;
+
+/// By request_id, which is by time; those after an id in the order in which they were stored.
+std::string order(const RecordFilter& filter)
+{
+    if (filter.after_id > 0)
+        return " ORDER BY id";
+    return filter.newest_first ? " ORDER BY request_id DESC" : " ORDER BY request_id";
+}
+
+std::optional<std::int64_t> number_in(const std::string& text)
+{
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size())
+        return {};
+    return number;
+}
+
+}  // namespace
+
+void PostgresRepository::for_each_record(const RecordFilter& filter,
+                                         const std::function<bool(const StoredRecord&)>& visit)
+{
+    const auto page = filter.bodies ? page_with_bodies : page_without_bodies;
+    std::optional<StoredRecord> last;
+    // Page by page, each a transaction: nothing holds the server while the visitor takes its time.
+    for (std::size_t visited = 0;;) {
+        FilterSql conditions{filter};
+        if (last)
+            conditions.behind(filter, *last);
+        const auto rows = filter.limit == 0 ? page : std::min(page, filter.limit - visited);
+        const auto found = transact([&](pqxx::work& work) {
+            return conditions.parameters().execute(
+                work, fmt::format("SELECT {} FROM records{}{} LIMIT {}", record_columns(filter.bodies),
+                                  conditions.where(), order(filter), rows));
+        });
+        for (const auto& row : found) {
+            last = read_record(row);
+            if (!visit(*last))
+                return;
+        }
+        visited += static_cast<std::size_t>(found.size());
+        if (static_cast<std::size_t>(found.size()) < rows || visited == filter.limit)
+            return;
+    }
+}
+
+std::optional<StoredRecord> PostgresRepository::find_record(const std::string& id)
+{
+    const auto number = number_in(id);
+    if (!number && !is_uuid(id))
+        return {};
+    return transact([&](pqxx::work& work) -> std::optional<StoredRecord> {
+        const auto rows = Parameters{}.text(id).execute(
+            work, fmt::format("SELECT {} FROM records WHERE {} LIMIT 1", record_columns(true),
+                              number ? "id = $1::bigint" : "request_id = $1::uuid"));
+        if (rows.empty())
+            return {};
+        auto found = read_record(rows[0]);
+        std::vector<Record> one{std::move(found.record)};
+        read_attempts(work, one);
+        found.record = std::move(one.front());
+        return found;
+    });
+}
+
+std::vector<Record> PostgresRepository::records_after(const std::string& request_id, std::size_t rows,
+                                                      std::size_t bytes)
+{
+    std::vector<Record> found;
+    std::size_t held = 0;
+    RecordFilter filter;
+    filter.newest_first = false;
+    StoredRecord position;
+    position.record.request_id = request_id.empty() ? least_request_id({}) : request_id;
+    transact([&](pqxx::work& work) {
+        while (found.size() < rows && held < bytes) {
+            FilterSql conditions{filter};
+            conditions.behind(filter, position);
+            const auto limit = std::min(page_with_bodies, rows - found.size());
+            const auto page = conditions.parameters().execute(
+                work, fmt::format("SELECT {} FROM records{}{} LIMIT {}", record_columns(true),
+                                  conditions.where(), order(filter), limit));
+            for (const auto& row : page) {
+                if (held >= bytes)
+                    break;
+                found.push_back(read_record(row).record);
+                held += found.back().body.size() + found.back().response.size();
+            }
+            if (static_cast<std::size_t>(page.size()) < limit)
+                break;
+            position.record.request_id = found.back().request_id;
+        }
+        read_attempts(work, found);
+    });
+    return found;
+}
+
+}  // namespace route::storage

@@ -108,9 +108,11 @@ void warn_of_public_key(const std::vector<ClientKey>& keys)
 
 }  // namespace
 
-std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings)
+std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings, bool make)
 {
-    return open(settings, sqlite_options(settings), postgres_options(settings, {}));
+    auto sqlite = sqlite_options(settings);
+    sqlite.create = make;
+    return open(settings, sqlite, postgres_options(settings, {}));
 }
 
 Start start(const StorageSettings& settings, std::chrono::milliseconds patience)

@@ -11,8 +11,9 @@
 
 namespace route::storage {
 
-/// Opens the configured database; makes, migrates or takes over its schema. Throws StorageError.
-std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings);
+/// Opens the configured database; makes, migrates or takes over its schema. Without `make` a file must be
+/// there. Throws StorageError.
+std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings, bool make = true);
 
 /// What a router begins with.
 struct Start

@@ -22,11 +22,13 @@ std::string rejected_path(const std::string& outbox_path)
 }
 
 /// As many from the front as make one transaction.
-std::span<const Record> batch_of(std::span<const Record> records)
+std::span<const Record> batch_of(std::span<const Record> records,
+                                 std::size_t most_rows = RecordKeeper::batch_rows,
+                                 std::size_t most_bytes = RecordKeeper::batch_bytes)
 {
     std::size_t rows = 0;
     std::size_t bytes = 0;
-    while (rows < records.size() && rows < RecordKeeper::batch_rows && bytes < RecordKeeper::batch_bytes) {
+    while (rows < records.size() && rows < most_rows && bytes < most_bytes) {
         bytes += records[rows].body.size() + records[rows].response.size();
         ++rows;
     }
@@ -83,7 +85,7 @@ std::size_t RecordKeeper::keep_in_database(std::span<const Record> records, Time
 {
     std::size_t kept = 0;
     do {
-        const auto inserted = into_database(batch_of(records.subspan(kept)));
+        const auto inserted = into_database(batch_of(records.subspan(kept), rows_at_once(), bytes_at_once()));
         kept += inserted.records;
         if (!inserted.failure.empty()) {
             went_away(inserted.failure, now);
@@ -96,12 +98,17 @@ std::size_t RecordKeeper::keep_in_database(std::span<const Record> records, Time
 
 RecordKeeper::Inserted RecordKeeper::into_database(std::span<const Record> records)
 {
-    return insert_all(records, [&](std::span<const Record> part) {
+    const auto inserted = insert_all(records, [&](std::span<const Record> part) {
         const auto start = std::chrono::steady_clock::now();
         database_->insert(part);
         if (hooks_.on_written && !part.empty())
             hooks_.on_written(part.size(), std::chrono::steady_clock::now() - start);
     });
+    if (!inserted.failure.empty())
+        halvings_ = std::min(halvings_ + 1, most_halvings);
+    else if (halvings_ > 0)
+        --halvings_;
+    return inserted;
 }
 
 RecordKeeper::Inserted RecordKeeper::insert_all(std::span<const Record> records, const Insert& insert)
@@ -228,7 +235,7 @@ void RecordKeeper::outbox_failed(const std::string& reason, TimePoint now)
 void RecordKeeper::drain(TimePoint now)
 {
     try {
-        const auto records = outbox_.oldest(batch_rows, batch_bytes);
+        const auto records = outbox_.oldest(rows_at_once(), bytes_at_once());
         const auto inserted = into_database(records);
         if (inserted.failure.empty())
             came_back();

@@ -114,6 +114,12 @@ class RecordKeeper
     void prune(TimePoint now);
     bool prune_one(std::optional<Seconds> retention, PruneStep (RecordStore::*step)(SystemTime, std::size_t));
 
+    /// A transaction is halved with each that failed, down to a few rows, and grows again: what is too much
+    /// for a slow connection within the time a transaction has must not be tried for ever.
+    static constexpr int most_halvings = 7;
+    std::size_t rows_at_once() const { return batch_rows >> halvings_; }
+    std::size_t bytes_at_once() const { return batch_bytes >> halvings_; }
+
     Connector connector_;
     WriterTiming timing_;
     WriterHooks hooks_;
@@ -129,6 +135,7 @@ class RecordKeeper
     std::optional<Seconds> retention_;
     std::optional<Seconds> body_retention_;
     bool on_trial_ = false;
+    int halvings_ = 0;  ///< of the transactions' size
     std::atomic<bool> away_{false};
     std::atomic<bool> outbox_fails_{false};
     std::atomic<bool> taking_{true};

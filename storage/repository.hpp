@@ -89,9 +89,9 @@ struct DatabaseStatus
     struct Table
     {
         std::string name;
-        std::uint64_t rows = 0;   ///< deleted upstreams and keys included
-        bool estimated = false;   ///< `rows` is the server's estimate: counting them would take long
-        std::uint64_t bytes = 0;  ///< indexes included
+        std::uint64_t rows = 0;  ///< deleted upstreams and keys included
+        bool estimated = false;  ///< `rows` is the server's estimate: counting them would take long
+        std::optional<std::uint64_t> bytes;  ///< indexes included; not every SQLite tells
     };
 
     std::string server;  ///< "SQLite 3.40.1", "PostgreSQL 15.18"

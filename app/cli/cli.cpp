@@ -35,6 +35,9 @@ void add_all(Commands& commands, const std::function<int(const ServeOptions&)>& 
     add_record_stats(record);
     add_record_prune(record);
     add_record_export(record);
+    auto db = commands.group("db", "The database as a whole");
+    add_db_status(db);
+    add_db_copy(db);
     add_explain(commands);
     auto config = commands.group("config", "The configuration");
     add_config(config);

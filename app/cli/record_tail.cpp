@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <chrono>
+#include <deque>
+#include <set>
 #include <thread>
 
 #include "app/cli/commands.hpp"
@@ -67,23 +69,68 @@ std::int64_t newest_id(Session& session)
     return id;
 }
 
+/// Which records were shown. A record's id is taken before its transaction ends, and transactions of several
+/// routers end in any order: for some seconds after an id was first seen, lesser ones may still appear.
+class Shown
+{
+  public:
+    explicit Shown(std::int64_t newest) : settled_{newest}, newest_{newest} {}
+
+    /// All that is not shown yet has an id above it.
+    std::int64_t settled() const { return settled_; }
+
+    /// False when it was before.
+    bool add(std::int64_t id)
+    {
+        newest_ = std::max(newest_, id);
+        return ids_.insert(id).second;
+    }
+
+    /// To be called at each look: what was there `settling` ago is settled.
+    void settle(std::chrono::steady_clock::time_point now)
+    {
+        looks_.push_back({now, newest_});
+        while (looks_.front().at + settling <= now) {
+            settled_ = looks_.front().newest;
+            looks_.pop_front();
+        }
+        ids_.erase(ids_.begin(), ids_.upper_bound(settled_));
+    }
+
+  private:
+    /// More than a transaction of the record writer may take.
+    static constexpr std::chrono::seconds settling{3};
+
+    struct Look
+    {
+        std::chrono::steady_clock::time_point at;
+        std::int64_t newest;
+    };
+
+    std::int64_t settled_;
+    std::int64_t newest_;
+    std::set<std::int64_t> ids_;  ///< above settled_
+    std::deque<Look> looks_;
+};
+
 int tail(Session& session, const Options& options)
 {
     auto filter = record_filter(options);
     filter.bodies = options.json;
-    std::int64_t seen = newest_id(session);
+    Shown shown{newest_id(session)};
     for (const auto& stored : last_records(session, filter)) {
         print(session, stored, options.json);
-        seen = std::max(seen, stored.id);
+        shown.add(stored.id);
     }
     filter.limit = 0;
     filter.newest_first = false;
     while (!options.no_follow && session.out.flush()) {
         std::this_thread::sleep_for(std::chrono::milliseconds{500});
-        filter.after_id = seen;
+        shown.settle(std::chrono::steady_clock::now());
+        filter.after_id = shown.settled();
         session.database().for_each_record(filter, [&](const storage::StoredRecord& stored) {
-            print(session, stored, options.json);
-            seen = std::max(seen, stored.id);
+            if (shown.add(stored.id))
+                print(session, stored, options.json);
             return session.out.good();
         });
     }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <map>
@@ -38,24 +39,28 @@ Kind kind_of(std::string_view state, Kind unique)
     return Kind::broken;
 }
 
-/// The message proper: what follows it (DETAIL) tells values of columns, keys among them.
+/// The message proper, in one line: what follows it (DETAIL) tells values of columns, keys among them; lines
+/// that begin with a tab are advice.
 std::string first_part(std::string_view message)
 {
     for (const std::string_view part : {"\nDETAIL:", "\nHINT:", "\nCONTEXT:", "\nLINE ", "\nSTATEMENT:"})
         message = message.substr(0, message.find(part));
     if (message.starts_with("ERROR:"))
         message.remove_prefix(sizeof("ERROR:") - 1);
-    std::string line;
-    for (const char c : message) {
-        const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
-        if (!space)
-            line += c;
-        else if (!line.empty() && line.back() != ' ')
-            line += ' ';
+    std::string all;
+    while (!message.empty()) {
+        auto line = message.substr(0, message.find('\n'));
+        message.remove_prefix(std::min(message.size(), line.size() + 1));
+        if (line.starts_with('\t'))
+            continue;
+        while (line.starts_with(' '))
+            line.remove_prefix(1);
+        while (line.ends_with(' ') || line.ends_with(':') || line.ends_with('\r'))
+            line.remove_suffix(1);
+        if (!line.empty())
+            all += (all.empty() ? "" : "; ") + std::string{line};
     }
-    while (!line.empty() && line.back() == ' ')
-        line.pop_back();
-    return line;
+    return all;
 }
 
 std::string quoted_value(std::string_view value)

@@ -183,7 +183,10 @@ void migrate(PostgresConnection& connection, std::chrono::milliseconds bound)
 
 int schema_version(pqxx::transaction_base& transaction)
 {
-    const auto found = transaction.exec("SELECT to_regclass('openai_api_route_state') IS NOT NULL");
+    // to_regclass() may answer from a cache that has not heard of what another made meanwhile.
+    const auto found = transaction.exec(
+        "SELECT EXISTS (SELECT 1 FROM pg_class WHERE relname = 'openai_api_route_state' AND"
+        " pg_table_is_visible(oid))");
     if (!found[0][0].as<bool>())
         return 0;
     const auto version = state(transaction, "schema_version");

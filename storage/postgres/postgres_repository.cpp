@@ -27,6 +27,8 @@ void PostgresRepository::make_room_for(SystemTime oldest)
     transact([&](pqxx::work& work) {
         lock_schema(work);
         make_partitions_back_to(work, oldest);
+        // Old bodies may come with them.
+        set_state(work, bodies_pruned_to, "");
     });
 }
 

@@ -17,9 +17,6 @@ namespace {
 /// So many records a step of prune() deletes one by one.
 constexpr std::size_t rows_of_step = 5000;
 
-/// What was emptied is remembered for all routers and their next starts.
-constexpr auto bodies_pruned_to = "bodies_pruned_to";
-
 bool older_whole(const Partition& partition, SystemTime before)
 {
     return partition.to + request_id_slack <= before;

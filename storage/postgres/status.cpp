@@ -20,9 +20,9 @@ DatabaseStatus::Table table_status(pqxx::transaction_base& transaction, const st
     // what the statistics say.
     const auto sums = Parameters{}.text(name).execute(
         transaction,
-        "SELECT coalesce(sum(greatest(c.reltuples, pg_stat_get_live_tuples(c.oid))), 0)::double precision,"
-        " coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_partition_tree($1::regclass) t"
-        " JOIN pg_class c ON c.oid = t.relid WHERE t.isleaf");
+        "SELECT coalesce(sum(greatest(reltuples, pg_stat_get_live_tuples(oid))), 0)::double precision,"
+        " coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class WHERE oid = $1::regclass"
+        " OR oid IN (SELECT relid FROM pg_partition_tree($1::regclass) WHERE isleaf)");
     DatabaseStatus::Table table;
     table.name = name;
     table.bytes = sums[0][1].as<std::uint64_t>();

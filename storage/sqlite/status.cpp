@@ -12,8 +12,8 @@ std::uint64_t number(SQLite::Database& database, const std::string& sql)
     return static_cast<std::uint64_t>(database.execAndGet(sql.c_str()).getInt64());
 }
 
-/// Pages of the table and of its indexes; 0 where SQLite was built without dbstat.
-std::uint64_t bytes_of(SQLite::Database& database, const std::string& table)
+/// Pages of the table and of its indexes; nothing where SQLite was built without dbstat.
+std::optional<std::uint64_t> bytes_of(SQLite::Database& database, const std::string& table)
 {
     try {
         return number(database,
@@ -21,7 +21,7 @@ std::uint64_t bytes_of(SQLite::Database& database, const std::string& table)
                       " (SELECT name FROM sqlite_master WHERE tbl_name = '" +
                           table + "')");
     } catch (const SQLite::Exception&) {
-        return 0;
+        return {};
     }
 }
 

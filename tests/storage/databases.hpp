@@ -85,7 +85,10 @@ class PostgresDatabase
             model + "') EXECUTE FUNCTION refuse()");
     }
 
-    std::string url() const { return "postgresql:///?options=-c%20search_path%3D" + schema_; }
+    std::string url() const
+    {
+        return "postgresql:///?application_name=" + schema_ + "&options=-c%20search_path%3D" + schema_;
+    }
 
   private:
     static void execute_elsewhere(const std::string& sql)

@@ -126,6 +126,22 @@ TEST_CASE("a transaction is bounded in rows and in bytes")
     CHECK(database.batches() == std::vector<std::size_t>{1000, 1000, 500, 2, 1});
 }
 
+TEST_CASE("what is too much for one transaction is tried in smaller ones, and more again once it works")
+{
+    FakeDatabase database;
+    Kept kept{database};
+    kept.connect();
+    database.on_insert(FakeDatabase::failing(Kind::unavailable));
+    kept.keep(samples(0, 1000));
+    kept.retry();
+    database.comes_back();
+    kept.retry();
+    while (kept.keeper.outbox_records() > 0)
+        kept.tend();
+    CHECK(database.batches() == std::vector<std::size_t>{250, 500, 250});
+    CHECK(database.ids() == ids_of(0, 1000));
+}
+
 TEST_CASE(
     "while the database is away records go to the outbox, and from there to it when it is back, once each")
 {

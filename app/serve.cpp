@@ -11,6 +11,7 @@
 #include <iostream>
 
 #include "app/client_key_maker.hpp"
+#include "app/config_values.hpp"
 #include "app/configured_table.hpp"
 #include "app/live_routing.hpp"
 #include "app/log_setup.hpp"
@@ -209,8 +210,9 @@ void Program::say_what_is_next() const
     const auto& file = configuration_.file;
     const auto config = file.empty() ? std::string{} : " --config " + shell_quoted(file);
     const bool named = file.empty() || options_.database;
-    const auto database =
-        named ? " --database " + shell_quoted(configuration_.settings.storage.sqlite) : std::string{};
+    const auto& storage = configuration_.settings.storage;
+    const auto place = storage.backend == Backend::postgres ? mask_url(storage.postgres) : storage.sqlite;
+    const auto database = named ? " --database " + shell_quoted(place) : std::string{};
     const auto program =
         program_.find('/') == std::string::npos ? program_ : std::filesystem::absolute(program_).string();
     std::cerr
@@ -275,14 +277,15 @@ void Program::drain(Signals& signals)
     spdlog::info("stopped");
 }
 
-/// Records first: a look-up of a name may take longer than anybody waits, and nothing depends on it any more.
+/// Records first: a look-up of a name may take longer than anybody waits, as may connecting to a database
+/// that is away, and nothing depends on these any more.
 void Program::take_down(bool hasty)
 {
-    if (feed_)
-        feed_->stop();
     server_->stop();
     server_->join();
     writer_->stop(std::chrono::steady_clock::now() + (hasty ? hasty_flush_bound : flush_bound));
+    if (feed_)
+        feed_->stop();
     services_->pages.join();
 }
 

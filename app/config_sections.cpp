@@ -119,7 +119,8 @@ void read(ConfigTable table, StorageSettings& storage)
     table.path("sqlite", storage.sqlite, not_empty);
     table.text("postgres", storage.postgres,
                [](const std::string& text) { return expect(is_postgres_url(text), "postgresql://…"); });
-    table.integer("postgres_connections", storage.postgres_connections, 1000);
+    // One for records and one that listens to changes.
+    table.integer("postgres_connections", storage.postgres_connections, 1000, 2);
     table.path("outbox", storage.outbox, not_empty);
 }
 

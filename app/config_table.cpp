@@ -127,10 +127,10 @@ void ConfigTable::integer(std::string_view key, int& target, int least, int most
     target = static_cast<int>(*value);
 }
 
-void ConfigTable::integer(std::string_view key, unsigned& target, unsigned most)
+void ConfigTable::integer(std::string_view key, unsigned& target, unsigned most, unsigned least)
 {
     int value = static_cast<int>(target);
-    integer(key, value, 0, static_cast<int>(most));
+    integer(key, value, static_cast<int>(least), static_cast<int>(most));
     target = static_cast<unsigned>(value);
 }
 

@@ -67,7 +67,7 @@ class ConfigTable
 
     void flag(std::string_view key, bool& target);
     void integer(std::string_view key, int& target, int least, int most);
-    void integer(std::string_view key, unsigned& target, unsigned most);
+    void integer(std::string_view key, unsigned& target, unsigned most, unsigned least = 0);
     void seconds(std::string_view key, Seconds& target);          ///< above 0
     void seconds_or_zero(std::string_view key, Seconds& target);  ///< 0 has a meaning
     void seconds(std::string_view key, std::optional<Seconds>& target);

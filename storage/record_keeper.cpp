@@ -16,6 +16,9 @@ using Kind = StorageError::Kind;
 
 constexpr std::size_t prune_rows = 200;
 
+/// A transaction that takes longer comes near to what it may take.
+constexpr std::chrono::milliseconds slow{300};
+
 std::string rejected_path(const std::string& outbox_path)
 {
     return (std::filesystem::path{outbox_path}.parent_path() / "rejected-records.jsonl").string();
@@ -98,13 +101,16 @@ std::size_t RecordKeeper::keep_in_database(std::span<const Record> records, Time
 
 RecordKeeper::Inserted RecordKeeper::into_database(std::span<const Record> records)
 {
+    auto slowest = Nanoseconds{};
     const auto inserted = insert_all(records, [&](std::span<const Record> part) {
         const auto start = std::chrono::steady_clock::now();
         database_->insert(part);
+        const Nanoseconds took = std::chrono::steady_clock::now() - start;
+        slowest = std::max(slowest, took);
         if (hooks_.on_written && !part.empty())
-            hooks_.on_written(part.size(), std::chrono::steady_clock::now() - start);
+            hooks_.on_written(part.size(), took);
     });
-    if (!inserted.failure.empty())
+    if (!inserted.failure.empty() || slowest > slow)
         halvings_ = std::min(halvings_ + 1, most_halvings);
     else if (halvings_ > 0)
         --halvings_;

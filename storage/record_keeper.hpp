@@ -114,8 +114,8 @@ class RecordKeeper
     void prune(TimePoint now);
     bool prune_one(std::optional<Seconds> retention, PruneStep (RecordStore::*step)(SystemTime, std::size_t));
 
-    /// A transaction is halved with each that failed, down to a few rows, and grows again: what is too much
-    /// for a slow connection within the time a transaction has must not be tried for ever.
+    /// A transaction is halved with each that failed or was slow, down to a few rows, and grows again: what
+    /// is too much for a slow connection within the time a transaction has must not be tried for ever.
     static constexpr int most_halvings = 7;
     std::size_t rows_at_once() const { return batch_rows >> halvings_; }
     std::size_t bytes_at_once() const { return batch_bytes >> halvings_; }

@@ -50,8 +50,7 @@ void make_partition(pqxx::transaction_base& transaction, const char* table, cons
     const auto name = fmt::format("{}_{}", table, partition.suffix);
     const auto least = least_request_id(partition.from);
     const auto beyond = least_request_id(partition.to);
-    transaction.exec(
-        fmt::format("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)", name, table));
+    transaction.exec(fmt::format("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)", name, table));
     transaction.exec(fmt::format(
         "WITH strays AS (DELETE FROM {}_default WHERE request_id >= '{}' AND request_id < '{}' RETURNING *)"
         " INSERT INTO {} SELECT * FROM strays",

@@ -109,10 +109,9 @@ std::optional<Known> remembered(const std::string& outbox_path)
     if (!file_exists(outbox_path))
         return {};
     SqliteRepository repository{options_of(outbox_path)};
-    Known known{repository.upstreams(), repository.client_keys()};
-    if (known.upstreams.empty() && known.keys.empty())
+    if (!repository.were_replaced())
         return {};
-    return known;
+    return Known{repository.upstreams(), repository.client_keys()};
 }
 
 }  // namespace route::storage

@@ -68,6 +68,11 @@ std::size_t RecordKeeper::keep(std::span<const Record> records, TimePoint now)
     return kept;
 }
 
+void RecordKeeper::give_up_starting()
+{
+    say_that_it_is_away(fmt::format("no connection within {} ms", timing_.patience.count()));
+}
+
 std::size_t RecordKeeper::keep_in_outbox(std::span<const Record> records, TimePoint now)
 {
     std::size_t kept = 0;
@@ -225,10 +230,15 @@ void RecordKeeper::went_away(const std::string& reason, TimePoint now)
 {
     database_.reset();
     on_trial_ = false;
-    if (!away_.exchange(true))
-        spdlog::warn("the database does not take records, they go to the outbox: {}", escape_for_log(reason));
+    say_that_it_is_away(reason);
     retry_at_ = now + backoff_;
     backoff_ = std::min(backoff_ * 2, timing_.longest_retry);
+}
+
+void RecordKeeper::say_that_it_is_away(const std::string& reason)
+{
+    if (!away_.exchange(true))
+        spdlog::warn("the database does not take records, they go to the outbox: {}", escape_for_log(reason));
 }
 
 void RecordKeeper::outbox_failed(const std::string& reason, TimePoint now)

@@ -73,8 +73,10 @@ class RecordKeeper
     /// them now.
     std::size_t keep(std::span<const Record> records, TimePoint now);
 
-    /// The same without the database: for what stop() has no time for, and for what waited too long for the
-    /// first connection.
+    /// No record waits any more for the first connection: until it is there the database counts as away.
+    void give_up_starting();
+
+    /// keep() without the database: for what stop() has no time for.
     std::size_t keep_in_outbox(std::span<const Record> records, TimePoint now);
 
     /// Does a little of what is due: connects, moves a batch out of the outbox, prunes. When it wants to be
@@ -107,6 +109,7 @@ class RecordKeeper
 
     void look_after_connection(TimePoint now);
     void came_back();
+    void say_that_it_is_away(const std::string& reason);
     void went_away(const std::string& reason, TimePoint now);
     void outbox_failed(const std::string& reason, TimePoint now);
     bool may_drain(TimePoint now) const { return outbox_.size() > 0 && now >= outbox_retry_at_; }

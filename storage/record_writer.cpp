@@ -225,9 +225,10 @@ RecordWriter::TimePoint RecordWriter::give_up_at() const
 
 void RecordWriter::write(TimePoint now)
 {
-    const auto kept =
-        keeper_.starting() ? keeper_.keep_in_outbox(records(), now) : keeper_.keep(records(), now);
-    settle(kept);
+    // It had its patience: write_at() says so.
+    if (keeper_.starting())
+        keeper_.give_up_starting();
+    settle(keeper_.keep(records(), now));
     retry_at_ = pending_.empty() ? TimePoint{} : now + timing_.first_retry;
 }
 
@@ -288,9 +289,9 @@ void RecordWriter::flush_until(TimePoint deadline)
         const bool wait = keeper_.starting() && write_at() > now;
         // A batch at a time, so that a slow database does not run past the deadline.
         const auto batch = records().first(std::min(pending_.size(), RecordKeeper::batch_rows));
-        const auto kept = wait                 ? 0
-                          : keeper_.starting() ? keeper_.keep_in_outbox(batch, now)
-                                               : keeper_.keep(batch, now);
+        if (!wait && keeper_.starting())
+            keeper_.give_up_starting();
+        const auto kept = wait ? 0 : keeper_.keep(batch, now);
         settle(kept);
         if (kept > 0)
             continue;

@@ -48,6 +48,8 @@ std::optional<Known> PostgresChanges::look()
 
 void PostgresChanges::close()
 {
+    if (repository_)
+        repository_->connection().abandon();
     listener_.reset();
     repository_.reset();
 }

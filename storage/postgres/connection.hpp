@@ -68,6 +68,9 @@ class PostgresConnection
 
     /// Begins to listen for notifications. Throws StorageError.
     std::unique_ptr<Listener> listen(const std::string& channel, std::chrono::milliseconds bound);
+    /// Ends the connection without a word. Before a listener goes: it would take its leave and wait for the
+    /// answer.
+    void abandon() { watchdog_.bite(); }
     /// Takes in what has come, without waiting. Throws StorageError when the connection has ended.
     void take_notifications();
     int socket();

@@ -33,6 +33,14 @@ void Watchdog::disarm()
     deadline_.reset();
 }
 
+void Watchdog::bite()
+{
+    const std::lock_guard lock{mutex_};
+    bit_ = true;
+    deadline_.reset();
+    ::shutdown(socket_, SHUT_RDWR);
+}
+
 bool Watchdog::bit()
 {
     const std::lock_guard lock{mutex_};

@@ -26,6 +26,9 @@ class Watchdog
     void arm(Milliseconds bound);
     void disarm();
 
+    /// Ends the connection now: what is still said to the server on the way out waits for no answer.
+    void bite();
+
     /// Whether it ended the connection. Any thread.
     bool bit();
 

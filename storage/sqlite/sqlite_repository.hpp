@@ -60,6 +60,8 @@ class SqliteRepository
     /// Makes upstreams and keys be these, ids included, and nothing else.
     void replace_upstreams_and_keys(const std::vector<UpstreamDefinition>& upstreams,
                                     const std::vector<ClientKey>& keys);
+    /// Whether that was ever done here: with none of both there is nothing else to tell by.
+    bool were_replaced();
 
     /// Grows by the commits of other connections (PRAGMA data_version).
     std::int64_t data_version();

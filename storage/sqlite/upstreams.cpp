@@ -11,6 +11,9 @@ namespace route::storage {
 
 namespace {
 
+/// "oair" in ASCII.
+constexpr int replaced_mark = 0x6f616972;
+
 constexpr auto select_upstreams =
     "SELECT id, name, sk, endpoint, priority, weight, timeout, stream_timeout, allow, deny, rename, proxy, "
     "enabled"
@@ -199,12 +202,18 @@ bool SqliteRepository::remove_upstream(std::int64_t id)
     });
 }
 
+bool SqliteRepository::were_replaced()
+{
+    return guarded([&] { return database_->execAndGet("PRAGMA application_id").getInt() == replaced_mark; });
+}
+
 void SqliteRepository::replace_upstreams_and_keys(const std::vector<UpstreamDefinition>& upstreams,
                                                   const std::vector<ClientKey>& keys)
 {
     guarded([&] {
         WriteTransaction transaction{*database_};
         database_->exec("DELETE FROM openai_upstreams; DELETE FROM client_keys");
+        database_->exec(fmt::format("PRAGMA application_id = {}", replaced_mark));
         for (const auto& definition : upstreams)
             add_row(*database_, definition, definition.id);
         SQLite::Statement add{*database_,

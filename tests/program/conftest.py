@@ -1,6 +1,7 @@
 import pytest
 
 from fakes.certificates import Authority
+from fakes.postgres import Cluster, Database
 from fakes.router import BINARY, Router
 from fakes.upstream import FakeUpstream
 
@@ -31,11 +32,12 @@ def upstream(make_upstream) -> FakeUpstream:
 
 @pytest.fixture
 def make_router(tmp_path):
-    """Routers that end with the test, all in one directory."""
+    """Routers that end with the test, all in one directory unless it names others."""
     made = []
 
-    def make() -> Router:
-        made.append(Router(tmp_path))
+    def make(directory=tmp_path) -> Router:
+        directory.mkdir(exist_ok=True)
+        made.append(Router(directory))
         return made[-1]
 
     yield make
@@ -61,3 +63,23 @@ def route(router):
 @pytest.fixture
 def authority(tmp_path) -> Authority:
     return Authority(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """PostgreSQL for all tests of this process, one after the other."""
+    made = Cluster()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fragile_cluster(cluster):
+    """The same for a test that may do with it what it likes."""
+    yield cluster
+    cluster.mend()
+
+
+@pytest.fixture
+def database(cluster) -> Database:
+    return cluster.database()

@@ -94,7 +94,7 @@ class Router:
     @staticmethod
     def environment(more=None) -> dict:
         kept = {name: value for name, value in os.environ.items()
-                if not re.match(r"(?i)OPENAI_|https?_proxy|no_proxy|FEISHU|MATRIX", name)}
+                if not re.match(r"(?i)OPENAI_|https?_proxy|no_proxy|FEISHU|MATRIX|PG", name)}
         return {**kept, **(more or {})}
 
     def stop(self, with_signal=signal.SIGTERM, seconds=30) -> int:

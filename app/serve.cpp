@@ -110,7 +110,7 @@ Result<void> Program::start()
         return refusal(routing.error());
     routing_ = *std::move(routing);
     metrics_ = std::make_unique<metrics::Metrics>(ROUTE_VERSION, gauges());
-    writer_ = std::make_unique<storage::RecordWriter>(storage::record_connector(settings.storage),
+    writer_ = std::make_unique<storage::RecordWriter>(storage::record_connector(settings),
                                                       storage::writer_options(settings), writer_hooks());
     services_ = std::make_unique<net::Services>(*writer_);
     services_->node = host_name();
@@ -126,7 +126,7 @@ Result<void> Program::start()
         return server.error();
     server_ = *std::move(server);
     routing_->publish_to([this](const net::RoutingTablePtr& table) { server_->set_routing(table); });
-    feed_ = storage::follow(settings.storage, begun.known,
+    feed_ = storage::follow(settings.storage, begun,
                             [this](const storage::Known& changed) { routing_->set_known(changed); });
     server_->start();
     say_what_is_next();

@@ -45,6 +45,7 @@ class AnyRepository : public RecordStore
     virtual std::uint64_t prune_bodies(SystemTime before) = 0;
     virtual std::vector<RecordStats> record_stats(const RecordFilter& filter) = 0;
 
+    virtual std::int64_t newest_record_id() = 0;
     virtual DatabaseStatus status() = 0;
 };
 
@@ -118,6 +119,7 @@ class RepositoryOf final : public AnyRepository
     {
         return repository_.record_stats(filter);
     }
+    std::int64_t newest_record_id() override { return repository_.newest_record_id(); }
     DatabaseStatus status() override { return repository_.status(); }
 
   private:

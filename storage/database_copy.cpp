@@ -14,16 +14,31 @@ using Kind = StorageError::Kind;
 
 constexpr std::size_t batch_rows = 500;
 constexpr std::size_t batch_bytes = 4u << 20;
+constexpr int most_names = 100;
 
 /// Ids of upstreams there by their ids here.
 using Ids = std::map<std::int64_t, std::int64_t>;
 
-bool same(const UpstreamDefinition& a, const UpstreamDefinition& b)
+/// Calls `add` with `name`, or with `name-2` and so on where that is taken.
+template <class F>
+auto add_under_free_name(const char* what, const std::string& name, const CopyHooks& hooks, F&& add)
 {
-    return (a.sk == b.sk && a.endpoint == b.endpoint) || (!a.name.empty() && a.name == b.name);
+    for (int number = 2;; ++number) {
+        const auto tried = number == 2 ? name : name + "-" + std::to_string(number - 1);
+        try {
+            auto added = add(tried);
+            if (tried != name && hooks.on_renamed)
+                hooks.on_renamed(std::string{what} + " " + name + " is called " + tried +
+                                 " there: the name is taken");
+            return added;
+        } catch (const StorageError& error) {
+            if (error.kind() != Kind::conflict || name.empty() || number > most_names)
+                throw;
+        }
+    }
 }
 
-Ids copy_upstreams(AnyRepository& from, AnyRepository& to, CopyCounts& counts)
+Ids copy_upstreams(AnyRepository& from, AnyRepository& to, CopyCounts& counts, const CopyHooks& hooks)
 {
     Ids ids;
     const auto there = to.upstreams();
@@ -31,26 +46,36 @@ Ids copy_upstreams(AnyRepository& from, AnyRepository& to, CopyCounts& counts)
     // In the order of their ids, so that an empty database gives them the same where it can.
     std::sort(here.begin(), here.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     for (const auto& upstream : here) {
-        const auto found = std::find_if(there.begin(), there.end(),
-                                        [&](const auto& other) { return same(upstream, other); });
-        const bool is_there = found != there.end();
-        ++(is_there ? counts.upstreams_there : counts.upstreams);
-        ids[upstream.id] = is_there ? found->id : to.add_upstream(upstream);
+        const auto found = std::find_if(there.begin(), there.end(), [&](const auto& other) {
+            return upstream.sk == other.sk && upstream.endpoint == other.endpoint;
+        });
+        if (found != there.end()) {
+            ++counts.upstreams_there;
+            ids[upstream.id] = found->id;
+            continue;
+        }
+        ++counts.upstreams;
+        ids[upstream.id] =
+            add_under_free_name("upstream", upstream.name, hooks, [&](const std::string& name) {
+                auto named = upstream;
+                named.name = name;
+                return to.add_upstream(named);
+            });
     }
     return ids;
 }
 
-void copy_keys(AnyRepository& from, AnyRepository& to, CopyCounts& counts)
+void copy_keys(AnyRepository& from, AnyRepository& to, CopyCounts& counts, const CopyHooks& hooks)
 {
+    const auto there = to.client_keys();
     for (const auto& key : from.client_keys()) {
-        try {
-            to.add_client_key(key.name, key.hash);
-            ++counts.keys;
-        } catch (const StorageError& error) {
-            if (error.kind() != Kind::conflict)
-                throw;
+        if (find_key(there, key.hash) != nullptr) {
             ++counts.keys_there;
+            continue;
         }
+        ++counts.keys;
+        add_under_free_name("client key", key.name, hooks,
+                            [&](const std::string& name) { return to.add_client_key(name, key.hash); });
     }
 }
 
@@ -86,8 +111,8 @@ void insert(AnyRepository& to, std::span<const Record> records, CopyCounts& coun
 CopyCounts copy_database(AnyRepository& from, AnyRepository& to, const CopyHooks& hooks)
 {
     CopyCounts counts;
-    const auto ids = copy_upstreams(from, to, counts);
-    copy_keys(from, to, counts);
+    const auto ids = copy_upstreams(from, to, counts, hooks);
+    copy_keys(from, to, counts, hooks);
     std::string last;
     for (;;) {
         auto records = from.records_after(last, batch_rows, batch_bytes);

@@ -31,6 +31,7 @@ class NullRepository
     PruneStep prune_step(SystemTime, std::size_t) { return {}; }
     PruneStep prune_bodies_step(SystemTime, std::size_t) { return {}; }
     std::vector<RecordStats> record_stats(const RecordFilter&) { return {}; }
+    std::int64_t newest_record_id() { return 0; }
     DatabaseStatus status() { return {}; }
 
   private:

@@ -49,7 +49,7 @@ PostgresOptions postgres_options(const StorageSettings& settings, std::chrono::m
 }
 
 /// What a router on this machine last knew.
-std::optional<Known> last_known(const StorageSettings& settings)
+std::optional<Remembered> last_known(const StorageSettings& settings)
 {
     try {
         if (settings.backend != Backend::sqlite)
@@ -59,7 +59,7 @@ std::optional<Known> last_known(const StorageSettings& settings)
         auto options = sqlite_options(settings);
         options.immutable = true;
         SqliteRepository repository{options};
-        return Known{repository.upstreams(), repository.client_keys()};
+        return Remembered{{repository.upstreams(), repository.client_keys()}, repository.ever_had_upstream()};
     } catch (const StorageError&) {
         return {};
     }
@@ -85,7 +85,7 @@ bool is_remote(const StorageSettings& settings)
     return settings.backend == Backend::postgres;
 }
 
-void remember_for_next_start(const StorageSettings& settings, const Known& known)
+void remember_for_next_start(const StorageSettings& settings, const Remembered& known)
 {
     if (!is_remote(settings))
         return;
@@ -111,8 +111,9 @@ void warn_of_public_key(const std::vector<ClientKey>& keys)
 std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings, bool make)
 {
     auto sqlite = sqlite_options(settings);
-    sqlite.create = make;
-    return open(settings, sqlite, postgres_options(settings, {}));
+    auto postgres = postgres_options(settings, {});
+    sqlite.create = postgres.make = make;
+    return open(settings, sqlite, postgres);
 }
 
 Start start(const StorageSettings& settings, std::chrono::milliseconds patience)
@@ -124,7 +125,6 @@ Start start(const StorageSettings& settings, std::chrono::milliseconds patience)
         started.repository = open(settings, options, postgres_options(settings, patience));
         started.known = {started.repository->upstreams(), started.repository->client_keys()};
         started.ever_had_upstream = started.repository->ever_had_upstream();
-        remember_for_next_start(settings, started.known);
     } catch (const StorageError& error) {
         if (error.kind() != StorageError::Kind::unavailable)
             throw;
@@ -133,18 +133,22 @@ Start start(const StorageSettings& settings, std::chrono::milliseconds patience)
             throw;
         spdlog::warn("the database is away, starting with the upstreams and keys last known: {}",
                      escape_for_log(error.what()));
-        started = {nullptr, std::move(*known), true};
+        started = {nullptr, std::move(known->known), known->ever_had_upstream};
     }
     warn_of_public_key(started.known.keys);
     return started;
 }
 
-std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, Known known,
+std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start& start,
                                    ChangeFeed::OnChange on_change)
 {
-    auto remembering = [settings, next = std::move(on_change)](const Known& changed) {
+    auto known = start.known;
+    remember_for_next_start(settings, {known, start.ever_had_upstream});
+    auto remembering = [settings, next = std::move(on_change),
+                        ever = start.ever_had_upstream](const Known& changed) mutable {
         next(changed);
-        remember_for_next_start(settings, changed);
+        ever = ever || !changed.upstreams.empty();
+        remember_for_next_start(settings, {changed, ever});
     };
     switch (settings.backend) {
         case Backend::sqlite:
@@ -160,10 +164,22 @@ std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, Known known,
     return nullptr;
 }
 
-Connector record_connector(const StorageSettings& settings)
+Connector record_connector(const Settings& settings)
 {
-    return [settings]() -> std::unique_ptr<RecordStore> {
-        return open(settings, record_options(settings), postgres_options(settings, record_timeout));
+    return [storage = settings.storage,
+            retention = settings.records.retention]() -> std::unique_ptr<RecordStore> {
+        auto postgres = postgres_options(storage, record_timeout);
+        postgres.make = false;
+        auto repository = open(storage, record_options(storage), postgres);
+        // Before the first record: what comes while there is no partition for it goes astray.
+        try {
+            repository->make_room(std::chrono::system_clock::now(), retention);
+        } catch (const StorageError& error) {
+            if (error.kind() != StorageError::Kind::unavailable)
+                throw;
+            spdlog::debug("partitions are made later: {}", escape_for_log(error.what()));
+        }
+        return repository;
     };
 }
 

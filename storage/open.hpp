@@ -30,13 +30,14 @@ struct Start
 /// `patience`: how long to wait for whoever locks the database, a router that migrates it for one.
 Start start(const StorageSettings& settings, std::chrono::milliseconds patience = std::chrono::seconds{10});
 
-/// Follows the changes to `known`, what start() gave; null with backend "none".
-std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, Known known,
+/// Follows the changes to what `start` says, and keeps a remote database's for a start without it. Null with
+/// backend "none".
+std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start& start,
                                    ChangeFeed::OnChange on_change);
 
-/// The record writer's way to the database: opens what is there and makes nothing, for a file that went away
-/// may come back.
-Connector record_connector(const StorageSettings& settings);
+/// The record writer's way to the database: opens what is there and makes nothing but room for records to
+/// come, for a database that went away may come back.
+Connector record_connector(const Settings& settings);
 
 /// The record writer's options out of the settings.
 WriterOptions writer_options(const Settings& settings);

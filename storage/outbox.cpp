@@ -15,6 +15,10 @@ namespace {
 /// So many rows at once are worth a VACUUM once they are gone.
 constexpr std::uint64_t rows_worth_compacting = 1000;
 
+/// Marks of a file in which something is remembered, be it that there is nothing: "oair" and "oais" in ASCII.
+constexpr int had_none = 0x6f616972;
+constexpr int had_upstreams = 0x6f616973;
+
 SqliteOptions options_of(const std::string& path)
 {
     SqliteOptions options;
@@ -98,20 +102,24 @@ bool Outbox::exists() const
     return file_exists(path_);
 }
 
-void remember(const std::string& outbox_path, const Known& known)
+void remember(const std::string& outbox_path, const Remembered& remembered)
 {
-    if (!outbox_path.empty())
-        SqliteRepository{options_of(outbox_path)}.replace_upstreams_and_keys(known.upstreams, known.keys);
+    if (outbox_path.empty())
+        return;
+    SqliteRepository repository{options_of(outbox_path)};
+    repository.replace_upstreams_and_keys(remembered.known.upstreams, remembered.known.keys,
+                                          remembered.ever_had_upstream ? had_upstreams : had_none);
 }
 
-std::optional<Known> remembered(const std::string& outbox_path)
+std::optional<Remembered> remembered(const std::string& outbox_path)
 {
     if (!file_exists(outbox_path))
         return {};
     SqliteRepository repository{options_of(outbox_path)};
-    if (!repository.were_replaced())
+    const auto mark = repository.mark();
+    if (mark != had_upstreams && mark != had_none)
         return {};
-    return Known{repository.upstreams(), repository.client_keys()};
+    return Remembered{{repository.upstreams(), repository.client_keys()}, mark == had_upstreams};
 }
 
 }  // namespace route::storage

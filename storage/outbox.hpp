@@ -50,11 +50,18 @@ class Outbox
     bool grew_ = false;  ///< enough was erased for its space to be given back
 };
 
-/// Keeps upstreams and keys in the outbox's file, so that a router can start while the database is away.
-/// Throws StorageError.
-void remember(const std::string& outbox_path, const Known& known);
+/// What a router knew when the database could last be read.
+struct Remembered
+{
+    Known known;
+    bool ever_had_upstream = false;
+};
 
-/// What remember() kept; nothing when there is no file, or nothing in it.
-std::optional<Known> remembered(const std::string& outbox_path);
+/// Keeps it in the outbox's file, so that a router can start while the database is away. Rows that are the
+/// same to SQLite's unique keys and not to the database's are kept once. Throws StorageError.
+void remember(const std::string& outbox_path, const Remembered& remembered);
+
+/// What remember() kept; nothing when it never did.
+std::optional<Remembered> remembered(const std::string& outbox_path);
 
 }  // namespace route::storage

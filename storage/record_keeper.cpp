@@ -49,7 +49,7 @@ RecordKeeper::RecordKeeper(Connector connector, const std::string& outbox_path, 
       outbox_{outbox_path},
       rejected_{rejected_path(outbox_path)},
       backoff_{timing.first_retry},
-      prune_at_{std::chrono::steady_clock::now() + timing.first_prune}
+      upkeep_at_{std::chrono::steady_clock::now() + timing.first_prune}
 {
     if (outbox_.size() > 0)
         spdlog::info("{} records of an earlier run wait in the outbox", outbox_.size());
@@ -171,10 +171,10 @@ RecordKeeper::TimePoint RecordKeeper::tend(TimePoint now)
     look_after_connection(now);
     if (database_ && may_drain(now))
         drain(now);
-    if (database_ && !away_ && now >= prune_at_)
-        prune(now);
+    if (database_ && !away_ && now >= upkeep_at_)
+        upkeep(now);
 
-    auto next = prune_at_;
+    auto next = upkeep_at_;
     if (!database_)
         next = connecting_ ? TimePoint::max() : retry_at_;
     if (outbox_fails_ || (database_ && outbox_.size() > 0))
@@ -188,7 +188,7 @@ void RecordKeeper::retain(std::optional<Seconds> records, std::optional<Seconds>
         return;
     retention_ = records;
     body_retention_ = bodies;
-    prune_at_ = std::chrono::steady_clock::now() + timing_.first_prune;
+    upkeep_at_ = std::chrono::steady_clock::now() + timing_.first_prune;
 }
 
 std::string RecordKeeper::degraded() const
@@ -267,20 +267,33 @@ void RecordKeeper::drain(TimePoint now)
     }
 }
 
-void RecordKeeper::prune(TimePoint now)
+/// One step of what is due: records may be waiting.
+void RecordKeeper::upkeep(TimePoint now)
 {
-    prune_at_ = now + timing_.prune_interval;
+    upkeep_at_ = now;
     try {
-        database_->make_room(std::chrono::system_clock::now(), retention_);
-        const bool done = prune_one(retention_, &RecordStore::prune_step) &&
-                          prune_one(body_retention_, &RecordStore::prune_bodies_step);
-        if (!done)
-            prune_at_ = now;
-        else if (!outbox_fails_)
-            outbox_.recount();  // what another router left there
+        switch (upkeep_) {
+            case Upkeep::room:
+                database_->make_room(std::chrono::system_clock::now(), retention_);
+                upkeep_ = Upkeep::records;
+                break;
+            case Upkeep::records:
+                if (prune_one(retention_, &RecordStore::prune_step))
+                    upkeep_ = Upkeep::bodies;
+                break;
+            case Upkeep::bodies:
+                if (!prune_one(body_retention_, &RecordStore::prune_bodies_step))
+                    break;
+                upkeep_ = Upkeep::room;
+                upkeep_at_ = now + timing_.prune_interval;
+                if (!outbox_fails_)
+                    outbox_.recount();  // what another router left there
+        }
     } catch (const StorageError& error) {
         spdlog::warn("partitions could not be made or older records deleted yet: {}",
                      escape_for_log(error.what()));
+        upkeep_ = Upkeep::room;
+        upkeep_at_ = now + std::min(timing_.prune_interval, timing_.upkeep_retry);
     }
 }
 

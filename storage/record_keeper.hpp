@@ -45,6 +45,7 @@ struct WriterTiming
         5'000};  ///< `stored` is called by then, when neither database nor outbox took the record
     Milliseconds first_prune{10'000};
     Milliseconds prune_interval{3'600'000};
+    Milliseconds upkeep_retry{60'000};  ///< after a step of it that failed
 };
 
 /// Puts records into the database or, while that is away, into the outbox, and moves them from there when it
@@ -114,8 +115,16 @@ class RecordKeeper
     void outbox_failed(const std::string& reason, TimePoint now);
     bool may_drain(TimePoint now) const { return outbox_.size() > 0 && now >= outbox_retry_at_; }
     void drain(TimePoint now);
-    void prune(TimePoint now);
+    void upkeep(TimePoint now);
     bool prune_one(std::optional<Seconds> retention, PruneStep (RecordStore::*step)(SystemTime, std::size_t));
+
+    /// What is done every hour, a step at a time.
+    enum class Upkeep
+    {
+        room,
+        records,
+        bodies
+    };
 
     /// A transaction is halved with each that failed or was slow, down to a few rows, and grows again: what
     /// is too much for a slow connection within the time a transaction has must not be tried for ever.
@@ -134,7 +143,8 @@ class RecordKeeper
     std::chrono::milliseconds backoff_;
     TimePoint retry_at_{};
     TimePoint outbox_retry_at_{};
-    TimePoint prune_at_;
+    Upkeep upkeep_ = Upkeep::room;
+    TimePoint upkeep_at_;
     std::optional<Seconds> retention_;
     std::optional<Seconds> body_retention_;
     bool on_trial_ = false;

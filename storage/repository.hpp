@@ -169,6 +169,8 @@ concept RecordRepository =
         /// that will be droppable within a day, or a twentieth of the age, nothing is deleted one by one.
         { repository.prune_step(before, rows) } -> std::same_as<PruneStep>;
         { repository.prune_bodies_step(before, rows) } -> std::same_as<PruneStep>;
+        /// The largest id; 0 without records.
+        { repository.newest_record_id() } -> std::same_as<std::int64_t>;
         /// By number of requests, most first.
         { repository.record_stats(filter) } -> std::same_as<std::vector<RecordStats>>;
     };

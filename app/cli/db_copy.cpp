@@ -104,6 +104,7 @@ int copy(Session& session, const Options& options)
         progress.clear();
         session.warn(fmt::format("record {} is refused: {}", record.request_id, reason));
     };
+    hooks.on_renamed = [&](const std::string& what) { session.warn(what); };
     const auto counts = storage::copy_database(*from, *to, hooks);
     progress.clear();
     session.out << fmt::format(

@@ -53,6 +53,12 @@ std::string size_text(std::uint64_t bytes)
     return fmt::format("{:.1f} GiB", size / kib / kib / kib);
 }
 
+std::string outbox_line(const Outbox& outbox)
+{
+    return fmt::format("Outbox:    {}, {} records wait in {}\n", escape_for_log(outbox.path), outbox.records,
+                       size_text(outbox.bytes));
+}
+
 boost::json::value time_json(const std::optional<SystemTime>& time)
 {
     return time ? boost::json::value(storage::format_timestamp(*time)) : nullptr;
@@ -89,8 +95,7 @@ void print(std::ostream& out, const storage::DatabaseStatus& status, const std::
         out << fmt::format("Records:   {} to {}{}\n", storage::format_timestamp(*status.oldest_record),
                            storage::format_timestamp(*status.newest_record),
                            status.partitions == 0 ? "" : fmt::format(", {} partitions", status.partitions));
-    out << fmt::format("Outbox:    {}, {} records wait in {}\n\n", escape_for_log(outbox.path),
-                       outbox.records, size_text(outbox.bytes));
+    out << outbox_line(outbox) << '\n';
     Table table{{"TABLE", ">ROWS", ">SIZE"}};
     for (const auto& row : status.tables)
         table.row({row.name, (row.estimated ? "about " : "") + std::to_string(row.rows),
@@ -100,9 +105,18 @@ void print(std::ostream& out, const storage::DatabaseStatus& status, const std::
 
 int show(Session& session, bool json)
 {
-    const auto status = session.database().status();
+    if (!session.has_database())
+        session.database();  // says so
     const auto& settings = session.configuration().settings.storage;
     const auto outbox = outbox_of(settings);
+    storage::DatabaseStatus status;
+    try {
+        status = session.database().status();
+    } catch (const storage::StorageError&) {
+        // What waits is what one wants to know now.
+        session.err << outbox_line(outbox);
+        throw;
+    }
     if (json)
         print_json(session.out, status_json(status, place_of(settings), outbox));
     else

@@ -54,42 +54,23 @@ std::vector<storage::StoredRecord> last_records(Session& session, const storage:
     return found;
 }
 
-/// The largest id there is. Records are sorted by when their request began, ids are given when it ended: the
-/// largest is among the newest, not always the newest's.
-std::int64_t newest_id(Session& session)
-{
-    storage::RecordFilter filter;
-    filter.limit = 1000;
-    filter.bodies = false;
-    std::int64_t id = 0;
-    session.database().for_each_record(filter, [&](const storage::StoredRecord& stored) {
-        id = std::max(id, stored.id);
-        return true;
-    });
-    return id;
-}
-
 /// Which records were shown. A record's id is taken before its transaction ends, and transactions of several
 /// routers end in any order: for some seconds after an id was first seen, lesser ones may still appear.
 class Shown
 {
   public:
-    explicit Shown(std::int64_t newest) : settled_{newest}, newest_{newest} {}
+    explicit Shown(std::int64_t newest) : settled_{newest} {}
 
     /// All that is not shown yet has an id above it.
     std::int64_t settled() const { return settled_; }
 
     /// False when it was before.
-    bool add(std::int64_t id)
-    {
-        newest_ = std::max(newest_, id);
-        return ids_.insert(id).second;
-    }
+    bool add(std::int64_t id) { return ids_.insert(id).second; }
 
-    /// To be called at each look: what was there `settling` ago is settled.
-    void settle(std::chrono::steady_clock::time_point now)
+    /// To be called before each look, with the newest id of all: what was there `settling` ago is settled.
+    void settle(std::chrono::steady_clock::time_point now, std::int64_t newest)
     {
-        looks_.push_back({now, newest_});
+        looks_.push_back({now, newest});
         while (looks_.front().at + settling <= now) {
             settled_ = looks_.front().newest;
             looks_.pop_front();
@@ -108,7 +89,6 @@ class Shown
     };
 
     std::int64_t settled_;
-    std::int64_t newest_;
     std::set<std::int64_t> ids_;  ///< above settled_
     std::deque<Look> looks_;
 };
@@ -117,7 +97,7 @@ int tail(Session& session, const Options& options)
 {
     auto filter = record_filter(options);
     filter.bodies = options.json;
-    Shown shown{newest_id(session)};
+    Shown shown{session.database().newest_record_id()};
     for (const auto& stored : last_records(session, filter)) {
         print(session, stored, options.json);
         shown.add(stored.id);
@@ -126,7 +106,7 @@ int tail(Session& session, const Options& options)
     filter.newest_first = false;
     while (!options.no_follow && session.out.flush()) {
         std::this_thread::sleep_for(std::chrono::milliseconds{500});
-        shown.settle(std::chrono::steady_clock::now());
+        shown.settle(std::chrono::steady_clock::now(), session.database().newest_record_id());
         filter.after_id = shown.settled();
         session.database().for_each_record(filter, [&](const storage::StoredRecord& stored) {
             if (shown.add(stored.id))

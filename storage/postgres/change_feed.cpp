@@ -16,12 +16,16 @@ namespace {
 /// Never waits long: stopping waits for it.
 constexpr std::chrono::milliseconds bound{2'000};
 
+/// Then the changes are told, though others may have come meanwhile.
+constexpr int most_looks = 3;
+
 }  // namespace
 
 PostgresChanges::PostgresChanges(PostgresOptions options, PostgresIntervals intervals)
     : options_{std::move(options)}, intervals_{intervals}
 {
     options_.operation_timeout = bound;
+    options_.make = false;
 }
 
 PostgresChanges::~PostgresChanges()
@@ -38,11 +42,12 @@ std::optional<Known> PostgresChanges::look()
             listener_ = repository_->connection().listen(changes_channel, bound);
     }
     Known now;
+    int looks = 0;
     do {
         now = {repository_->upstreams(), repository_->client_keys()};
         // What comes with the answers makes the socket readable no more.
         repository_->connection().take_notifications();
-    } while (listener_ && listener_->take_notified());
+    } while (listener_ && listener_->take_notified() && ++looks < most_looks);
     return now;
 }
 

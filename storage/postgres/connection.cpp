@@ -148,12 +148,13 @@ PostgresConnection::~PostgresConnection() = default;
 void PostgresConnection::begin(pqxx::work& work, std::chrono::milliseconds bound)
 {
     // Of this transaction only: a session may be shared by a pooler. Without them what the client gave up
-    // would go on waiting on the server.
+    // would go on waiting on the server; shorter than the client's patience, so that the server's answer
+    // comes first and the connection stays.
     if (bound.count() > 0)
         work.exec(
             fmt::format("SET LOCAL statement_timeout = {0}; SET LOCAL lock_timeout = {0};"
                         " SET LOCAL idle_in_transaction_session_timeout = {0}",
-                        bound.count()));
+                        std::max<std::int64_t>(1, bound.count() * 3 / 4)));
 }
 
 StorageError PostgresConnection::failure(const std::exception& error, std::chrono::milliseconds bound,

@@ -19,10 +19,12 @@ struct PostgresOptions
     /// (postgresql.org/docs/current/libpq-connect.html).
     std::string url;
     /// Longest a transaction may take, the answer of a server that is frozen or gone included; 0: no bound.
-    /// Connecting has the URL's connect_timeout, else five seconds a host.
+    /// Connecting has the URL's connect_timeout, else three seconds a host.
     Milliseconds operation_timeout{0};
     /// The same while the schema is made or migrated, which another router may be doing.
     Milliseconds migration_timeout{10'000};
+    /// False: a database without the tables is `unavailable`; older ones are migrated all the same.
+    bool make = true;
 };
 
 /// What libpqxx reported, as a StorageError in one line, without the values of columns; `unique` is the kind

@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "storage/postgres/binary_array.hpp"
 #include "storage/postgres/postgres_repository.hpp"
+#include "storage/request_ids.hpp"
 
 namespace route::storage {
 
@@ -151,27 +154,30 @@ void write_attempt(ColumnArrays& row, const std::string& request_id, const Attem
     row.number(attempt.first_byte_time).number(attempt.elapsed_time.count());
 }
 
-/// One statement for both tables, whatever the number of rows: one answer to wait for.
+/// One statement for both tables, whatever the number of rows: one answer to wait for. What comes late is
+/// behind what was pruned of its bodies, which then begins there again.
 constexpr auto insert_sql =
-    "WITH inserted AS (INSERT INTO records (request_id, client_request_id, created_at, node, ip, key_name, "
+    "WITH late AS (UPDATE openai_api_route_state SET value = $1 WHERE name = 'bodies_pruned_to' AND value > "
+    "$1),"
+    " inserted AS (INSERT INTO records (request_id, client_request_id, created_at, node, ip, key_name, "
     "user_agent,"
     " method, path, model, stream, body, body_bytes, status, outcome, error, upstream_id, upstream_name,"
     " upstream_endpoint, attempts, response, response_bytes, response_time, elapsed_time, prompt_tokens,"
     " completion_tokens, total_tokens, finish_reason)"
-    " SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], "
-    "$7::text[],"
-    " $8::text[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::bigint[], $14::bigint[], "
-    "$15::text[],"
-    " $16::text[], $17::bigint[], $18::text[], $19::text[], $20::bigint[], $21::text[], $22::bigint[], "
-    "$23::bigint[],"
-    " $24::bigint[], $25::bigint[], $26::bigint[], $27::bigint[], $28::text[])"
+    " SELECT * FROM unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], "
+    "$8::text[],"
+    " $9::text[], $10::text[], $11::text[], $12::boolean[], $13::text[], $14::bigint[], $15::bigint[], "
+    "$16::text[],"
+    " $17::text[], $18::bigint[], $19::text[], $20::text[], $21::bigint[], $22::text[], $23::bigint[], "
+    "$24::bigint[],"
+    " $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::text[])"
     " ON CONFLICT (request_id) DO NOTHING)"
     " INSERT INTO attempts (request_id, number, upstream_id, upstream_name, started_at, status, outcome, "
     "error,"
     " first_byte_time, elapsed_time)"
-    " SELECT * FROM unnest($29::uuid[], $30::bigint[], $31::bigint[], $32::text[], $33::timestamptz[], "
-    "$34::bigint[],"
-    " $35::text[], $36::text[], $37::bigint[], $38::bigint[])"
+    " SELECT * FROM unnest($30::uuid[], $31::bigint[], $32::bigint[], $33::text[], $34::timestamptz[], "
+    "$35::bigint[],"
+    " $36::text[], $37::text[], $38::bigint[], $39::bigint[])"
     " ON CONFLICT (request_id, number) DO NOTHING";
 
 }  // namespace
@@ -183,6 +189,9 @@ void PostgresRepository::insert(std::span<const Record> records)
         transact([](pqxx::work& work) { work.exec("DELETE FROM records_default WHERE false"); });
         return;
     }
+    const auto least = std::min_element(records.begin(), records.end(), [](const auto& a, const auto& b) {
+        return a.request_id < b.request_id;
+    });
     auto rows = of_records();
     auto attempts = of_attempts();
     for (const auto& record : records) {
@@ -191,6 +200,7 @@ void PostgresRepository::insert(std::span<const Record> records)
             write_attempt(attempts, record.request_id, attempt);
     }
     Parameters parameters;
+    parameters.text(least_request_id(time_of_request_id(least->request_id)));
     rows.add_to(parameters);
     attempts.add_to(parameters);
     transact([&](pqxx::work& work) { parameters.execute(work, insert_sql); });

@@ -177,7 +177,7 @@ bool is_current(pqxx::transaction_base& transaction)
 
 }  // namespace
 
-void migrate(PostgresConnection& connection, std::chrono::milliseconds bound)
+void migrate(PostgresConnection& connection, std::chrono::milliseconds bound, bool make)
 {
     const int server = connection.get().server_version();
     if (server < oldest_server)
@@ -187,7 +187,9 @@ void migrate(PostgresConnection& connection, std::chrono::milliseconds bound)
     // reads.
     if (connection.transact(bound, is_current))
         return;
-    connection.transact(bound, [](pqxx::work& work) {
+    connection.transact(bound, [make](pqxx::work& work) {
+        if (!make && schema_version(work) == 0)
+            throw StorageError{Kind::unavailable, "the database has no tables of this program"};
         lock_schema(work);
         if (!is_current(work))
             create_schema(work);

@@ -6,8 +6,8 @@ namespace route::storage::postgres {
 
 /// Brings the schema to this program's version, within `bound`; routers that start together wait for one
 /// another (advisory lock). Throws StorageError: `broken` when a newer program wrote the schema, or the names
-/// of its tables are taken by others.
-void migrate(PostgresConnection& connection, std::chrono::milliseconds bound);
+/// of its tables are taken by others; without `make` `unavailable` when there is no schema.
+void migrate(PostgresConnection& connection, std::chrono::milliseconds bound, bool make);
 
 /// The version of the schema; 0 when there is none.
 int schema_version(pqxx::transaction_base& transaction);

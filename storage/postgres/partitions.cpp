@@ -16,6 +16,8 @@ using Days = std::chrono::days;
 
 constexpr int most_days = 28;
 constexpr int partitions_in_retention = 30;
+constexpr Days most_years{5 * 366};
+constexpr int most_strays = 20'000;  ///< that are moved at once
 constexpr std::array tables{"records", "attempts"};
 
 SystemTime start_of_day(SystemTime time)
@@ -38,31 +40,85 @@ std::string bound_in(const std::string& expression, int which)
     }
 }
 
-std::string suffix_of(SystemTime from)
+bool has_table(pqxx::transaction_base& transaction, const std::string& name)
 {
-    return fmt::format("p{:%Y%m%d}", fmt::gmtime(std::chrono::system_clock::to_time_t(from)));
+    return !Parameters{}
+                .text(name)
+                .execute(transaction,
+                         "SELECT 1 FROM pg_class WHERE relname = $1 AND pg_table_is_visible(oid)")
+                .empty();
 }
 
-/// Attached rather than made as a partition: others go on writing meanwhile (only the default partition is
-/// locked).
-void make_partition(pqxx::transaction_base& transaction, const char* table, const Partition& partition)
+/// Usually the day; another where somebody kept a partition that was taken off.
+std::string free_suffix(pqxx::transaction_base& transaction, SystemTime from)
 {
-    const auto name = fmt::format("{}_{}", table, partition.suffix);
-    const auto least = least_request_id(partition.from);
-    const auto beyond = least_request_id(partition.to);
+    const auto day = fmt::format("p{:%Y%m%d}", fmt::gmtime(std::chrono::system_clock::to_time_t(from)));
+    for (int number = 1;; ++number) {
+        const auto suffix = number == 1 ? day : fmt::format("{}_{}", day, number);
+        if (!has_table(transaction, "records_" + suffix) && !has_table(transaction, "attempts_" + suffix))
+            return suffix;
+    }
+}
+
+std::string range_condition(SystemTime from, SystemTime to)
+{
+    return fmt::format("request_id >= '{}' AND request_id < '{}'", least_request_id(from),
+                       least_request_id(to));
+}
+
+/// Attached rather than made as a partition: others go on writing meanwhile, but for the default partition.
+void make_partition(pqxx::transaction_base& transaction, const char* table, const std::string& suffix,
+                    SystemTime from, SystemTime to)
+{
+    const auto name = fmt::format("{}_{}", table, suffix);
     transaction.exec(fmt::format("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)", name, table));
-    transaction.exec(fmt::format(
-        "WITH strays AS (DELETE FROM {}_default WHERE request_id >= '{}' AND request_id < '{}' RETURNING *)"
-        " INSERT INTO {} SELECT * FROM strays",
-        table, least, beyond, name));
+    transaction.exec(
+        fmt::format("WITH strays AS (DELETE FROM {}_default WHERE {} RETURNING *)"
+                    " INSERT INTO {} SELECT * FROM strays",
+                    table, range_condition(from, to), name));
     transaction.exec(fmt::format("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ('{}') TO ('{}')", table,
-                                 name, least, beyond));
+                                 name, least_request_id(from), least_request_id(to)));
 }
 
 void make_partition(pqxx::transaction_base& transaction, SystemTime from, SystemTime to)
 {
+    // Nothing may stray in between, and in the order in which inserts take them.
+    transaction.exec("LOCK TABLE attempts_default, records_default IN ACCESS EXCLUSIVE MODE");
+    const auto suffix = free_suffix(transaction, from);
     for (const char* table : tables)
-        make_partition(transaction, table, {suffix_of(from), from, to});
+        make_partition(transaction, table, suffix, from, to);
+}
+
+/// Where partitions can begin: behind the last stray of the range when there are more than can be moved at
+/// once.
+SystemTime behind_strays(pqxx::transaction_base& transaction, SystemTime from, SystemTime to)
+{
+    const auto many = transaction.exec(fmt::format("SELECT 1 FROM records_default WHERE {} OFFSET {} LIMIT 1",
+                                                   range_condition(from, to), most_strays));
+    if (many.empty())
+        return from;
+    const auto last = transaction.exec(
+        fmt::format("SELECT request_id FROM records_default WHERE {} ORDER BY request_id DESC LIMIT 1",
+                    range_condition(from, to)));
+    return start_of_day(time_of_request_id(last[0][0].as<std::string>())) + Days{1};
+}
+
+/// Fills what no partition covers of the days from `from` to `until`; the last one may go beyond.
+void fill(pqxx::transaction_base& transaction, SystemTime from, SystemTime until, int days)
+{
+    limit_lock_waits(transaction);
+    auto there = partitions(transaction);
+    there.push_back({{}, SystemTime::max(), SystemTime::max()});
+    for (const auto& partition : there) {
+        while (from < std::min(partition.from, until)) {
+            const auto to = std::min(from + Days{days}, partition.from);
+            const auto begin = std::min(behind_strays(transaction, from, to), to);
+            if (begin < to)
+                make_partition(transaction, begin, to);
+            from = to;
+        }
+        from = std::max(from, partition.to);
+    }
 }
 
 }  // namespace
@@ -97,33 +153,29 @@ int partition_days(std::optional<Seconds> retention)
 
 void make_partitions(pqxx::transaction_base& transaction, SystemTime now, int days)
 {
-    const auto there = partitions(transaction);
-    const auto until = now + Days{days} + Days{1};
-    auto from = start_of_day(now);
-    for (const auto& partition : there)
-        if (partition.to > from)
-            from = partition.to;
-    for (; from < until; from += Days{days})
-        make_partition(transaction, from, from + Days{days});
+    fill(transaction, start_of_day(now), now + Days{days} + Days{1}, days);
 }
 
-void make_partitions_back_to(pqxx::transaction_base& transaction, SystemTime oldest)
+void make_partitions_back_to(pqxx::transaction_base& transaction, SystemTime oldest, SystemTime now)
 {
-    auto from = start_of_day(oldest);
-    for (const auto& partition : partitions(transaction)) {
-        while (from < partition.from) {
-            const auto to = std::min(from + Days{7}, partition.from);
-            make_partition(transaction, from, to);
-            from = to;
-        }
-        from = std::max(from, partition.to);
-    }
+    // A clock that was wrong must not make thousands of them: what is older goes to the default one.
+    const auto from = std::max(oldest, now - most_years);
+    const auto days = std::clamp(static_cast<int>((now - from) / Days{52}), 7, most_days);
+    fill(transaction, start_of_day(from), now, days);
 }
 
 void drop_partition(pqxx::transaction_base& transaction, const Partition& partition)
 {
+    limit_lock_waits(transaction);
+    // All at once: who has one and waits for the other holds up every insert.
+    transaction.exec("LOCK TABLE attempts, records IN ACCESS EXCLUSIVE MODE");
     for (const char* table : tables)
-        transaction.exec(fmt::format("DROP TABLE {}_{}", table, partition.suffix));
+        transaction.exec(fmt::format("DROP TABLE IF EXISTS {}_{}", table, partition.suffix));
+}
+
+void limit_lock_waits(pqxx::transaction_base& transaction)
+{
+    transaction.exec("SET LOCAL lock_timeout = 100");
 }
 
 }  // namespace route::storage::postgres

@@ -35,10 +35,15 @@ int partition_days(std::optional<Seconds> retention);
 /// default partition meanwhile move.
 void make_partitions(pqxx::transaction_base& transaction, SystemTime now, int days);
 
-/// The same for the past, for records that are to be brought in: weeks that no partition covers.
-void make_partitions_back_to(pqxx::transaction_base& transaction, SystemTime oldest);
+/// The same for the past, five years at most, for records that are to be brought in: weeks that no partition
+/// covers.
+void make_partitions_back_to(pqxx::transaction_base& transaction, SystemTime oldest, SystemTime now);
 
 /// Drops one with all that is in it.
 void drop_partition(pqxx::transaction_base& transaction, const Partition& partition);
+
+/// To be called before the tables are locked: all that insert queue behind a lock that is waited for. Who
+/// does not get it tries again another time.
+void limit_lock_waits(pqxx::transaction_base& transaction);
 
 }  // namespace route::storage::postgres

@@ -3,6 +3,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "storage/postgres/connection.hpp"
@@ -42,6 +43,7 @@ class PostgresRepository
     PruneStep prune_step(SystemTime before, std::size_t rows);
     PruneStep prune_bodies_step(SystemTime before, std::size_t rows);
     std::vector<RecordStats> record_stats(const RecordFilter& filter);
+    std::int64_t newest_record_id();
     DatabaseStatus status();
 
     /// The connection, for listening to changes.
@@ -54,9 +56,32 @@ class PostgresRepository
         return connection_->transact(options_.operation_timeout, std::forward<F>(function), unique);
     }
 
+    /// For people, who can wait: again and again while somebody else has the tables.
+    template <class F>
+    void patiently(F&& function)
+    {
+        constexpr int tries = 60;
+        for (int i = 1;; ++i) {
+            try {
+                return function();
+            } catch (const StorageError& error) {
+                const bool waits =
+                    error.kind() == StorageError::Kind::unavailable && connection_->get().is_open();
+                if (!waits || i == tries)
+                    throw;
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds{500});
+        }
+    }
+
+    /// `time`, which was reckoned from this machine's clock, by the server's: what is dropped or made for all
+    /// must not depend on one wrong clock.
+    SystemTime by_server_clock(pqxx::work& work, SystemTime time);
+
     PostgresOptions options_;
     std::unique_ptr<PostgresConnection> connection_;
     std::set<std::string> reported_rows_;  ///< unusable ones, warned of once
+    bool clock_reported_ = false;
 };
 
 static_assert(Repository<PostgresRepository>);

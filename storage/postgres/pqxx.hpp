@@ -65,7 +65,8 @@ class Parameters
     std::vector<std::string_view> binaries_;
 };
 
-/// Connects, and never again behind the caller's back; what the server notices is not printed.
+/// Connects, and never again behind the caller's back; what the server notices is not printed, and its errors
+/// come without their details, which tell values of columns, keys among them.
 class QuietConnection
 {
   public:
@@ -77,8 +78,10 @@ class QuietConnection
         connection_.inhibit_reactivation(true);
 #pragma GCC diagnostic pop
         quiet_ = std::make_unique<pqxx::quiet_errorhandler>(connection_);
+        connection_.set_verbosity(pqxx::connection_base::terse);
 #else
         connection_.set_notice_handler([](pqxx::zview) noexcept {});
+        connection_.set_verbosity(pqxx::error_verbosity::terse);
 #endif
     }
 

@@ -128,14 +128,15 @@ PruneStep PostgresRepository::prune_step(SystemTime before, std::size_t rows)
 {
     return transact([&](pqxx::work& work) {
         // Another router, which has the lock, may be doing the same.
-        return try_lock_schema(work) ? prune_some(work, before, rows, false) : PruneStep{};
+        return try_lock_schema(work) ? prune_some(work, by_server_clock(work, before), rows, false)
+                                     : PruneStep{};
     });
 }
 
 PruneStep PostgresRepository::prune_bodies_step(SystemTime before, std::size_t rows)
 {
     return transact([&](pqxx::work& work) {
-        return try_lock_schema(work) ? empty_some(work, before, rows) : PruneStep{};
+        return try_lock_schema(work) ? empty_some(work, by_server_clock(work, before), rows) : PruneStep{};
     });
 }
 
@@ -143,21 +144,25 @@ std::uint64_t PostgresRepository::prune(SystemTime before)
 {
     std::uint64_t rows = 0;
     for (PruneStep step{0, false}; !step.done; rows += step.rows)
-        step = transact([&](pqxx::work& work) {
-            lock_schema(work);
-            return prune_some(work, before, rows_of_step, true);
+        patiently([&] {
+            step = transact([&](pqxx::work& work) {
+                lock_schema(work);
+                return prune_some(work, before, rows_of_step, true);
+            });
         });
     return rows;
 }
 
 std::uint64_t PostgresRepository::prune_bodies(SystemTime before)
 {
-    transact([](pqxx::work& work) { set_state(work, bodies_pruned_to, ""); });
+    transact([](pqxx::work& work) { set_state(work, bodies_pruned_to, least_request_id({})); });
     std::uint64_t rows = 0;
     for (PruneStep step{0, false}; !step.done; rows += step.rows)
-        step = transact([&](pqxx::work& work) {
-            lock_schema(work);
-            return empty_some(work, before, rows_of_step);
+        patiently([&] {
+            step = transact([&](pqxx::work& work) {
+                lock_schema(work);
+                return empty_some(work, before, rows_of_step);
+            });
         });
     return rows;
 }

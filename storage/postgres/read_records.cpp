@@ -82,6 +82,13 @@ std::optional<StoredRecord> PostgresRepository::find_record(const std::string& i
     });
 }
 
+std::int64_t PostgresRepository::newest_record_id()
+{
+    return transact([](pqxx::work& work) {
+        return work.exec("SELECT coalesce(max(id), 0) FROM records")[0][0].as<std::int64_t>();
+    });
+}
+
 std::vector<Record> PostgresRepository::records_after(const std::string& request_id, std::size_t rows,
                                                       std::size_t bytes)
 {

@@ -4,12 +4,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <system_error>
+
 namespace route::storage {
 
-Watchdog::Watchdog(int socket)
-    : socket_{::fcntl(socket, F_DUPFD_CLOEXEC, 0)},
-      thread_{[this](const std::stop_token& stop) { run(stop); }}
+Watchdog::Watchdog(int socket) : socket_{::fcntl(socket, F_DUPFD_CLOEXEC, 0)}
 {
+    if (socket_ < 0)
+        throw std::system_error{errno, std::generic_category(), "a connection can not be watched"};
+    thread_ = std::jthread{[this](const std::stop_token& stop) { run(stop); }};
 }
 
 Watchdog::~Watchdog()

@@ -17,6 +17,7 @@ class Watchdog
     using Milliseconds = std::chrono::milliseconds;
 
     /// Watches `socket`, of which it keeps a duplicate: another connection may get the number meanwhile.
+    /// Throws std::system_error when there are no more of them.
     explicit Watchdog(int socket);
     ~Watchdog();
     Watchdog(const Watchdog&) = delete;

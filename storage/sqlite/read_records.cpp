@@ -60,6 +60,12 @@ std::optional<StoredRecord> SqliteRepository::find_record(const std::string& id)
     });
 }
 
+std::int64_t SqliteRepository::newest_record_id()
+{
+    return guarded(
+        [&] { return database_->execAndGet("SELECT coalesce(max(id), 0) FROM records").getInt64(); });
+}
+
 std::uint64_t SqliteRepository::record_count()
 {
     return guarded([&] {

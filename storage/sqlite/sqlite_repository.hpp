@@ -48,6 +48,7 @@ class SqliteRepository
     PruneStep prune_step(SystemTime before, std::size_t rows);
     PruneStep prune_bodies_step(SystemTime before, std::size_t rows);
     std::vector<RecordStats> record_stats(const RecordFilter& filter);
+    std::int64_t newest_record_id();
     DatabaseStatus status();
 
     // What the outbox needs beyond the concepts.
@@ -57,11 +58,12 @@ class SqliteRepository
     void erase_records(std::span<const Record> records);
     /// Gives the space of deleted rows back to the file system. For small files: it rewrites the rest.
     void compact();
-    /// Makes upstreams and keys be these, ids included, and nothing else.
+    /// Makes upstreams and keys be these, ids included, and nothing else, and marks the file. Of those that
+    /// the unique keys take for the same the first stays.
     void replace_upstreams_and_keys(const std::vector<UpstreamDefinition>& upstreams,
-                                    const std::vector<ClientKey>& keys);
-    /// Whether that was ever done here: with none of both there is nothing else to tell by.
-    bool were_replaced();
+                                    const std::vector<ClientKey>& keys, int mark);
+    /// The mark, or 0 (PRAGMA application_id).
+    int mark();
 
     /// Grows by the commits of other connections (PRAGMA data_version).
     std::int64_t data_version();

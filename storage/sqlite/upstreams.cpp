@@ -11,9 +11,6 @@ namespace route::storage {
 
 namespace {
 
-/// "oair" in ASCII.
-constexpr int replaced_mark = 0x6f616972;
-
 constexpr auto select_upstreams =
     "SELECT id, name, sk, endpoint, priority, weight, timeout, stream_timeout, allow, deny, rename, proxy, "
     "enabled"
@@ -84,12 +81,14 @@ void bind_upstream(SQLite::Statement& statement, const UpstreamDefinition& defin
 }
 
 /// Without an id the row gets the next one.
-void add_row(SQLite::Database& database, const UpstreamDefinition& definition, std::optional<std::int64_t> id)
+void add_row(SQLite::Database& database, const UpstreamDefinition& definition, std::optional<std::int64_t> id,
+             const std::string& insert = "INSERT")
 {
     SQLite::Statement add{
         database,
-        "INSERT INTO openai_upstreams (name, sk, endpoint, priority, weight, timeout, stream_timeout,"
-        " allow, deny, rename, proxy, enabled, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
+        insert +
+            " INTO openai_upstreams (name, sk, endpoint, priority, weight, timeout, stream_timeout,"
+            " allow, deny, rename, proxy, enabled, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
     bind_upstream(add, definition);
     if (id)
         add.bind(13, *id);
@@ -202,22 +201,23 @@ bool SqliteRepository::remove_upstream(std::int64_t id)
     });
 }
 
-bool SqliteRepository::were_replaced()
+int SqliteRepository::mark()
 {
-    return guarded([&] { return database_->execAndGet("PRAGMA application_id").getInt() == replaced_mark; });
+    return guarded([&] { return database_->execAndGet("PRAGMA application_id").getInt(); });
 }
 
 void SqliteRepository::replace_upstreams_and_keys(const std::vector<UpstreamDefinition>& upstreams,
-                                                  const std::vector<ClientKey>& keys)
+                                                  const std::vector<ClientKey>& keys, int mark)
 {
     guarded([&] {
         WriteTransaction transaction{*database_};
         database_->exec("DELETE FROM openai_upstreams; DELETE FROM client_keys");
-        database_->exec(fmt::format("PRAGMA application_id = {}", replaced_mark));
+        database_->exec(fmt::format("PRAGMA application_id = {}", mark));
         for (const auto& definition : upstreams)
-            add_row(*database_, definition, definition.id);
-        SQLite::Statement add{*database_,
-                              "INSERT INTO client_keys (id, name, key_hash, created_at) VALUES (?, ?, ?, ?)"};
+            add_row(*database_, definition, definition.id, "INSERT OR IGNORE");
+        SQLite::Statement add{
+            *database_,
+            "INSERT OR IGNORE INTO client_keys (id, name, key_hash, created_at) VALUES (?, ?, ?, ?)"};
         for (const auto& key : keys) {
             add.reset();
             add.bind(1, key.id);

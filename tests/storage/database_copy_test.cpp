@@ -109,6 +109,31 @@ TEMPLATE_TEST_CASE("a copy that was interrupted is repeated, and adds what is mi
     CHECK(to->client_keys().size() == 1);
 }
 
+TEST_CASE("what is called like another there is copied under another name, and named")
+{
+    SqliteDatabase here;
+    SqliteDatabase there;
+    const auto from = any(here.open());
+    const auto to = any(there.open());
+    fill(*from, 1);
+    to->add_client_key("alice", hash_key("another"));
+    auto other = definition_of("one");
+    other.sk = "sk-other";
+    to->add_upstream(other);
+    std::vector<std::string> renamed;
+    CopyHooks hooks;
+    hooks.on_renamed = [&](const std::string& what) { renamed.push_back(what); };
+    copy_database(*from, *to, hooks);
+    CHECK(renamed == std::vector<std::string>{"upstream one is called one-2 there: the name is taken",
+                                              "client key alice is called alice-2 there: the name is taken"});
+    CHECK(to->client_keys().at(1).hash == hash_key("a"));
+    CHECK(all_records(*to).at(0).upstream_id == to->upstreams().at(1).id);
+    const auto again = copy_database(*from, *to, hooks);
+    CHECK(again.upstreams_there == 1);
+    CHECK(again.keys_there == 1);
+    CHECK(renamed.size() == 2);
+}
+
 TEMPLATE_TEST_CASE("of a copy a record that is refused is told and left out alone", "", FileToServer,
                    ServerToFile)
 {

@@ -89,7 +89,7 @@ TEST_CASE("a start while another program locks readers out takes what the file s
     const auto started = start(settings, std::chrono::milliseconds{1});
     CHECK_FALSE(started.repository);
     CHECK(started.known.keys.size() == 1);
-    CHECK(started.ever_had_upstream);
+    CHECK_FALSE(started.ever_had_upstream);
 }
 
 TEST_CASE("a start without the file and without the way to make it fails")
@@ -103,13 +103,14 @@ TEST_CASE("a start without the file and without the way to make it fails")
 TEST_CASE("the record writer's connection makes no file")
 {
     TempDir directory;
-    const auto settings = settings_in(directory);
+    Settings settings;
+    settings.storage = settings_in(directory);
     CHECK_THROWS_AS(record_connector(settings)(), StorageError);
-    CHECK_FALSE(std::filesystem::exists(settings.sqlite));
-    start(settings);
+    CHECK_FALSE(std::filesystem::exists(settings.storage.sqlite));
+    start(settings.storage);
     const auto record = sample_record(1);
     record_connector(settings)()->insert(std::span{&record, 1});
-    CHECK(open_repository(settings)->find_record(record.request_id));
+    CHECK(open_repository(settings.storage)->find_record(record.request_id));
 }
 
 TEST_CASE("without a database nothing is kept and nothing is followed")
@@ -139,7 +140,7 @@ TEST_CASE("a change is followed from what the start gave")
     std::mutex mutex;
     std::condition_variable changed;
     Known told;
-    const auto feed = follow(settings, started.known, [&](const Known& known) {
+    const auto feed = follow(settings, started, [&](const Known& known) {
         const std::lock_guard lock{mutex};
         told = known;
         changed.notify_all();

@@ -117,7 +117,9 @@ TEST_CASE("upstreams and keys are remembered for a start without the database")
 {
     TempDir directory;
     const auto path = directory / "outbox.sqlite";
-    CHECK(remembered(path) == std::nullopt);
+    CHECK_FALSE(remembered(path));
+    Outbox{path}.insert(samples(1));
+    CHECK_FALSE(remembered(path));
     Known known;
     known.upstreams.resize(2);
     known.upstreams[0].id = 9;
@@ -126,11 +128,30 @@ TEST_CASE("upstreams and keys are remembered for a start without the database")
     known.upstreams[1].id = 3;
     known.upstreams[1].sk = "sk-2";
     known.keys.push_back({4, "alice", hash_key("a"), "2026-01-31T12:00:00.123Z"});
-    remember(path, known);
+    remember(path, {known, true});
     CHECK(mode_of(path) == 0600);
-    CHECK(remembered(path) == known);
+    CHECK(remembered(path)->known == known);
+    CHECK(remembered(path)->ever_had_upstream);
     known.upstreams.pop_back();
-    remember(path, known);
-    CHECK(remembered(path) == known);
-    CHECK(Outbox{path}.size() == 0);
+    remember(path, {known, true});
+    CHECK(remembered(path)->known == known);
+    CHECK(Outbox{path}.size() == 1);
+    // That there is nothing is known, too.
+    remember(path, {});
+    CHECK(remembered(path)->known == Known{});
+    CHECK_FALSE(remembered(path)->ever_had_upstream);
+}
+
+TEST_CASE("rows that are the same to SQLite alone do not keep the others from being remembered")
+{
+    TempDir directory;
+    const auto path = directory / "outbox.sqlite";
+    Known known;
+    known.upstreams.resize(3);
+    known.upstreams[0].id = 1;
+    known.upstreams[1].id = 2;
+    known.upstreams[2].id = 3;
+    known.upstreams[2].sk = "sk-3";
+    remember(path, {known, true});
+    CHECK(remembered(path)->known.upstreams.size() == 2);
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <thread>
@@ -5,6 +6,7 @@
 #include "storage/postgres/change_feed.hpp"
 #include "storage/postgres/migrations.hpp"
 #include "storage/postgres/partitions.hpp"
+#include "storage/request_ids.hpp"
 #include "tests/storage/databases.hpp"
 #include "tests/storage/samples.hpp"
 #include "tests/support/catch.hpp"
@@ -169,6 +171,81 @@ TEST_CASE("partitions are made ahead, without gaps, as long as the retention ask
     CHECK(made.back().to > now + std::chrono::days{2});
     for (std::size_t i = 1; i < made.size(); ++i)
         CHECK(made[i].from == made[i - 1].to);
+}
+
+TEST_CASE("a partition of a clock that was wrong keeps nobody from making those that are missing")
+{
+    const PostgresDatabase database;
+    auto repository = database.open();
+    const auto later = today() + std::chrono::days{300};
+    database.execute("CREATE TABLE records_far PARTITION OF records FOR VALUES FROM ('" +
+                     least_request_id(later) + "') TO ('" + least_request_id(later + std::chrono::days{1}) +
+                     "')");
+    const auto made = partitions_of(database).size();
+    repository.make_room(std::chrono::system_clock::now() + std::chrono::days{2}, Seconds{1.0});
+    CHECK(partitions_of(database).size() > made);
+}
+
+TEST_CASE("a table of the name that a partition would have is left alone")
+{
+    const PostgresDatabase database;
+    auto repository = database.open();
+    const auto last = partitions_of(database).back();
+    database.execute("ALTER TABLE records DETACH PARTITION records_" + last.suffix +
+                     "; ALTER TABLE attempts DETACH"
+                     " PARTITION attempts_" +
+                     last.suffix);
+    repository.make_room(std::chrono::system_clock::now() + std::chrono::days{1}, Seconds{1.0});
+    const auto made = partitions_of(database);
+    CHECK(std::any_of(made.begin(), made.end(), [&](const auto& partition) {
+        return partition.from == last.from && partition.suffix == last.suffix + "_2";
+    }));
+}
+
+TEST_CASE("partitions are not waited for while somebody has the tables, and records go on meanwhile")
+{
+    const PostgresDatabase database;
+    auto repository = database.open();
+    PostgresConnection reader{database.url()};
+    pqxx::work reading{reader.get()};
+    reading.exec("SELECT count(*) FROM records, attempts");
+    auto records = database.open();
+    CHECK(kind_thrown([&] {
+              repository.make_room(std::chrono::system_clock::now() + std::chrono::days{9}, Seconds{1.0});
+          }) == Kind::unavailable);
+    insert(records, sample_record(1, std::chrono::system_clock::now()));
+    CHECK(repository.find_record("1"));  // the connection is as good as before
+}
+
+TEST_CASE("the bodies of what comes late are pruned as well")
+{
+    const PostgresDatabase database;
+    auto repository = database.open();
+    insert(repository, sample_record(1, sample_time));
+    CHECK(repository.prune_bodies(sample_time + std::chrono::hours{1}) == 1);
+    insert(repository, sample_record(2, sample_time - std::chrono::hours{1}));
+    CHECK(repository.prune_bodies_step(sample_time + std::chrono::hours{1}, 100).rows == 1);
+}
+
+TEST_CASE("a database without the tables is not taken for one that lost them")
+{
+    const PostgresDatabase database;
+    PostgresOptions options;
+    options.url = database.url();
+    options.make = false;
+    CHECK(kind_thrown([&] { PostgresRepository{options}; }) == Kind::unavailable);
+    database.open();
+    CHECK(PostgresRepository{options}.client_keys().empty());
+}
+
+TEST_CASE("records of a year nobody remembers make no partitions of it")
+{
+    const PostgresDatabase database;
+    auto repository = database.open();
+    repository.make_room_for(SystemTime{});
+    CHECK(partitions_of(database).size() < 80);
+    insert(repository, sample_record(1, SystemTime{} + std::chrono::hours{1}));
+    CHECK(value(database, "SELECT count(*) FROM records_default") == "1");
 }
 
 TEST_CASE("what strayed into the default partition moves to the one that is made for it")

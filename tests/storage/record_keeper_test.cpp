@@ -322,12 +322,16 @@ TEST_CASE("older records and bodies are pruned, a step at a time, while the data
     kept.connect();
     kept.keeper.retain(Seconds{3600}, {});
     kept.now += 2h;
+    CHECK(kept.tend() <= kept.now);  // room is made first
+    CHECK(database.pruned().empty());
     CHECK(kept.tend() <= kept.now);  // the first step says that there is more
+    CHECK(kept.tend() <= kept.now);
     CHECK(kept.tend() > kept.now);
     CHECK(database.pruned() == std::vector<std::string>{"records", "records"});
     kept.keeper.retain({}, Seconds{60});
     kept.now += 2h;
-    kept.tend();
+    for (int steps = 0; steps < 3; ++steps)
+        kept.tend();
     CHECK(database.pruned().back() == "bodies");
 }
 

@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 KEY = "client-key-0123456789abcdef"
@@ -69,7 +70,8 @@ class Client:
         self.socket.sendall(data)
 
     def finish_sending(self):
-        self.socket.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # ENOTCONN: the other side was faster and has closed already
+            self.socket.shutdown(socket.SHUT_WR)
 
     def read_more(self) -> bool:
         """Whether more came; false at a clean end of the connection."""

@@ -71,12 +71,24 @@ std::optional<ConfigError> apply(const ServeOptions& options, Settings& settings
         return std::nullopt;
     if (options.database->empty() || has_control_characters(*options.database))
         return of_command_line("--database", "expected a path or postgresql://…");
+    const auto expected = of_command_line(
+        "--database",
+        "expected a path or postgresql://…, special characters of user and password percent-encoded");
     if (is_postgres_url(*options.database)) {
+        if (!has_encoded_user(*options.database))
+            return expected;
         settings.storage.backend = Backend::postgres;
         settings.storage.postgres = *options.database;
     } else {
+        auto path = *options.database;
+        if (path.starts_with("sqlite:"))
+            path.erase(0, sizeof("sqlite:") - 1);
+        // Another kind of URL, or libpq's other form, is no file that somebody wants.
+        if (path.empty() || path.find("://") != std::string::npos ||
+            path.find("dbname=") != std::string::npos || path.find("host=") != std::string::npos)
+            return expected;
         settings.storage.backend = Backend::sqlite;
-        settings.storage.sqlite = fs::absolute(*options.database).lexically_normal().string();
+        settings.storage.sqlite = fs::absolute(path).lexically_normal().string();
     }
     return std::nullopt;
 }

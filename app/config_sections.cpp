@@ -112,13 +112,17 @@ void read(ConfigTable table, UpstreamSettings& upstream)
     table.secret("proxy", upstream.proxy, proxy_setting);
 }
 
+constexpr auto postgres_url_expected =
+    "postgresql://…, special characters of user and password percent-encoded";
+
 void read(ConfigTable table, StorageSettings& storage)
 {
     table.choice("backend", storage.backend,
                  {{"sqlite", Backend::sqlite}, {"postgres", Backend::postgres}, {"none", Backend::none}});
     table.path("sqlite", storage.sqlite, not_empty);
-    table.text("postgres", storage.postgres,
-               [](const std::string& text) { return expect(is_postgres_url(text), "postgresql://…"); });
+    table.text("postgres", storage.postgres, [](const std::string& text) {
+        return expect(is_postgres_url(text) && has_encoded_user(text), postgres_url_expected);
+    });
     // One for records and one that listens to changes.
     table.integer("postgres_connections", storage.postgres_connections, 1000, 2);
     table.path("outbox", storage.outbox, not_empty);

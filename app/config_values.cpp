@@ -184,13 +184,24 @@ bool is_postgres_url(std::string_view text)
     return text.starts_with("postgresql://") || text.starts_with("postgres://");
 }
 
+bool has_encoded_user(std::string_view postgres_url)
+{
+    const auto begin = postgres_url.find("://") + 3;
+    const auto authority = postgres_url.substr(begin, postgres_url.find_first_of("/?#", begin) - begin);
+    const auto before_query = postgres_url.substr(begin, postgres_url.find('?', begin) - begin);
+    const auto at = before_query.rfind('@');
+    return at == std::string_view::npos || (at < authority.size() && authority.find('@') == at);
+}
+
 std::string mask_url(std::string_view url)
 {
     std::string shown{url};
     const auto scheme = shown.find("://");
     const auto begin = scheme == std::string::npos ? 0 : scheme + 3;
-    const auto authority_end = std::min(shown.find_first_of("/?#", begin), shown.size());
-    // A password may hold '@' where it should be encoded: the last one ends the user information.
+    // A password may hold '@' where it should be encoded: the last one ends the user information. Of
+    // PostgreSQL's URLs the last of all: there is nothing else in it for '/' and the like to begin.
+    const auto authority_end =
+        is_postgres_url(url) ? shown.size() : std::min(shown.find_first_of("/?#", begin), shown.size());
     const auto at = shown.substr(0, authority_end).rfind('@');
     if (at != std::string::npos && at >= begin) {
         const auto colon = shown.find(':', begin);

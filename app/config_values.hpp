@@ -53,6 +53,10 @@ bool valid_key_name(std::string_view name);
 
 bool is_postgres_url(std::string_view text);
 
+/// Whether user and password of such a URL are written as they must be: of their own '@', '/', '?' and '#'
+/// libpq would make something else, and name it.
+bool has_encoded_user(std::string_view postgres_url);
+
 /// A URL fit to be shown: the password, in the user information or as `password=` of the query, becomes `…`.
 std::string mask_url(std::string_view url);
 

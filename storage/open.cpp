@@ -166,17 +166,17 @@ std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start&
 
 Connector record_connector(const Settings& settings)
 {
-    return [storage = settings.storage,
-            retention = settings.records.retention]() -> std::unique_ptr<RecordStore> {
+    return [storage = settings.storage, retention = settings.records.retention,
+            identity = std::make_shared<SchemaIdentity>()]() -> std::unique_ptr<RecordStore> {
         auto postgres = postgres_options(storage, record_timeout);
         postgres.make = false;
+        postgres.identity = identity;
         auto repository = open(storage, record_options(storage), postgres);
         // Before the first record: what comes while there is no partition for it goes astray.
         try {
             repository->make_room(std::chrono::system_clock::now(), retention);
         } catch (const StorageError& error) {
-            if (error.kind() != StorageError::Kind::unavailable)
-                throw;
+            // It is tried again, and then warned of; the default partition takes them meanwhile.
             spdlog::debug("partitions are made later: {}", escape_for_log(error.what()));
         }
         return repository;

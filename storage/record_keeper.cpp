@@ -16,6 +16,9 @@ using Kind = StorageError::Kind;
 
 constexpr std::size_t prune_rows = 200;
 
+/// Of one outage, that are told.
+constexpr std::size_t most_reasons = 10;
+
 /// A transaction that takes longer comes near to what it may take.
 constexpr std::chrono::milliseconds slow{300};
 
@@ -221,6 +224,7 @@ void RecordKeeper::look_after_connection(TimePoint now)
 void RecordKeeper::came_back()
 {
     on_trial_ = false;
+    reasons_.clear();
     if (away_.exchange(false))
         spdlog::info("the database takes records again; {} waited in the outbox", outbox_.size());
     backoff_ = timing_.first_retry;
@@ -237,8 +241,11 @@ void RecordKeeper::went_away(const std::string& reason, TimePoint now)
 
 void RecordKeeper::say_that_it_is_away(const std::string& reason)
 {
+    const bool is_new = reasons_.insert(reason).second;
     if (!away_.exchange(true))
         spdlog::warn("the database does not take records, they go to the outbox: {}", escape_for_log(reason));
+    else if (is_new && reasons_.size() <= most_reasons)
+        spdlog::info("the database is still away: {}", escape_for_log(reason));
 }
 
 void RecordKeeper::outbox_failed(const std::string& reason, TimePoint now)

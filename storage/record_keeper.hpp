@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 
@@ -148,7 +149,8 @@ class RecordKeeper
     std::optional<Seconds> retention_;
     std::optional<Seconds> body_retention_;
     bool on_trial_ = false;
-    int halvings_ = 0;  ///< of the transactions' size
+    std::set<std::string> reasons_;  ///< why the database is away, as far as they were told
+    int halvings_ = 0;               ///< of the transactions' size
     std::atomic<bool> away_{false};
     std::atomic<bool> outbox_fails_{false};
     std::atomic<bool> taking_{true};

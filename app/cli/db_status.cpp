@@ -55,6 +55,8 @@ std::string size_text(std::uint64_t bytes)
 
 std::string outbox_line(const Outbox& outbox)
 {
+    if (outbox.bytes == 0)
+        return fmt::format("Outbox:    {}, not there: nothing waits\n", escape_for_log(outbox.path));
     return fmt::format("Outbox:    {}, {} records wait in {}\n", escape_for_log(outbox.path), outbox.records,
                        size_text(outbox.bytes));
 }

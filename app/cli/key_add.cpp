@@ -19,7 +19,7 @@ int add(Session& session, const Options& options)
 {
     if (!valid_key_name(options.name))
         fail("the name: expected 1 to 64 bytes without control characters");
-    auto& database = session.database();
+    auto& database = session.database_to_begin();
     const auto keys = database.client_keys();
     if (std::any_of(keys.begin(), keys.end(), [&](const ClientKey& key) { return key.name == options.name; }))
         fail(fmt::format("the name {} is taken", options.name));

@@ -33,10 +33,20 @@ bool Session::has_database()
 
 storage::AnyRepository& Session::database()
 {
+    return open(configuration().settings.storage.backend == Backend::sqlite);
+}
+
+storage::AnyRepository& Session::database_to_begin()
+{
+    return open(true);
+}
+
+storage::AnyRepository& Session::open(bool make)
+{
     if (!has_database())
         fail(R"(this needs a database, and storage.backend is "none": name one with --database)");
     if (!database_)
-        database_ = storage::open_repository(configuration().settings.storage);
+        database_ = storage::open_repository(configuration().settings.storage, make);
     return *database_;
 }
 

@@ -49,6 +49,11 @@ class Session
     bool has_database();
     storage::AnyRepository& database();
 
+    /// The same for commands that may be the first to be used: makes the tables of PostgreSQL where there are
+    /// none. (Others must not: a database that is being restored is empty for a while, and routers would take
+    /// that for the truth.)
+    storage::AnyRepository& database_to_begin();
+
     /// One line on standard error that does not end the command.
     void warn(const std::string& message);
 
@@ -56,6 +61,8 @@ class Session
     std::string read_secret();
 
   private:
+    storage::AnyRepository& open(bool make);
+
     std::optional<Configuration> configuration_;
     std::unique_ptr<storage::AnyRepository> database_;
 };

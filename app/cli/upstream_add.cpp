@@ -9,7 +9,7 @@ namespace {
 
 int add(Session& session, const UpstreamOptions& options)
 {
-    auto& database = session.database();
+    auto& database = session.database_to_begin();
     UpstreamDefinition definition;
     apply(session, options, definition);
     check_upstream(session, definition);

@@ -72,7 +72,7 @@ void tell(Session& session, const ImportStep& step)
 
 int import(Session& session, const std::string& path)
 {
-    auto& database = session.database();
+    auto& database = session.database_to_begin();
     const bool from_input = path == "-";
     const auto file = from_input ? std::string{"standard input"} : path;
     const auto filed = parse_upstreams(from_input ? read_all(session.in) : read_file(path), file);

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 #include <map>
+#include <regex>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) && PQXX_VERSION_MAJOR < 7
@@ -71,7 +72,11 @@ std::string first_part(std::string_view message)
         if (!line.empty())
             all += (all.empty() ? "" : "; ") + std::string{line};
     }
-    return all;
+    // The place in a statement that is not shown.
+    static const std::regex place{" at character [0-9]+$"};
+    all = std::regex_replace(all, place, "");
+    // What libpqxx 6 says when it notices that a connection has ended.
+    return all.starts_with("Could not obtain client encoding") ? "the server ended the connection" : all;
 }
 
 std::string quoted_value(std::string_view value)
@@ -120,7 +125,7 @@ std::string connection_parameters(const std::string& url)
     if (!options) {
         // What libpq says may quote the URL, in which a password stands: the part before is enough.
         std::string_view said = reason == nullptr ? "out of memory" : reason;
-        const StorageError error{Kind::broken, fmt::format("storage.postgres is no URL libpq understands: {}",
+        const StorageError error{Kind::broken, fmt::format("this is no URL libpq understands: {}",
                                                            first_part(said.substr(0, said.find('"'))))};
         PQfreemem(reason);
         throw error;
@@ -168,12 +173,17 @@ void PostgresConnection::begin(pqxx::work& work, std::chrono::milliseconds bound
                         std::max<std::int64_t>(1, bound.count() * 3 / 4)));
 }
 
-StorageError PostgresConnection::failure(const std::exception& error, std::chrono::milliseconds bound,
-                                         StorageError::Kind unique)
+void PostgresConnection::fail(const std::exception& error, std::chrono::milliseconds bound,
+                              StorageError::Kind unique)
 {
     if (watchdog_.bit())
-        return {Kind::unavailable, fmt::format("the server did not answer within {} ms", bound.count())};
-    return storage_error(error, unique);
+        throw StorageError{Kind::unavailable,
+                           fmt::format("the server did not answer within {} ms", bound.count())};
+    const auto failure = storage_error(error, unique);
+    const auto* sql = dynamic_cast<const pqxx::sql_error*>(&error);
+    if (sql != nullptr && (sql->sqlstate() == "55P03" || sql->sqlstate() == "40P01"))
+        throw LockNotAvailable{failure.kind(), failure.what()};
+    throw failure;
 }
 
 std::unique_ptr<Listener> PostgresConnection::listen(const std::string& channel,

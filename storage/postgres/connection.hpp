@@ -11,6 +11,14 @@
 
 namespace route::storage {
 
+/// Which database it is that a part of the program works with. (A name leads to another when one is dropped
+/// and made anew: what it says, nothing, must not be taken for the truth, and what waits must not be written
+/// there.)
+struct SchemaIdentity
+{
+    std::string id;  ///< of openai_api_route_state; "" until the first connection
+};
+
 struct PostgresOptions
 {
     using Milliseconds = std::chrono::milliseconds;
@@ -25,6 +33,15 @@ struct PostgresOptions
     Milliseconds migration_timeout{10'000};
     /// False: a database without the tables is `unavailable`; older ones are migrated all the same.
     bool make = true;
+    /// Set by the first connection; one to another database than that is `unavailable`. May be null.
+    std::shared_ptr<SchemaIdentity> identity = {};
+};
+
+/// Somebody else has what was wanted, and the connection is as good as before.
+class LockNotAvailable : public StorageError
+{
+  public:
+    using StorageError::StorageError;
 };
 
 /// What libpqxx reported, as a StorageError in one line, without the values of columns; `unique` is the kind
@@ -64,7 +81,7 @@ class PostgresConnection
         } catch (const StorageError&) {
             throw;
         } catch (const std::exception& error) {
-            throw failure(error, bound, unique);
+            fail(error, bound, unique);
         }
     }
 
@@ -101,8 +118,8 @@ class PostgresConnection
     };
 
     void begin(pqxx::work& work, std::chrono::milliseconds bound);
-    StorageError failure(const std::exception& error, std::chrono::milliseconds bound,
-                         StorageError::Kind unique);
+    [[noreturn]] void fail(const std::exception& error, std::chrono::milliseconds bound,
+                           StorageError::Kind unique);
 
     std::unique_ptr<QuietConnection> connection_;
     Watchdog watchdog_;

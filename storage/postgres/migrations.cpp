@@ -127,6 +127,22 @@ CREATE TRIGGER openai_api_route_notify AFTER INSERT OR UPDATE OR DELETE OR TRUNC
     FOR EACH STATEMENT EXECUTE FUNCTION openai_api_route_notify();
 )";
 
+/// Whose tables were dropped needs a word on what to do.
+void refuse_missing_tables(pqxx::transaction_base& transaction, int version)
+{
+    if (version == 0)
+        return;
+    const auto missing = transaction.exec(
+        "SELECT name FROM unnest(ARRAY['openai_upstreams', 'client_keys', 'records', 'attempts']) AS name "
+        "WHERE NOT"
+        " EXISTS (SELECT 1 FROM pg_class WHERE relname = name AND pg_table_is_visible(oid)) LIMIT 1");
+    if (!missing.empty())
+        throw StorageError{Kind::broken,
+                           fmt::format("the table {} is missing: restore it, or drop the others and"
+                                       " openai_api_route_state to begin anew",
+                                       missing[0][0].c_str())};
+}
+
 void refuse_foreign_tables(pqxx::transaction_base& transaction)
 {
     const auto taken = transaction.exec(
@@ -161,12 +177,14 @@ void create_schema(pqxx::transaction_base& transaction)
     transaction.exec("CREATE TABLE records_default PARTITION OF records DEFAULT");
     transaction.exec("CREATE TABLE attempts_default PARTITION OF attempts DEFAULT");
     make_partitions(transaction, std::chrono::system_clock::now(), first_partition_days);
+    set_state(transaction, schema_id, transaction.exec("SELECT gen_random_uuid()")[0][0].as<std::string>());
     set_state(transaction, "schema_version", std::to_string(current_version));
 }
 
 bool is_current(pqxx::transaction_base& transaction)
 {
     const int version = schema_version(transaction);
+    refuse_missing_tables(transaction, version);
     if (version > current_version)
         throw StorageError{Kind::broken,
                            fmt::format("the database has schema version {}, written by a newer version"
@@ -189,7 +207,9 @@ void migrate(PostgresConnection& connection, std::chrono::milliseconds bound, bo
         return;
     connection.transact(bound, [make](pqxx::work& work) {
         if (!make && schema_version(work) == 0)
-            throw StorageError{Kind::unavailable, "the database has no tables of this program"};
+            throw StorageError{Kind::unavailable,
+                               "the database has no tables of this program yet: a router makes them at its "
+                               "start, or the first upstream or key that is added"};
         lock_schema(work);
         if (!is_current(work))
             create_schema(work);

@@ -50,12 +50,12 @@ bool has_table(pqxx::transaction_base& transaction, const std::string& name)
 }
 
 /// Usually the day; another where somebody kept a partition that was taken off.
-std::string free_suffix(pqxx::transaction_base& transaction, SystemTime from)
+std::string free_suffix(pqxx::transaction_base& transaction, const std::string& table, SystemTime from)
 {
     const auto day = fmt::format("p{:%Y%m%d}", fmt::gmtime(std::chrono::system_clock::to_time_t(from)));
     for (int number = 1;; ++number) {
         const auto suffix = number == 1 ? day : fmt::format("{}_{}", day, number);
-        if (!has_table(transaction, "records_" + suffix) && !has_table(transaction, "attempts_" + suffix))
+        if (!has_table(transaction, table + "_" + suffix))
             return suffix;
     }
 }
@@ -67,10 +67,10 @@ std::string range_condition(SystemTime from, SystemTime to)
 }
 
 /// Attached rather than made as a partition: others go on writing meanwhile, but for the default partition.
-void make_partition(pqxx::transaction_base& transaction, const char* table, const std::string& suffix,
-                    SystemTime from, SystemTime to)
+void make_partition(pqxx::transaction_base& transaction, const std::string& table, SystemTime from,
+                    SystemTime to)
 {
-    const auto name = fmt::format("{}_{}", table, suffix);
+    const auto name = fmt::format("{}_{}", table, free_suffix(transaction, table, from));
     transaction.exec(fmt::format("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)", name, table));
     transaction.exec(
         fmt::format("WITH strays AS (DELETE FROM {}_default WHERE {} RETURNING *)"
@@ -78,15 +78,6 @@ void make_partition(pqxx::transaction_base& transaction, const char* table, cons
                     table, range_condition(from, to), name));
     transaction.exec(fmt::format("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ('{}') TO ('{}')", table,
                                  name, least_request_id(from), least_request_id(to)));
-}
-
-void make_partition(pqxx::transaction_base& transaction, SystemTime from, SystemTime to)
-{
-    // Nothing may stray in between, and in the order in which inserts take them.
-    transaction.exec("LOCK TABLE attempts_default, records_default IN ACCESS EXCLUSIVE MODE");
-    const auto suffix = free_suffix(transaction, from);
-    for (const char* table : tables)
-        make_partition(transaction, table, suffix, from, to);
 }
 
 /// Where partitions can begin: behind the last stray of the range when there are more than can be moved at
@@ -103,41 +94,62 @@ SystemTime behind_strays(pqxx::transaction_base& transaction, SystemTime from, S
     return start_of_day(time_of_request_id(last[0][0].as<std::string>())) + Days{1};
 }
 
-/// Fills what no partition covers of the days from `from` to `until`; the last one may go beyond.
-void fill(pqxx::transaction_base& transaction, SystemTime from, SystemTime until, int days)
+void fill(pqxx::transaction_base& transaction, const std::string& table, SystemTime from, SystemTime until,
+          int days)
 {
-    limit_lock_waits(transaction);
-    auto there = partitions(transaction);
+    auto there = partitions(transaction, table);
     there.push_back({{}, SystemTime::max(), SystemTime::max()});
     for (const auto& partition : there) {
         while (from < std::min(partition.from, until)) {
             const auto to = std::min(from + Days{days}, partition.from);
             const auto begin = std::min(behind_strays(transaction, from, to), to);
             if (begin < to)
-                make_partition(transaction, begin, to);
+                make_partition(transaction, table, begin, to);
             from = to;
         }
         from = std::max(from, partition.to);
     }
 }
 
+bool covers(const std::vector<Partition>& there, SystemTime from, SystemTime until)
+{
+    for (const auto& partition : there)
+        if (partition.from <= from && partition.to > from)
+            from = partition.to;
+    return from >= until;
+}
+
+/// Fills what no partition covers of the days from `from` to `until`; the last one may go beyond.
+void fill(pqxx::transaction_base& transaction, SystemTime from, SystemTime until, int days)
+{
+    if (covers(partitions(transaction, "records"), from, until) &&
+        covers(partitions(transaction, "attempts"), from, until))
+        return;
+    limit_lock_waits(transaction);
+    // Nothing may stray in between; in the order in which inserts take them.
+    transaction.exec("LOCK TABLE attempts_default, records_default IN ACCESS EXCLUSIVE MODE");
+    for (const char* table : tables)
+        fill(transaction, table, from, until, days);
+}
+
 }  // namespace
 
-std::vector<Partition> partitions(pqxx::transaction_base& transaction)
+std::vector<Partition> partitions(pqxx::transaction_base& transaction, const std::string& table)
 {
-    const auto rows = transaction.exec(
+    const auto prefix = table + "_";
+    const auto rows = Parameters{}.text(table).execute(
+        transaction,
         "SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i JOIN pg_class c ON c.oid = "
         "i.inhrelid"
-        " WHERE i.inhparent = 'records'::regclass");
+        " WHERE i.inhparent = $1::regclass");
     std::vector<Partition> found;
     for (const auto& row : rows) {
         const auto name = row[0].as<std::string>();
         const auto bounds = row[1].as<std::string>();
         const auto from = bound_in(bounds, 0);
         const auto to = bound_in(bounds, 1);
-        if (!to.empty() && name.starts_with("records_"))
-            found.push_back(
-                {name.substr(sizeof("records_") - 1), time_of_request_id(from), time_of_request_id(to)});
+        if (!to.empty() && name.starts_with(prefix))
+            found.push_back({name.substr(prefix.size()), time_of_request_id(from), time_of_request_id(to)});
     }
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.from < b.from; });
     return found;
@@ -164,13 +176,19 @@ void make_partitions_back_to(pqxx::transaction_base& transaction, SystemTime old
     fill(transaction, start_of_day(from), now, days);
 }
 
-void drop_partition(pqxx::transaction_base& transaction, const Partition& partition)
+bool drop_oldest(pqxx::transaction_base& transaction, SystemTime before)
 {
+    std::string names;
+    for (const char* table : tables)
+        if (const auto all = partitions(transaction, table); !all.empty() && all.front().to <= before)
+            names += fmt::format("{}{}_{}", names.empty() ? "" : ", ", table, all.front().suffix);
+    if (names.empty())
+        return false;
     limit_lock_waits(transaction);
     // All at once: who has one and waits for the other holds up every insert.
     transaction.exec("LOCK TABLE attempts, records IN ACCESS EXCLUSIVE MODE");
-    for (const char* table : tables)
-        transaction.exec(fmt::format("DROP TABLE IF EXISTS {}_{}", table, partition.suffix));
+    transaction.exec("DROP TABLE " + names);
+    return true;
 }
 
 void limit_lock_waits(pqxx::transaction_base& transaction)

@@ -21,8 +21,8 @@ struct Partition
     SystemTime to{};  ///< exclusive
 };
 
-/// Without the default one; by time.
-std::vector<Partition> partitions(pqxx::transaction_base& transaction);
+/// Of one of the two tables, without the default one; by time.
+std::vector<Partition> partitions(pqxx::transaction_base& transaction, const std::string& table = "records");
 
 /// Of a database that does not yet know how long it keeps what.
 inline constexpr int first_partition_days = 1;
@@ -39,8 +39,8 @@ void make_partitions(pqxx::transaction_base& transaction, SystemTime now, int da
 /// covers.
 void make_partitions_back_to(pqxx::transaction_base& transaction, SystemTime oldest, SystemTime now);
 
-/// Drops one with all that is in it.
-void drop_partition(pqxx::transaction_base& transaction, const Partition& partition);
+/// Drops those of both tables that end by `before`, the oldest of each; false when there is none.
+bool drop_oldest(pqxx::transaction_base& transaction, SystemTime before);
 
 /// To be called before the tables are locked: all that insert queue behind a lock that is waited for. Who
 /// does not get it tries again another time.

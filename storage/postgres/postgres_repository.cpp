@@ -15,6 +15,20 @@ PostgresRepository::PostgresRepository(const PostgresOptions& options)
     : options_{options}, connection_{std::make_unique<PostgresConnection>(options.url)}
 {
     migrate(*connection_, options.migration_timeout, options.make);
+    if (options.identity)
+        check_identity(*options.identity);
+}
+
+void PostgresRepository::check_identity(SchemaIdentity& known)
+{
+    const auto id = transact([](pqxx::work& work) { return state(work, schema_id); });
+    if (known.id.empty())
+        known.id = id;
+    if (known.id != id)
+        throw StorageError{
+            StorageError::Kind::unavailable,
+            "it is another database than before, with tables of its own: what it says is taken by routers"
+            " that are started with it"};
 }
 
 void PostgresRepository::make_room(SystemTime now, std::optional<Seconds> retention)

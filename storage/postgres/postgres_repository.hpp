@@ -64,10 +64,8 @@ class PostgresRepository
         for (int i = 1;; ++i) {
             try {
                 return function();
-            } catch (const StorageError& error) {
-                const bool waits =
-                    error.kind() == StorageError::Kind::unavailable && connection_->get().is_open();
-                if (!waits || i == tries)
+            } catch (const LockNotAvailable&) {
+                if (i == tries)
                     throw;
             }
             std::this_thread::sleep_for(std::chrono::milliseconds{500});
@@ -77,6 +75,8 @@ class PostgresRepository
     /// `time`, which was reckoned from this machine's clock, by the server's: what is dropped or made for all
     /// must not depend on one wrong clock.
     SystemTime by_server_clock(pqxx::work& work, SystemTime time);
+
+    void check_identity(SchemaIdentity& known);
 
     PostgresOptions options_;
     std::unique_ptr<PostgresConnection> connection_;

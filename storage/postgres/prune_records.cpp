@@ -17,11 +17,6 @@ namespace {
 /// So many records a step of prune() deletes one by one.
 constexpr std::size_t rows_of_step = 5000;
 
-bool older_whole(const Partition& partition, SystemTime before)
-{
-    return partition.to + request_id_slack <= before;
-}
-
 /// Whether it is left until it can be dropped: soon, compared to how long its records were kept.
 bool droppable_soon(const Partition& partition, SystemTime before)
 {
@@ -37,14 +32,15 @@ std::uint64_t live_rows(pqxx::transaction_base& transaction, const std::string& 
     return transaction.exec(sql)[0][0].as<std::uint64_t>();
 }
 
-/// Drops the oldest partition if all of it is older; how many records went.
+/// Drops the oldest partitions if all of them is older; how many records went.
 std::optional<std::uint64_t> drop_one(pqxx::transaction_base& transaction, SystemTime before, bool count)
 {
+    before -= request_id_slack;
     const auto all = partitions(transaction);
-    if (all.empty() || !older_whole(all.front(), before))
+    const bool is_old = !all.empty() && all.front().to <= before;
+    const auto rows = is_old ? live_rows(transaction, "records_" + all.front().suffix, count) : 0;
+    if (!drop_oldest(transaction, before))
         return {};
-    const auto rows = live_rows(transaction, "records_" + all.front().suffix, count);
-    drop_partition(transaction, all.front());
     return rows;
 }
 

@@ -17,7 +17,7 @@ std::optional<std::uint64_t> bytes_of(SQLite::Database& database, const std::str
 {
     try {
         return number(database,
-                      "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE aggregate AND name IN"
+                      "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE name IN"
                       " (SELECT name FROM sqlite_master WHERE tbl_name = '" +
                           table + "')");
     } catch (const SQLite::Exception&) {

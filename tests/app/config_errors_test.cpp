@@ -44,6 +44,8 @@ TEST_CASE("what is wrong is named with its line and key")
         {"[failover]\ntotal = -1", 2, "failover.total", "0 or more"},
         {"[storage]\nbackend = \"mysql\"", 2, "storage.backend", "\"sqlite\", \"postgres\", \"none\""},
         {"[storage]\nsqlite = \"\"", 2, "storage.sqlite", "not empty"},
+        {"[storage]\npostgres = \"postgresql://u:p@ss@h/d\"", 2, "storage.postgres", "percent-encoded"},
+        {"[storage]\npostgres = \"postgresql://u:p/s@h/d\"", 2, "storage.postgres", "percent-encoded"},
         {"[storage]\npostgres_connections = 1", 2, "storage.postgres_connections", "from 2 to 1000"},
         {"[storage]\npostgres = \"mysql://x\"", 2, "storage.postgres", "postgresql://"},
         {"[records]\nretention = \"30\"", 2, "records.retention", "duration"},

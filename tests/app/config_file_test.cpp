@@ -215,8 +215,16 @@ TEST_CASE("the command line wins over the file")
     REQUIRE(elsewhere.has_value());
     CHECK(elsewhere->settings.storage.backend == Backend::postgres);
     CHECK(elsewhere->settings.storage.postgres == options.database);
-    options.database = "";
-    CHECK(load_configuration(options).error().key == "--database");
+    options.database = "sqlite:" + (directory / "named.sqlite").string();
+    CHECK(load_configuration(options)->settings.storage.sqlite == (directory / "named.sqlite").string());
+    for (const auto* wrong : {"", "sqlite:", "mysql://u:secret@h/d", "PostgreSQL://u:secret@h/d",
+                              "host=h password=secret dbname=d", "postgresql://u:sec@ret@h/d"}) {
+        options.database = wrong;
+        const auto refused = load_configuration(options);
+        REQUIRE(refused.has_error());
+        CHECK(refused.error().key == "--database");
+        CHECK(describe(refused.error()).find("secret") == std::string::npos);
+    }
     options = ServeOptions{};
     options.config = (directory / "c.toml").string();
     options.listen = "nowhere";

@@ -88,6 +88,7 @@ TEST_CASE("URLs are shown without their passwords")
          {"postgresql://u@h/db", "postgresql://u@h/db"},
          {"postgresql://u:secret@h:5432/db", "postgresql://u:…@h:5432/db"},
          {"postgresql://u:p@ss@h/db", "postgresql://u:…@h/db"},
+         {"postgresql://u:p/s#s?@h/db", "postgresql://u:…@h/db"},
          {"postgresql://h/db?user=a&password=secret&x=1", "postgresql://h/db?user=a&password=…&x=1"},
          {"postgresql://h/db?password=a&password=b", "postgresql://h/db?password=…&password=…"},
          {"http://h:80/a@b:c", "http://h:80/a@b:c"},

@@ -47,7 +47,7 @@ def day(cluster, tmp_path_factory):
     """A router's command line over the day, and what its words stand for."""
     database = cluster.database()
     router = Router(tmp_path_factory.mktemp("plans"))
-    router.ok("upstream", "list", "--database", database.url)
+    router.ok("key", "add", "anybody", "--database", database.url)
     database.sql(FILL)
     # Superusers only, but for this database.
     for name, value in {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0", "auto_explain.log_format": "json",

@@ -75,7 +75,8 @@ TEST_CASE("ten routers that start together make one schema")
         router.join();
     CHECK(failures == "");
     CHECK(first_keys == 1);
-    CHECK(value(database, "SELECT string_agg(value, ' ') FROM openai_api_route_state") == "1");
+    CHECK(value(database, "SELECT string_agg(name, ' ' ORDER BY name) FROM openai_api_route_state") ==
+          "schema_id schema_version");
 }
 
 TEST_CASE("a schema of a newer version and tables of others are refused")
@@ -236,6 +237,46 @@ TEST_CASE("a database without the tables is not taken for one that lost them")
     CHECK(kind_thrown([&] { PostgresRepository{options}; }) == Kind::unavailable);
     database.open();
     CHECK(PostgresRepository{options}.client_keys().empty());
+}
+
+TEST_CASE("a database that was made anew is not taken for the one before")
+{
+    const PostgresDatabase database;
+    PostgresOptions options;
+    options.url = database.url();
+    options.identity = std::make_shared<SchemaIdentity>();
+    database.open();
+    PostgresRepository{options};
+    PostgresRepository{options};
+    database.execute(
+        "DROP TABLE records, attempts, openai_upstreams, client_keys, openai_api_route_state;"
+        "DROP FUNCTION openai_api_route_notify");
+    CHECK(kind_thrown([&] { PostgresRepository{options}; }) == Kind::unavailable);
+    database.open();
+    CHECK_THROWS_WITH(PostgresRepository{options}, ContainsSubstring("another database"));
+}
+
+TEST_CASE("a table that was dropped is named, with what to do")
+{
+    const PostgresDatabase database;
+    database.open();
+    database.execute("DROP TABLE attempts");
+    CHECK_THROWS_WITH(database.open(), ContainsSubstring("the table attempts is missing"));
+}
+
+TEST_CASE("a partition without its twin hinders nothing, and gets it back")
+{
+    const PostgresDatabase database;
+    auto repository = database.open();
+    const auto last = partitions_of(database).back();
+    database.execute("DROP TABLE records_" + last.suffix);
+    repository.make_room(std::chrono::system_clock::now(), Seconds{1.0});
+    CHECK(partitions_of(database).back().to >= last.to);
+    database.execute("DROP TABLE attempts_" + partitions_of(database).front().suffix);
+    while (!repository.prune_step(last.to + std::chrono::days{9}, 100).done) {
+    }
+    insert(repository, sample_record(1, std::chrono::system_clock::now()));
+    CHECK(repository.find_record("1")->record.attempts.size() == 2);
 }
 
 TEST_CASE("records of a year nobody remembers make no partitions of it")

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from fakes.postgres import ROLE, Database
 from over_postgres.month import PERIOD, least_request_id
 from over_postgres.report import print_rows
-from over_postgres.server import BOTH_TABLES, record_command
+from over_postgres.server import BOTH_TABLES, run_command
 
 
 @dataclasses.dataclass
@@ -108,12 +108,12 @@ def measure_searches(database: Database, start: datetime, options) -> list:
     for _ in range(options.rounds):
         for times, search in zip(took, searches):
             started = time.monotonic()
-            record_command(database, options, *search)
+            run_command(database, options, "record", *search)
             times.append((time.monotonic() - started) * 1000)
     rows, sequential = [], []
     with Explained(database, options.smoke) as explained:
         for times, search in zip(took, searches):
-            said, plans = explained.plans_of(lambda: record_command(database, options, *search))
+            said, plans = explained.plans_of(lambda: run_command(database, options, "record", *search))
             name = "record " + " ".join(search)
             rows.append([name, len(said.splitlines()), times[0], statistics.median(times), plans.milliseconds, plans.statements, plans.in_vain,
                          plans.sorted_rows, "no" if plans.sequential else "yes", plans.text])

@@ -46,20 +46,21 @@ class Server(Cluster):
         values = self.sql("SELECT " + ", ".join(f"current_setting('{name}')" for name in names)).split("|")
         return ", ".join(map(" ".join, zip(names, values)))
 
-def record_command(database: Database, options, *arguments: str) -> str:
-    """What `openai-api-route record ARGUMENTS` prints."""
+
+def run_command(database: Database, options, *arguments: str) -> str:
+    """What `openai-api-route ARGUMENTS` prints."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "OPENAI_"))}
-    done = subprocess.run([options.binary, "record", *arguments, "--database", database.url], env=environment, cwd=database.cluster.directory,
+    done = subprocess.run([options.binary, *arguments, "--database", database.url], env=environment, cwd=database.cluster.directory,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     if done.returncode:
-        raise RuntimeError(f"record {' '.join(arguments)}: {done.stderr}")
+        raise RuntimeError(f"{' '.join(arguments)}: {done.stderr}")
     return done.stdout
 
 
 def database_with_schema(cluster: Server, options) -> Database:
     """As the program makes it."""
     database = cluster.database()
-    record_command(database, options, "list")
+    run_command(database, options, "key", "add", "anybody")
     return database
 
 

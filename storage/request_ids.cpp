@@ -41,4 +41,13 @@ bool is_uuid(std::string_view text)
     return true;
 }
 
+std::optional<std::int64_t> record_number(std::string_view text)
+{
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size())
+        return {};
+    return number;
+}
+
 }  // namespace route::storage

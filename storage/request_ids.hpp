@@ -1,7 +1,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/record.hpp"
 
@@ -20,5 +23,8 @@ SystemTime time_of_request_id(std::string_view uuid);
 
 /// Whether `text` is a UUID as it is written: 36 characters with hyphens.
 bool is_uuid(std::string_view text);
+
+/// The number, when an id that people give is one.
+std::optional<std::int64_t> record_number(std::string_view text);
 
 }  // namespace route::storage

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "storage/postgres/postgres_repository.hpp"
 #include "storage/postgres/record_rows.hpp"
@@ -23,15 +22,6 @@ std::string order(const RecordFilter& filter)
     if (filter.after_id > 0)
         return " ORDER BY id";
     return filter.newest_first ? " ORDER BY request_id DESC" : " ORDER BY request_id";
-}
-
-std::optional<std::int64_t> number_in(const std::string& text)
-{
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size())
-        return {};
-    return number;
 }
 
 }  // namespace
@@ -65,7 +55,7 @@ void PostgresRepository::for_each_record(const RecordFilter& filter,
 
 std::optional<StoredRecord> PostgresRepository::find_record(const std::string& id)
 {
-    const auto number = number_in(id);
+    const auto number = record_number(id);
     if (!number && !is_uuid(id))
         return {};
     return transact([&](pqxx::work& work) -> std::optional<StoredRecord> {

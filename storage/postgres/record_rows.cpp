@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "storage/outcomes.hpp"
 #include "storage/request_ids.hpp"
+#include "storage/stored_rows.hpp"
 #include "storage/timestamps.hpp"
 
 namespace route::storage::postgres {
@@ -33,7 +33,6 @@ class Columns
         const auto field = next();
         return !field.is_null() && field.as<bool>();
     }
-    unsigned status() { return static_cast<unsigned>(number()); }
     SystemTime time() { return parse_timestamp(text()).value_or(SystemTime{}); }
 
     template <class T>
@@ -61,21 +60,6 @@ std::string microseconds_text(std::string_view column)
     return fmt::format("to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')", column);
 }
 
-AttemptRecord read_attempt(Columns& columns)
-{
-    AttemptRecord attempt;
-    attempt.number = static_cast<int>(columns.number());
-    attempt.upstream_id = columns.number();
-    attempt.upstream_name = columns.text();
-    attempt.started_at = columns.time();
-    attempt.status = columns.optional<unsigned>();
-    attempt.outcome = attempt_outcome(columns.text());
-    attempt.error = columns.text();
-    attempt.first_byte_time = columns.optional<Nanoseconds>();
-    attempt.elapsed_time = Nanoseconds{columns.number()};
-    return attempt;
-}
-
 }  // namespace
 
 std::string milliseconds_text(std::string_view column)
@@ -96,40 +80,7 @@ std::string record_columns(bool bodies)
 
 StoredRecord read_record(const pqxx::row& row)
 {
-    Columns columns{row};
-    StoredRecord stored;
-    auto& record = stored.record;
-    stored.id = columns.number();
-    record.request_id = columns.text();
-    record.client_request_id = columns.text();
-    record.created_at = columns.time();
-    record.node = columns.text();
-    record.ip = columns.text();
-    record.key_name = columns.text();
-    record.user_agent = columns.text();
-    record.method = columns.text();
-    record.path = columns.text();
-    record.model = columns.optional_text();
-    record.stream = columns.boolean();
-    record.body = columns.text();
-    record.body_bytes = static_cast<std::uint64_t>(columns.number());
-    record.status = columns.status();
-    record.outcome = request_outcome(columns.text());
-    record.error = columns.text();
-    record.upstream_id = columns.number();
-    record.upstream_name = columns.text();
-    record.upstream_endpoint = columns.text();
-    stored.attempts = static_cast<std::uint64_t>(columns.number());
-    record.response = columns.text();
-    record.response_bytes = static_cast<std::uint64_t>(columns.number());
-    record.response_time = columns.optional<Nanoseconds>();
-    record.elapsed_time = Nanoseconds{columns.number()};
-    record.prompt_tokens = columns.optional<std::int64_t>();
-    record.completion_tokens = columns.optional<std::int64_t>();
-    record.total_tokens = columns.optional<std::int64_t>();
-    record.finish_reason = columns.text();
-    record.authenticated = true;
-    return stored;
+    return read_record_from(Columns{row});
 }
 
 void read_attempts(pqxx::transaction_base& transaction, std::vector<Record>& records)
@@ -153,7 +104,7 @@ void read_attempts(pqxx::transaction_base& transaction, std::vector<Record>& rec
         while (record != records.end() && record->request_id < request_id)
             ++record;
         if (record != records.end() && record->request_id == request_id)
-            record->attempts.push_back(read_attempt(columns));
+            record->attempts.push_back(read_attempt_from(columns));
     }
 }
 

@@ -1,5 +1,5 @@
-#include <charconv>
 
+#include "storage/request_ids.hpp"
 #include "storage/sqlite/record_rows.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
 
@@ -16,15 +16,6 @@ std::string order_and_limit(const RecordFilter& filter)
     if (filter.limit > 0)
         sql += " LIMIT " + std::to_string(filter.limit);
     return sql;
-}
-
-std::optional<std::int64_t> number_in(const std::string& text)
-{
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size())
-        return {};
-    return number;
 }
 
 }  // namespace
@@ -45,7 +36,7 @@ void SqliteRepository::for_each_record(const RecordFilter& filter,
 std::optional<StoredRecord> SqliteRepository::find_record(const std::string& id)
 {
     return guarded([&]() -> std::optional<StoredRecord> {
-        const auto number = number_in(id);
+        const auto number = record_number(id);
         SQLite::Statement row{*database_, "SELECT " + record_columns(true) + " FROM records WHERE " +
                                               (number ? "id = ?" : "request_id = ?")};
         if (number)

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "storage/outcomes.hpp"
 #include "storage/request_ids.hpp"
+#include "storage/stored_rows.hpp"
 #include "storage/timestamps.hpp"
 
 namespace route::storage {
@@ -18,7 +18,7 @@ class Columns
 
     std::string text() { return next().getString(); }
     std::int64_t number() { return next().getInt64(); }
-    unsigned status() { return static_cast<unsigned>(number()); }
+    bool boolean() { return number() != 0; }
     SystemTime time() { return parse_timestamp(text()).value_or(SystemTime{}); }
 
     template <class T>
@@ -56,40 +56,7 @@ std::string record_columns(bool bodies)
 
 StoredRecord read_record(SQLite::Statement& row)
 {
-    Columns columns{row};
-    StoredRecord stored;
-    auto& record = stored.record;
-    stored.id = columns.number();
-    record.request_id = columns.text();
-    record.client_request_id = columns.text();
-    record.created_at = columns.time();
-    record.node = columns.text();
-    record.ip = columns.text();
-    record.key_name = columns.text();
-    record.user_agent = columns.text();
-    record.method = columns.text();
-    record.path = columns.text();
-    record.model = columns.optional_text();
-    record.stream = columns.number() != 0;
-    record.body = columns.text();
-    record.body_bytes = static_cast<std::uint64_t>(columns.number());
-    record.status = columns.status();
-    record.outcome = request_outcome(columns.text());
-    record.error = columns.text();
-    record.upstream_id = columns.number();
-    record.upstream_name = columns.text();
-    record.upstream_endpoint = columns.text();
-    stored.attempts = static_cast<std::uint64_t>(columns.number());
-    record.response = columns.text();
-    record.response_bytes = static_cast<std::uint64_t>(columns.number());
-    record.response_time = columns.optional<Nanoseconds>();
-    record.elapsed_time = Nanoseconds{columns.number()};
-    record.prompt_tokens = columns.optional<std::int64_t>();
-    record.completion_tokens = columns.optional<std::int64_t>();
-    record.total_tokens = columns.optional<std::int64_t>();
-    record.finish_reason = columns.text();
-    record.authenticated = true;
-    return stored;
+    return read_record_from(Columns{row});
 }
 
 std::vector<AttemptRecord> read_attempts(SQLite::Database& database, const std::string& request_id)
@@ -102,16 +69,7 @@ std::vector<AttemptRecord> read_attempts(SQLite::Database& database, const std::
     std::vector<AttemptRecord> attempts;
     while (row.executeStep()) {
         Columns columns{row};
-        auto& attempt = attempts.emplace_back();
-        attempt.number = static_cast<int>(columns.number());
-        attempt.upstream_id = columns.number();
-        attempt.upstream_name = columns.text();
-        attempt.started_at = columns.time();
-        attempt.status = columns.optional<unsigned>();
-        attempt.outcome = attempt_outcome(columns.text());
-        attempt.error = columns.text();
-        attempt.first_byte_time = columns.optional<Nanoseconds>();
-        attempt.elapsed_time = Nanoseconds{columns.number()};
+        attempts.push_back(read_attempt_from(columns));
     }
     return attempts;
 }

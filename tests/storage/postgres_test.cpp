@@ -8,6 +8,7 @@
 #include "storage/postgres/partitions.hpp"
 #include "storage/request_ids.hpp"
 #include "tests/storage/databases.hpp"
+#include "tests/storage/kind_thrown.hpp"
 #include "tests/storage/samples.hpp"
 #include "tests/support/catch.hpp"
 
@@ -38,17 +39,6 @@ std::string value(const PostgresDatabase& database, const std::string& sql)
 void insert(PostgresRepository& repository, const Record& record)
 {
     repository.insert(std::span{&record, 1});
-}
-
-Kind kind_thrown(const std::function<void()>& function)
-{
-    try {
-        function();
-    } catch (const StorageError& error) {
-        return error.kind();
-    }
-    FAIL("nothing was thrown");
-    return {};
 }
 
 }  // namespace

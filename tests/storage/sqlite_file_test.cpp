@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "tests/storage/databases.hpp"
+#include "tests/storage/kind_thrown.hpp"
 #include "tests/storage/samples.hpp"
 #include "tests/support/catch.hpp"
 
@@ -13,17 +14,6 @@ using namespace route::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-StorageError::Kind kind_thrown(const std::function<void()>& function)
-{
-    try {
-        function();
-    } catch (const StorageError& error) {
-        return error.kind();
-    }
-    FAIL("nothing was thrown");
-    return {};
-}
 
 SqliteOptions impatient(const std::string& path)
 {

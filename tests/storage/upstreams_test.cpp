@@ -1,5 +1,6 @@
 #include "storage/null_repository.hpp"
 #include "tests/storage/databases.hpp"
+#include "tests/storage/kind_thrown.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace route;
@@ -33,17 +34,6 @@ UpstreamDefinition small_definition(const std::string& sk, const std::string& na
     definition.sk = sk;
     definition.name = name;
     return definition;
-}
-
-StorageError::Kind kind_thrown(const std::function<void()>& function)
-{
-    try {
-        function();
-    } catch (const StorageError& error) {
-        return error.kind();
-    }
-    FAIL("nothing was thrown");
-    return {};
 }
 
 KeyHash hash_of(unsigned char byte)

@@ -6,7 +6,9 @@ import re
 import pytest
 
 from fakes.postgres import Database
-from fakes.router import Router
+from fakes.router import INSTRUMENTED, Router
+
+pytestmark = pytest.mark.skipif(INSTRUMENTED, reason="what the server plans does not depend on it")
 
 # A day's worth, and a few that are rare.
 FILL = """

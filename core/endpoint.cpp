@@ -67,7 +67,8 @@ bool has_dot_segment(std::string_view path)
 
 std::string base_path(const urls::url_view& url)
 {
-    std::string path{std::string_view{url.encoded_path()}};
+    const std::string_view encoded = url.encoded_path();
+    std::string path{encoded};
     path.resize(path.find_last_not_of('/') + 1);
     return path.empty() ? "/v1" : path;
 }
@@ -76,7 +77,7 @@ std::string base_path(const urls::url_view& url)
 
 Result<Endpoint> parse_endpoint(std::string_view text)
 {
-    const auto parsed = urls::parse_uri(urls::string_view{text.data(), text.size()});
+    const auto parsed = urls::parse_uri(boost::core::string_view{text.data(), text.size()});
     if (!parsed || !parsed->has_authority())
         return Invalid{"expected a URL such as https://HOST/v1"};
     const auto& url = *parsed;
@@ -104,7 +105,8 @@ Result<Endpoint> parse_endpoint(std::string_view text)
     endpoint.host = *host;
     endpoint.port = *port;
     endpoint.base_path = base_path(url);
-    endpoint.authority = lower_case(std::string_view{url.encoded_host()});
+    const std::string_view encoded_host = url.encoded_host();
+    endpoint.authority = lower_case(encoded_host);
     if (endpoint.port != usual_port)
         endpoint.authority.append(1, ':').append(std::to_string(endpoint.port));
     endpoint.origin = (endpoint.tls ? "https://" : "http://") + endpoint.authority;
@@ -140,7 +142,7 @@ std::string mask_endpoint(std::string_view url)
 Result<ProxyEndpoint> parse_proxy(std::string_view text)
 {
     Invalid refused{"expected http://[USER:PASSWORD@]HOST:PORT"};
-    const auto parsed = urls::parse_uri(urls::string_view{text.data(), text.size()});
+    const auto parsed = urls::parse_uri(boost::core::string_view{text.data(), text.size()});
     if (!parsed || parsed->scheme_id() != urls::scheme::http || !parsed->has_authority())
         return refused;
     const auto& url = *parsed;
@@ -154,7 +156,7 @@ Result<ProxyEndpoint> parse_proxy(std::string_view text)
 
     ProxyEndpoint proxy{*host, *port, {}};
     if (url.has_userinfo())
-        proxy.user_info = std::string{url.userinfo()};
+        proxy.user_info = url.userinfo();
     return proxy;
 }
 

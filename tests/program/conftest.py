@@ -1,3 +1,5 @@
+from contextlib import ExitStack
+
 import pytest
 
 from fakes.certificates import Authority
@@ -41,8 +43,10 @@ def make_router(tmp_path):
         return made[-1]
 
     yield make
-    for router in made:
-        router.end()
+    # All of them, whatever one has to complain of.
+    with ExitStack() as ending:
+        for router in made:
+            ending.callback(router.end)
 
 
 @pytest.fixture

@@ -241,10 +241,10 @@ void RecordKeeper::went_away(const std::string& reason, TimePoint now)
 
 void RecordKeeper::say_that_it_is_away(const std::string& reason)
 {
-    const bool is_new = reasons_.insert(reason).second;
+    const bool is_new = reasons_.size() < most_reasons && reasons_.insert(reason).second;
     if (!away_.exchange(true))
         spdlog::warn("the database does not take records, they go to the outbox: {}", escape_for_log(reason));
-    else if (is_new && reasons_.size() <= most_reasons)
+    else if (is_new)
         spdlog::info("the database is still away: {}", escape_for_log(reason));
 }
 

@@ -107,10 +107,10 @@ int copy(Session& session, const Options& options)
     hooks.on_renamed = [&](const std::string& what) { session.warn(what); };
     const auto counts = storage::copy_database(*from, *to, hooks);
     progress.clear();
-    session.out << fmt::format(
-        "upstreams: {} copied{}\nclient keys: {} copied{}\nrecords: {}, all of them there\n",
-        counts.upstreams, there(counts.upstreams_there), counts.keys, there(counts.keys_there),
-        counts.records);
+    session.out << fmt::format("upstreams: {} copied{}\nclient keys: {} copied{}\nrecords: {}{}\n",
+                               counts.upstreams, there(counts.upstreams_there), counts.keys,
+                               there(counts.keys_there), counts.records,
+                               counts.rejected == 0 ? ", all of them there" : " there");
     if (counts.rejected > 0)
         fail(
             fmt::format("{} records are refused by the other database and were not copied", counts.rejected));

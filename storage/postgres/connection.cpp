@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <map>
 #include <regex>
 
@@ -30,10 +29,13 @@ using Kind = StorageError::Kind;
 constexpr std::chrono::milliseconds greeting_bound{5'000};
 
 /// SQLSTATEs (postgresql.org/docs/current/errcodes-appendix.html).
-Kind kind_of(std::string_view state, Kind unique)
+Kind kind_of(std::string_view state, std::string_view message, Kind unique)
 {
     if (state == "23505")
         return unique;
+    // A row without a partition, the default one included: somebody works on the tables.
+    if (state == "23514" && message.find("no partition of relation") != std::string_view::npos)
+        return Kind::unavailable;
     const auto of_class = state.substr(0, 2);
     // Connection, rollback, read-only, privileges, resources, not in the state for it (locks), intervention
     // (statement timeouts), I/O, internal; none: the connection broke.
@@ -107,7 +109,7 @@ auto reported(F&& function)
 StorageError storage_error(const std::exception& error, StorageError::Kind unique)
 {
     if (const auto* sql = dynamic_cast<const pqxx::sql_error*>(&error))
-        return {kind_of(sql->sqlstate(), unique), first_part(error.what())};
+        return {kind_of(sql->sqlstate(), error.what(), unique), first_part(error.what())};
     if (dynamic_cast<const pqxx::in_doubt_error*>(&error) != nullptr)
         return {Kind::unavailable, "the connection was lost while the transaction was being committed"};
     const bool of_connection = dynamic_cast<const pqxx::failure*>(&error) != nullptr;
@@ -130,7 +132,7 @@ std::string connection_parameters(const std::string& url)
         PQfreemem(reason);
         throw error;
     }
-    std::map<std::string, std::string> parameters{{"connect_timeout", "5"},
+    std::map<std::string, std::string> parameters{{"connect_timeout", "3"},
                                                   {"fallback_application_name", "openai-api-route"},
                                                   {"keepalives_idle", "30"}};
     for (const auto* option = options.get(); option->keyword != nullptr; ++option)

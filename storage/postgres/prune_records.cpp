@@ -32,7 +32,7 @@ std::uint64_t live_rows(pqxx::transaction_base& transaction, const std::string& 
     return transaction.exec(sql)[0][0].as<std::uint64_t>();
 }
 
-/// Drops the oldest partitions if all of them is older; how many records went.
+/// Drops the oldest partition of each table that is older as a whole; how many records went.
 std::optional<std::uint64_t> drop_one(pqxx::transaction_base& transaction, SystemTime before, bool count)
 {
     before -= request_id_slack;

@@ -104,6 +104,7 @@ TEST_CASE("a URL is passed on whole, and completed")
 {
     const auto text = connection_parameters(
         "postgresql://u@a:1,b:2/d?target_session_attrs=read-write&connect_timeout=2&application_name=x%27y");
+    CHECK_THAT(connection_parameters("postgresql://h/d"), ContainsSubstring("connect_timeout='3'"));
     for (const char* part :
          {"host='a,b'", "port='1,2'", "target_session_attrs='read-write'", "connect_timeout='2'",
           "application_name='x\\'y'", "client_encoding='UTF8'", "dbname='d'"})
@@ -267,6 +268,14 @@ TEST_CASE("a partition without its twin hinders nothing, and gets it back")
     }
     insert(repository, sample_record(1, std::chrono::system_clock::now()));
     CHECK(repository.find_record("1")->record.attempts.size() == 2);
+}
+
+TEST_CASE("records for which there is no partition at all are not refused one by one")
+{
+    const PostgresDatabase database;
+    auto repository = database.open();
+    database.execute("DROP TABLE records_default");
+    CHECK(kind_thrown([&] { insert(repository, sample_record(1)); }) == Kind::unavailable);
 }
 
 TEST_CASE("records of a year nobody remembers make no partitions of it")

@@ -24,14 +24,17 @@ struct Options
 StorageSettings settings_of(const char* option, const std::string& text)
 {
     StorageSettings settings;
-    if (is_postgres_url(text)) {
+    if (is_postgres_url(text) && has_encoded_user(text)) {
         settings.backend = Backend::postgres;
         settings.postgres = text;
     } else if (text.starts_with(sqlite_prefix) && text.size() > sqlite_prefix.size()) {
         settings.backend = Backend::sqlite;
         settings.sqlite = text.substr(sqlite_prefix.size());
     } else {
-        wrong_usage(fmt::format("{}: expected sqlite:PATH or postgresql://…", option));
+        wrong_usage(
+            fmt::format("{}: expected sqlite:PATH or postgresql://…, special characters of user and password "
+                        "percent-encoded",
+                        option));
     }
     return settings;
 }

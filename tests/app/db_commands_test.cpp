@@ -67,6 +67,9 @@ TEST_CASE("db copy refuses what it does not understand, and makes no file of wha
     CHECK(wrong.code == 2);
     CHECK_THAT(wrong.err, ContainsSubstring("--from: expected sqlite:PATH or postgresql://"));
     CHECK(line.run({"db", "copy", "--from", to}).code == 2);
+    const auto told = line.run({"db", "copy", "--from", "postgresql://u:sec@ret@h/d", "--to", to});
+    CHECK(told.code == 2);
+    CHECK_THAT(told.err, ContainsSubstring("percent-encoded") && !ContainsSubstring("ret@h"));
 
     const auto absent = (line.directory / "absent.sqlite").string();
     CHECK(line.run({"db", "copy", "--from", "sqlite:" + absent, "--to", to}).code == 1);

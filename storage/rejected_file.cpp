@@ -29,7 +29,7 @@ json::value number(const std::optional<T>& value)
     return value ? json::value(static_cast<std::int64_t>(*value)) : json::value(nullptr);
 }
 
-json::value nanoseconds(const std::optional<Nanoseconds>& value)
+json::value to_json(const std::optional<Nanoseconds>& value)
 {
     return value ? json::value(static_cast<std::int64_t>(value->count())) : json::value(nullptr);
 }
@@ -48,7 +48,7 @@ json::object to_json(const AttemptRecord& attempt)
             {"status", number(attempt.status)},
             {"outcome", to_string(attempt.outcome)},
             {"error", text(attempt.error)},
-            {"first_byte_time", nanoseconds(attempt.first_byte_time)},
+            {"first_byte_time", to_json(attempt.first_byte_time)},
             {"elapsed_time", attempt.elapsed_time.count()}};
 }
 
@@ -79,7 +79,7 @@ json::object to_json(const Record& record)
             {"attempts", std::move(attempts)},
             {"response", text(record.response)},
             {"response_bytes", record.response_bytes},
-            {"response_time", nanoseconds(record.response_time)},
+            {"response_time", to_json(record.response_time)},
             {"elapsed_time", record.elapsed_time.count()},
             {"prompt_tokens", number(record.prompt_tokens)},
             {"completion_tokens", number(record.completion_tokens)},

@@ -19,7 +19,7 @@ int check(Session& session)
     return 0;
 }
 
-int show(Session& session, bool json)
+int show_configuration(Session& session, bool json)
 {
     const auto text = print_settings(session.configuration().settings);
     if (json)
@@ -38,7 +38,7 @@ void add_config(Commands& config)
                [&session] { return check(session); });
     const auto json = std::make_shared<bool>(false);
     auto& command = config.add("show", "Shows the effective configuration, secrets masked",
-                               [&session, json] { return show(session, *json); });
+                               [&session, json] { return show_configuration(session, *json); });
     command.add_flag("--json", *json, "As JSON");
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view sqlite_prefix = "sqlite:";
 
-struct Options
+struct CopyOptions
 {
     std::string from;
     std::string to;
@@ -91,7 +91,7 @@ std::string there(std::uint64_t count)
     return count == 0 ? "" : fmt::format(" ({} more were there)", count);
 }
 
-int copy(Session& session, const Options& options)
+int copy(Session& session, const CopyOptions& options)
 {
     const auto source = settings_of("--from", options.from);
     const auto target = settings_of("--to", options.to);
@@ -125,7 +125,7 @@ int copy(Session& session, const Options& options)
 void add_db_copy(Commands& db)
 {
     auto& session = db.session();
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<CopyOptions>();
     auto& command =
         db.add("copy", "Copies upstreams, keys, records and attempts; can be interrupted and repeated",
                [&session, options] { return copy(session, *options); });

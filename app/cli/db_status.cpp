@@ -105,7 +105,7 @@ void print(std::ostream& out, const storage::DatabaseStatus& status, const std::
     table.print(out);
 }
 
-int show(Session& session, bool json)
+int show_status(Session& session, bool json)
 {
     if (!session.has_database())
         session.database();  // says so
@@ -133,7 +133,7 @@ void add_db_status(Commands& db)
     auto& session = db.session();
     const auto json = std::make_shared<bool>(false);
     auto& command = db.add("status", "Shows the database's version and sizes, and what waits in the outbox",
-                           [&session, json] { return show(session, *json); });
+                           [&session, json] { return show_status(session, *json); });
     command.add_flag("--json", *json, "As JSON; sizes in bytes");
 }
 

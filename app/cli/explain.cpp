@@ -16,7 +16,7 @@
 namespace route::cli {
 namespace {
 
-struct Options
+struct ExplainOptions
 {
     std::string model;
     std::string path = "/v1/chat/completions";
@@ -40,14 +40,14 @@ struct Plan
     std::string key;  ///< who the client is, or why it is refused; "" when not asked
 };
 
-std::string reason_not_allowed(const Upstream& upstream, const Options& options)
+std::string reason_not_allowed(const Upstream& upstream, const ExplainOptions& options)
 {
     const std::optional<std::string> model{options.model};
     const bool denied = !allows({}, upstream.deny, model, options.path);
     return fmt::format("{} {}", denied ? "deny matches" : "no entry of allow matches", options.model);
 }
 
-Plan make_plan(Session& session, const Options& options)
+Plan make_plan(Session& session, const ExplainOptions& options)
 {
     const auto& settings = session.configuration().settings;
     Plan plan;
@@ -109,7 +109,7 @@ std::string sent_model(const Upstream& upstream, const std::string& model)
     return renamed == upstream.rename.end() ? model : renamed->second;
 }
 
-void print_text(Session& session, const Options& options, const Plan& plan)
+void print_text(Session& session, const ExplainOptions& options, const Plan& plan)
 {
     const auto& settings = session.configuration().settings;
     const TimeoutFacts facts{options.stream, options.body_bytes, plan.order.size() == 1};
@@ -138,7 +138,7 @@ void print_text(Session& session, const Options& options, const Plan& plan)
     others.print(session.out);
 }
 
-void print_as_json(Session& session, const Options& options, const Plan& plan)
+void print_as_json(Session& session, const ExplainOptions& options, const Plan& plan)
 {
     const auto& settings = session.configuration().settings;
     const TimeoutFacts facts{options.stream, options.body_bytes, plan.order.size() == 1};
@@ -164,7 +164,7 @@ void print_as_json(Session& session, const Options& options, const Plan& plan)
     print_json(session.out, json);
 }
 
-int explain(Session& session, const Options& options)
+int explain(Session& session, const ExplainOptions& options)
 {
     auto plan = make_plan(session, options);
     if (!options.key.empty())
@@ -181,7 +181,7 @@ int explain(Session& session, const Options& options)
 void add_explain(Commands& commands)
 {
     auto& session = commands.session();
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<ExplainOptions>();
     auto& command = commands.add("explain",
                                  "Which upstreams a request would try, in which order, with which timeout; "
                                  "cooldowns are known only to running routers",

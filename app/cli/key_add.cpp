@@ -9,13 +9,13 @@
 namespace route::cli {
 namespace {
 
-struct Options
+struct NewKeyOptions
 {
     std::string name;
     std::string value;
 };
 
-int add(Session& session, const Options& options)
+int add(Session& session, const NewKeyOptions& options)
 {
     if (!valid_key_name(options.name))
         fail("the name: expected 1 to 64 bytes without control characters");
@@ -45,7 +45,7 @@ int add(Session& session, const Options& options)
 void add_key_add(Commands& key)
 {
     auto& session = key.session();
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<NewKeyOptions>();
     auto& command = key.add("add", "Adds a client key, made at random and printed once",
                             [&session, options] { return add(session, *options); });
     command.add_option("NAME", options->name, "Whose it is; records show it")->required();

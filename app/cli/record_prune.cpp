@@ -6,13 +6,13 @@
 namespace route::cli {
 namespace {
 
-struct Options
+struct PruneOptions
 {
     std::string until;
     bool bodies = false;
 };
 
-int prune(Session& session, const Options& options)
+int prune(Session& session, const PruneOptions& options)
 {
     const auto before = time_of_option("--until", options.until);
     if (options.bodies)
@@ -27,7 +27,7 @@ int prune(Session& session, const Options& options)
 void add_record_prune(Commands& record)
 {
     auto& session = record.session();
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<PruneOptions>();
     auto& command =
         record.add("prune", "Deletes old records", [&session, options] { return prune(session, *options); });
     command.add_option("--until", options->until, "Those before: RFC 3339, a date (UTC), or 30m, 2h, 7d ago")

@@ -10,7 +10,7 @@
 namespace route::cli {
 namespace {
 
-struct Options
+struct ShownRecordOptions
 {
     std::string id;
     bool json = false;
@@ -83,7 +83,7 @@ void show_text(Session& session, const char* title, const std::string& text)
         session.out << '\n' << title << ":\n" << terminal_text(text) << '\n';
 }
 
-int show(Session& session, const Options& options)
+int show(Session& session, const ShownRecordOptions& options)
 {
     const auto found = session.database().find_record(options.id);
     if (!found)
@@ -105,7 +105,7 @@ int show(Session& session, const Options& options)
 void add_record_show(Commands& record)
 {
     auto& session = record.session();
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<ShownRecordOptions>();
     auto& command = record.add("show", "Shows one record with its attempts and bodies",
                                [&session, options] { return show(session, *options); });
     command.add_option("ID", options->id, "Its number or request_id")->required();

@@ -17,7 +17,7 @@
 namespace route::cli {
 namespace {
 
-struct Options : RecordOptions
+struct TailOptions : RecordOptions
 {
     bool no_follow = false;
 };
@@ -93,7 +93,7 @@ class Shown
     std::deque<Look> looks_;
 };
 
-int tail(Session& session, const Options& options)
+int tail(Session& session, const TailOptions& options)
 {
     auto filter = record_filter(options);
     filter.bodies = options.json;
@@ -122,7 +122,7 @@ int tail(Session& session, const Options& options)
 void add_record_tail(Commands& record)
 {
     auto& session = record.session();
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<TailOptions>();
     options->limit = 10;
     auto& command = record.add("tail", "Shows the last records and follows new ones until interrupted",
                                [&session, options] { return tail(session, *options); });

@@ -18,21 +18,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options
+struct ExportOptions
 {
     std::string output = "-";
     bool secrets = false;
 };
 
 /// What may be written of a value that may be a secret.
-std::optional<std::string> if_allowed(const std::string& value, bool secret, const Options& options)
+std::optional<std::string> if_allowed(const std::string& value, bool secret, const ExportOptions& options)
 {
     if (secret && !options.secrets)
         return std::nullopt;
     return value;
 }
 
-std::string exported(Session& session, const Options& options)
+std::string exported(Session& session, const ExportOptions& options)
 {
     TomlWriter out;
     if (!options.secrets)
@@ -96,7 +96,7 @@ void write_file(const std::string& path, const std::string& text, bool secret)
         fail(fmt::format("{}: cannot be written: {}", path, std::generic_category().message(errno)));
 }
 
-int export_upstreams(Session& session, const Options& options)
+int export_upstreams(Session& session, const ExportOptions& options)
 {
     const auto text = exported(session, options);
     if (options.output == "-")
@@ -111,7 +111,7 @@ int export_upstreams(Session& session, const Options& options)
 void add_upstream_export(Commands& upstream)
 {
     auto& session = upstream.session();
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<ExportOptions>();
     auto& command = upstream.add("export", "Writes all upstreams as TOML that `upstream import` reads",
                                  [&session, options] { return export_upstreams(session, *options); });
     command.add_flag("--secrets", options->secrets, "Keys too; a file is then readable for its owner alone");

@@ -7,13 +7,13 @@
 namespace route::cli {
 namespace {
 
-struct Options
+struct SetOptions
 {
     std::string id;
     UpstreamOptions change;
 };
 
-int set(Session& session, const Options& options)
+int set(Session& session, const SetOptions& options)
 {
     const auto before = find_changeable_upstream(session, options.id);
     auto definition = before;
@@ -36,7 +36,7 @@ int set(Session& session, const Options& options)
 void add_upstream_set(Commands& upstream)
 {
     auto& session = upstream.session();
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<SetOptions>();
     auto& command = upstream.add("set", "Changes what is named of an upstream",
                                  [&session, options] { return set(session, *options); });
     command.add_option("ID", options->id, "Number or name")->required();

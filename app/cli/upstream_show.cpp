@@ -9,7 +9,7 @@
 namespace route::cli {
 namespace {
 
-struct Options
+struct ShownUpstreamOptions
 {
     std::string id;
     bool json = false;
@@ -29,7 +29,7 @@ std::string seconds_text(const std::optional<Seconds>& seconds)
     return seconds ? fmt::format("{} s", seconds->count()) : "";
 }
 
-int show(Session& session, const Options& options)
+int show(Session& session, const ShownUpstreamOptions& options)
 {
     const auto upstream = find_upstream(session, options.id);
     if (options.json) {
@@ -63,7 +63,7 @@ int show(Session& session, const Options& options)
 void add_upstream_show(Commands& upstream)
 {
     auto& session = upstream.session();
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<ShownUpstreamOptions>();
     auto& command =
         upstream.add("show", "Shows one upstream", [&session, options] { return show(session, *options); });
     command.add_option("ID", options->id, "Number or name")->required();

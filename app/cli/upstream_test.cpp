@@ -12,7 +12,7 @@
 namespace route::cli {
 namespace {
 
-struct Options
+struct ProbeOptions
 {
     std::string id;
     bool json = false;
@@ -81,7 +81,7 @@ void print_as_json(Session& session, const SourcedUpstream& upstream, const Prob
     print_json(session.out, json);
 }
 
-int test(Session& session, const Options& options)
+int test(Session& session, const ProbeOptions& options)
 {
     const auto upstream = find_upstream(session, options.id);
     const auto result = probe(session, upstream);
@@ -102,7 +102,7 @@ int test(Session& session, const Options& options)
 void add_upstream_test(Commands& upstream)
 {
     auto& session = upstream.session();
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<ProbeOptions>();
     auto& command = upstream.add("test", "Asks an upstream for its models, with its key",
                                  [&session, options] { return test(session, *options); });
     command.add_option("ID", options->id, "Number or name")->required();

@@ -24,4 +24,10 @@ using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
 using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
 
+/// A setting's time, in seconds, as the clock counts it.
+inline Clock::duration ticks(std::chrono::duration<double> seconds)
+{
+    return std::chrono::duration_cast<Clock::duration>(seconds);
+}
+
 }  // namespace route::net

@@ -17,11 +17,6 @@ constexpr int looks_within_wait = 8;
 /// Of an encoded reply few bytes can be many to read: others of the loop have a turn after as many.
 constexpr std::size_t encoded_portion = 8u << 10;
 
-Clock::duration ticks(Seconds seconds)
-{
-    return std::chrono::duration_cast<Clock::duration>(seconds);
-}
-
 }  // namespace
 
 Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& upstream,

@@ -28,7 +28,7 @@ awaitable<bool> Attempt::connect()
 {
     const auto& via = upstream_.via;
     phase_ = via ? Phase::proxy : Phase::resolve;
-    const auto wait = std::chrono::duration_cast<Clock::duration>(limits_.timeouts.connect);
+    const auto wait = ticks(limits_.timeouts.connect);
     const auto limit = std::min(Clock::now() + wait, limits_.total);
     deadline_.expire_at(limit);
     const auto begin = Clock::now();

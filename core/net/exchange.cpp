@@ -204,8 +204,7 @@ awaitable<ReadOutcome> Exchange::read_body()
     if (request_.body.empty() && !request_.http10() && equal_ignoring_case(expectation, "100-continue")) {
         auto interim = part("HTTP/1.1 100 Continue\r\n\r\n");
         std::span<iovec> parts{&interim, 1};
-        client_.limit_write(
-            begin + std::chrono::duration_cast<Clock::duration>(table_->settings.server.body_timeout));
+        client_.limit_write(begin + ticks(table_->settings.server.body_timeout));
         const auto error = co_await write_all(client_.connection, parts);
         if (error)
             co_return ReadOutcome::closed;

@@ -66,7 +66,7 @@ ReplyWriter::Written ReplyWriter::send(std::span<iovec> parts)
 
 awaitable<ReplyWriter::Written> ReplyWriter::drain()
 {
-    const auto stall = std::chrono::duration_cast<Clock::duration>(stall_);
+    const auto stall = ticks(stall_);
     while (rest_sent_ < rest_.size()) {
         auto bytes = part(std::string_view{rest_}.substr(rest_sent_));
         const auto sent = client_.connection.write_some({&bytes, 1});

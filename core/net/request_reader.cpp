@@ -17,11 +17,6 @@ constexpr std::size_t most_empty_lines = 64;  ///< bytes of them before a reques
 constexpr std::uint64_t most_framing = 64u << 10;
 constexpr std::uint64_t most_framing_of_a_byte = 16;
 
-Clock::duration ticks(Seconds seconds)
-{
-    return std::chrono::duration_cast<Clock::duration>(seconds);
-}
-
 bool too_large(error_code error)
 {
     return error == http::error::header_limit || error == HeadError::too_many_fields;

@@ -8,15 +8,6 @@
 
 namespace route::net {
 
-namespace {
-
-Clock::duration ticks(Seconds seconds)
-{
-    return std::chrono::duration_cast<Clock::duration>(seconds);
-}
-
-}  // namespace
-
 awaitable<void> Exchange::route()
 {
     if (!loop_.services.sink.has_room())

@@ -49,8 +49,7 @@ void Session::stop()
 awaitable<bool> Session::start_tls(std::shared_ptr<const TlsServer> tls)
 {
     opening_ = true;
-    client_.limit_write(Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                           loop_.routing->settings.server.header_timeout));
+    client_.limit_write(Clock::now() + ticks(loop_.routing->settings.server.header_timeout));
     auto& connection = client_.connection;
     char first = 0;
     auto peeked = connection.peek(first);

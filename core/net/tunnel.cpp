@@ -10,7 +10,7 @@ Tunnel::Tunnel(EventLoop& loop, Connection& client, Connection& upstream, Second
     : loop_{loop},
       client_{client, End::client},
       upstream_{upstream, End::upstream},
-      idle_{std::chrono::duration_cast<Clock::duration>(idle)},
+      idle_{ticks(idle)},
       silence_{loop.deadlines, &on_silence, this}
 {
 }

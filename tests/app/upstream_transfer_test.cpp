@@ -9,7 +9,7 @@
 namespace route::tests {
 namespace {
 
-const std::string sk = "sk-abcdefghijklmnop9xYz";
+const std::string secret = "sk-abcdefghijklmnop9xYz";
 
 std::string content(const std::filesystem::path& path)
 {
@@ -27,7 +27,7 @@ mode_t mode_of(const std::filesystem::path& path)
 /// Three upstreams: one with everything, one without a name, one with a reference.
 void fill(CommandLine& line)
 {
-    line.ok({"upstream",         "add",   "--sk",      sk,       "--name",     "a",        "--timeout", "1.5",
+    line.ok({"upstream",         "add",   "--sk",      secret,   "--name",     "a",        "--timeout", "1.5",
              "--allow",          "gpt-*", "/v1/files", "--deny", "x",          "--rename", "m=n.o",     "u=v",
              "--stream-timeout", "2",     "--weight",  "3",      "--priority", "2",        "--disabled"});
     line.ok({"upstream", "add", "--sk", "sk-without-a-name-0123"});
@@ -44,7 +44,7 @@ TEST_CASE("what is exported is imported again without a change")
     if (secrets)
         command.emplace_back("--secrets");
     const auto text = line.ok(command);
-    CHECK((text.find(sk) != std::string::npos) == secrets);
+    CHECK((text.find(secret) != std::string::npos) == secrets);
     CHECK((text.find("sk-without-a-name") != std::string::npos) == secrets);
     CHECK_THAT(text, ContainsSubstring("sk = \"asis\""));
     const std::string unchanged =
@@ -110,7 +110,7 @@ TEST_CASE("an import changes what the file says and keeps the key it does not ha
     const auto upstreams = line.database().upstreams();
     REQUIRE(upstreams.size() == 4);
     const auto& a = upstreams.back();
-    CHECK(a.sk == sk);
+    CHECK(a.sk == secret);
     CHECK(a.endpoint == "https://b.example/v1");
     CHECK(a.enabled);
     CHECK(line.ok({"upstream", "import", "-"}, "[[upstreams]]\nname = \"d\"\nsk = \"asis\"\n") ==
@@ -180,9 +180,9 @@ TEST_CASE("a file with an error changes nothing")
 TEST_CASE("upstreams of the configuration file are exported, and left alone by an import")
 {
     CommandLine line;
-    line.configure("[[upstreams]]\nname = \"filed\"\nsk = \"" + sk + "\"\npriority = 3\n");
+    line.configure("[[upstreams]]\nname = \"filed\"\nsk = \"" + secret + "\"\npriority = 3\n");
     const auto text = line.ok({"upstream", "export", "--secrets"});
-    CHECK_THAT(text, ContainsSubstring("name = \"filed\"") && ContainsSubstring(sk));
+    CHECK_THAT(text, ContainsSubstring("name = \"filed\"") && ContainsSubstring(secret));
     CHECK(line.ok({"upstream", "import", "-"}, text) ==
           "left alone: filed is changed only in " + line.config_path() + "\n");
     CHECK(line.database().upstreams().empty());

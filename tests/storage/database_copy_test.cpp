@@ -10,7 +10,7 @@ using namespace route::test;
 
 namespace {
 
-UpstreamDefinition definition_of(const std::string& name)
+UpstreamDefinition named(const std::string& name)
 {
     UpstreamDefinition definition;
     definition.name = name;
@@ -26,8 +26,8 @@ std::vector<Record> all_records(AnyRepository& database)
 /// A database with a deleted upstream, another, a key and so many records of both.
 void fill(AnyRepository& database, std::uint64_t records)
 {
-    database.remove_upstream(database.add_upstream(definition_of("gone")));
-    const auto id = database.add_upstream(definition_of("one"));
+    database.remove_upstream(database.add_upstream(named("gone")));
+    const auto id = database.add_upstream(named("one"));
     database.add_client_key("alice", hash_key("a"));
     std::vector<Record> all;
     for (std::uint64_t i = 0; i < records; ++i) {
@@ -117,7 +117,7 @@ TEST_CASE("what is called like another there is copied under another name, and n
     const auto to = any(there.open());
     fill(*from, 1);
     to->add_client_key("alice", hash_key("another"));
-    auto other = definition_of("one");
+    auto other = named("one");
     other.sk = "sk-other";
     to->add_upstream(other);
     std::vector<std::string> renamed;

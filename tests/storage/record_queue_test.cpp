@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::unique_ptr<QueuedRecord> queued(std::string ip, std::size_t number)
+std::unique_ptr<QueuedRecord> numbered(std::string ip, std::size_t number)
 {
     auto record = std::make_unique<QueuedRecord>();
     record->record.ip = std::move(ip);
@@ -27,19 +27,19 @@ TEST_CASE("a queue gives in the order in which it was given")
     RecordQueue queue;
     CHECK(queue.empty());
     for (std::size_t i = 0; i < 5; ++i)
-        queue.push(queued("", i));
+        queue.push(numbered("", i));
     std::string order;
     queue.take_all([&](auto record) { order += std::to_string(record->bytes); });
     CHECK(order == "01234");
     CHECK(queue.empty());
-    queue.push(queued("", 7));  // freed with the queue
+    queue.push(numbered("", 7));  // freed with the queue
 }
 
 TEST_CASE("records that were written are used again, empty, with the memory of their strings")
 {
     SpareRecords spares;
     CHECK(spares.take_all().empty());
-    auto record = queued(std::string(100, 'i'), 1);
+    auto record = numbered(std::string(100, 'i'), 1);
     record->record.body = std::string(2000, 'b');
     record->record.model = "m";
     record->record.prompt_tokens = 1;
@@ -68,12 +68,12 @@ TEST_CASE("records that were written are used again, empty, with the memory of t
 TEST_CASE("no more memory is kept for records to come than is worth it")
 {
     SpareRecords spares;
-    auto large = queued("", 0);
+    auto large = numbered("", 0);
     large->record.body = std::string(SpareRecords::most_bytes, 'b');
     spares.give(std::move(large));
     CHECK(spares.take_all().empty());
     for (std::size_t i = 0; i < SpareRecords::most + 10; ++i)
-        spares.give(queued("", i));
+        spares.give(numbered("", i));
     std::size_t kept = 0;
     for (auto chain = spares.take_all(); chain.pop();)
         ++kept;
@@ -90,7 +90,7 @@ TEST_CASE("four producers lose nothing, keep their order and never leave the tak
     for (std::size_t p = 0; p < producers; ++p)
         threads.emplace_back([&, p] {
             for (std::size_t i = 0; i < each; ++i) {
-                queue.push(queued(std::to_string(p), i));
+                queue.push(numbered(std::to_string(p), i));
                 sleeper.wake(Sleeper::Call::any);
             }
         });

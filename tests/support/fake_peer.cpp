@@ -1,17 +1,12 @@
 #include "tests/support/fake_peer.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <utility>
+
+#include "tests/support/asio.hpp"
 
 namespace route::test {
 
-namespace asio = boost::asio;
-using boost::system::error_code;
-
 namespace {
-
-constexpr auto to_tuple = asio::as_tuple(asio::use_awaitable);
 
 void note_end(FakePeer& peer, const error_code& error)
 {

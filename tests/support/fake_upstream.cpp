@@ -1,32 +1,23 @@
 #include "tests/support/fake_upstream.hpp"
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <set>
 #include <utility>
 
+#include "tests/support/asio.hpp"
 #include "tests/support/fake_peer.hpp"
 #include "tests/support/turns.hpp"
 
 namespace route::test {
 
-namespace asio = boost::asio;
 namespace http = boost::beast::http;
-using asio::ip::tcp;
-using boost::system::error_code;
 
 namespace {
-
-constexpr auto to_tuple = asio::as_tuple(asio::use_awaitable);
-
-const tcp::endpoint any_loopback_port{asio::ip::address_v4::loopback(), 0};
 
 using PeerPtr = FakePeerPtr;
 

@@ -1,15 +1,8 @@
 #include "tests/support/silent_ports.hpp"
 
+#include "tests/support/asio.hpp"
+
 namespace route::test {
-
-namespace asio = boost::asio;
-using asio::ip::tcp;
-
-namespace {
-
-const tcp::endpoint any_loopback_port{asio::ip::address_v4::loopback(), 0};
-
-}  // namespace
 
 RefusingPort::RefusingPort(asio::io_context& io) : socket_{io, any_loopback_port}
 {

@@ -1,12 +1,9 @@
 #include "tests/support/test_client.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <deque>
@@ -14,20 +11,12 @@
 #include <set>
 #include <utility>
 
+#include "tests/support/asio.hpp"
 #include "tests/support/turns.hpp"
 
 namespace route::test {
 
-namespace asio = boost::asio;
 namespace http = boost::beast::http;
-using asio::ip::tcp;
-using boost::system::error_code;
-
-namespace {
-
-constexpr auto to_tuple = asio::as_tuple(asio::use_awaitable);
-
-}  // namespace
 
 struct TestClient::State
 {
@@ -107,9 +96,9 @@ void TestClient::State::end(const error_code& error)
 
 namespace {
 
-using StatePtr = std::shared_ptr<TestClient::State>;
+using ClientState = std::shared_ptr<TestClient::State>;
 
-asio::awaitable<void> read_on(StatePtr state)
+asio::awaitable<void> read_on(ClientState state)
 {
     std::string piece(64 << 10, '\0');
     const auto buffer = asio::buffer(piece);
@@ -128,7 +117,7 @@ asio::awaitable<void> read_on(StatePtr state)
     }
 }
 
-asio::awaitable<void> write_on(StatePtr state)
+asio::awaitable<void> write_on(ClientState state)
 {
     state->writing = true;
     error_code failure;
@@ -145,7 +134,7 @@ asio::awaitable<void> write_on(StatePtr state)
     }
 }
 
-void close(TestClient::State& state)
+void close_now(TestClient::State& state)
 {
     error_code ignored;
     state.closed_here = true;
@@ -210,14 +199,14 @@ void TestClient::half_close()
 
 void TestClient::close()
 {
-    test::close(*state_);
+    close_now(*state_);
 }
 
 void TestClient::reset()
 {
     error_code ignored;
     state_->socket.set_option(asio::socket_base::linger{true, 0}, ignored);
-    test::close(*state_);
+    close_now(*state_);
 }
 
 void TestClient::pause_reading()

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
+#include <charconv>
 #include <optional>
 
 #include "core/upstream.hpp"
@@ -50,8 +51,13 @@ std::optional<std::uint16_t> read_port(const urls::url_view& url, std::uint16_t 
 {
     if (!url.has_port())
         return otherwise;
-    // 0 stands for empty and for too large, and is none to connect to.
-    return url.port_number() == 0 ? std::nullopt : std::optional<std::uint16_t>{url.port_number()};
+    // Boost.URL's own number of one that is too large may be another port.
+    const std::string_view digits = url.port();
+    std::uint16_t port = 0;
+    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (failed != std::errc{} || end != digits.data() + digits.size() || port == 0)
+        return std::nullopt;
+    return port;
 }
 
 /// "." and "..", encoded or not: what they would lead to is not what was written. Boost.URL leaves some of

@@ -100,6 +100,7 @@ TEST_CASE("parse_endpoint refuses what is no plain http or https URL, and quotes
         "https://h:0/v1",
         "https://h:/v1",
         "https://h:65536/v1",
+        "https://h:99999/v1",
         "https://h:99999999999999999999/v1",
         "https://h:-1/v1",
         "https://h:http/v1",

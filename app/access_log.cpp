@@ -8,7 +8,7 @@
 
 #include "app/json_text.hpp"
 #include "core/text.hpp"
-#include "storage/timestamps.hpp"
+#include "core/timestamps.hpp"
 
 namespace route {
 namespace {
@@ -101,7 +101,7 @@ std::string json_line(const Record& record)
 {
     fmt::memory_buffer out;
     fmt::format_to(std::back_inserter(out), FMT_COMPILE(R"({{"time":"{}","level":"info","msg":"request")"),
-                   storage::format_timestamp(record.created_at));
+                   format_timestamp(record.created_at));
     json_text(out, R"(,"request_id":)", record.request_id);
     json_text(out, R"(,"ip":)", record.ip);
     json_text(out, R"(,"method":)", record.method);

@@ -12,7 +12,7 @@
 #include "app/access_log.hpp"
 #include "app/json_text.hpp"
 #include "core/text.hpp"
-#include "storage/timestamps.hpp"
+#include "core/timestamps.hpp"
 
 namespace route {
 namespace {
@@ -26,7 +26,7 @@ class JsonFormatter : public spdlog::formatter
         const auto level = spdlog::level::to_string_view(message.level);
         const auto time = std::chrono::time_point_cast<SystemTime::duration>(message.time);
         fmt::format_to(std::back_inserter(line), R"({{"time":"{}","level":"{}","msg":)",
-                       storage::format_timestamp(time), std::string_view{level.data(), level.size()});
+                       format_timestamp(time), std::string_view{level.data(), level.size()});
         append_json_string(line, clean_utf8(std::string{message.payload.data(), message.payload.size()}));
         line.append(std::string_view{"}\n"});
         out.append(line.data(), line.data() + line.size());

@@ -1,9 +1,9 @@
-#include "storage/timestamps.hpp"
+#include "core/timestamps.hpp"
 
 #include <algorithm>
 #include <chrono>
 
-namespace route::storage {
+namespace route {
 
 namespace {
 
@@ -137,4 +137,4 @@ std::optional<SystemTime> parse_timestamp(std::string_view text)
     return time - reader.offset();
 }
 
-}  // namespace route::storage
+}  // namespace route

@@ -7,7 +7,7 @@
 
 #include "core/record.hpp"
 
-namespace route::storage {
+namespace route {
 
 /// `2026-01-31T12:00:00.123Z`: UTC, fixed width, so that text order is time order. Years outside 0 to 9999
 /// become the nearest of these.
@@ -20,4 +20,4 @@ std::string format_timestamp(SystemTime time);
 /// it is no time.
 std::optional<SystemTime> parse_timestamp(std::string_view text);
 
-}  // namespace route::storage
+}  // namespace route

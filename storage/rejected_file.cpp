@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "core/text.hpp"
-#include "storage/timestamps.hpp"
+#include "core/timestamps.hpp"
 
 namespace route::storage {
 

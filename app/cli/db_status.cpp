@@ -8,9 +8,9 @@
 #include "app/cli/table.hpp"
 #include "app/config_values.hpp"
 #include "core/text.hpp"
+#include "core/timestamps.hpp"
 #include "storage/open.hpp"
 #include "storage/outbox.hpp"
-#include "storage/timestamps.hpp"
 
 namespace route::cli {
 namespace {
@@ -63,7 +63,7 @@ std::string outbox_line(const Outbox& outbox)
 
 boost::json::value time_json(const std::optional<SystemTime>& time)
 {
-    return time ? boost::json::value(storage::format_timestamp(*time)) : nullptr;
+    return time ? boost::json::value(format_timestamp(*time)) : nullptr;
 }
 
 boost::json::object status_json(const storage::DatabaseStatus& status, const std::string& place,
@@ -94,8 +94,8 @@ void print(std::ostream& out, const storage::DatabaseStatus& status, const std::
     out << fmt::format("Database:  {}\nServer:    {}, schema version {}\nSize:      {}\n",
                        escape_for_log(place), status.server, status.schema_version, size_text(status.bytes));
     if (status.oldest_record && status.newest_record)
-        out << fmt::format("Records:   {} to {}{}\n", storage::format_timestamp(*status.oldest_record),
-                           storage::format_timestamp(*status.newest_record),
+        out << fmt::format("Records:   {} to {}{}\n", format_timestamp(*status.oldest_record),
+                           format_timestamp(*status.newest_record),
                            status.partitions == 0 ? "" : fmt::format(", {} partitions", status.partitions));
     out << outbox_line(outbox) << '\n';
     Table table{{"TABLE", ">ROWS", ">SIZE"}};

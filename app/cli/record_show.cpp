@@ -5,7 +5,7 @@
 #include "app/cli/commands.hpp"
 #include "app/cli/json.hpp"
 #include "app/cli/record_text.hpp"
-#include "storage/timestamps.hpp"
+#include "core/timestamps.hpp"
 
 namespace route::cli {
 namespace {
@@ -37,7 +37,7 @@ void show_fields(Session& session, const storage::StoredRecord& stored)
     Table table{{"id", std::to_string(stored.id)}};
     table.row({"request_id", record.request_id});
     table.row({"client_request_id", record.client_request_id});
-    table.row({"created_at", storage::format_timestamp(record.created_at)});
+    table.row({"created_at", format_timestamp(record.created_at)});
     table.row({"node", record.node});
     table.row({"ip", record.ip});
     table.row({"key_name", record.key_name});
@@ -69,7 +69,7 @@ void show_attempts(Session& session, const std::vector<AttemptRecord>& attempts)
     Table table{
         {">ATTEMPT", "STARTED", "UPSTREAM", ">STATUS", "OUTCOME", ">FIRST BYTE", ">ELAPSED", "ERROR"}};
     for (const auto& attempt : attempts)
-        table.row({std::to_string(attempt.number), storage::format_timestamp(attempt.started_at),
+        table.row({std::to_string(attempt.number), format_timestamp(attempt.started_at),
                    attempt.upstream_name, text_or_empty(attempt.status),
                    std::string{to_string(attempt.outcome)}, ms_or_empty(attempt.first_byte_time),
                    ms_or_empty(attempt.elapsed_time), attempt.error});

@@ -12,7 +12,7 @@
 #include "app/cli/record_options.hpp"
 #include "app/cli/record_text.hpp"
 #include "core/text.hpp"
-#include "storage/timestamps.hpp"
+#include "core/timestamps.hpp"
 
 namespace route::cli {
 namespace {
@@ -35,10 +35,9 @@ void print(Session& session, const storage::StoredRecord& stored, bool json)
         return;
     }
     // A line must not wait for others to be aligned with.
-    Table line{{std::to_string(stored.id), storage::format_timestamp(record.created_at),
-                std::to_string(record.status), std::string{to_string(record.outcome)},
-                shown(record.model.value_or("")), shown(record.upstream_name),
-                ms_text(record.elapsed_time) + " ms", shown(record.error)}};
+    Table line{{std::to_string(stored.id), format_timestamp(record.created_at), std::to_string(record.status),
+                std::string{to_string(record.outcome)}, shown(record.model.value_or("")),
+                shown(record.upstream_name), ms_text(record.elapsed_time) + " ms", shown(record.error)}};
     line.print(session.out);
 }
 

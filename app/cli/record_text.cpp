@@ -4,7 +4,7 @@
 
 #include "app/cli/json.hpp"
 #include "core/endpoint.hpp"
-#include "storage/timestamps.hpp"
+#include "core/timestamps.hpp"
 
 namespace route::cli {
 namespace {
@@ -45,10 +45,10 @@ Table record_table()
 void add_row(Table& table, const storage::StoredRecord& stored)
 {
     const auto& record = stored.record;
-    table.row({std::to_string(stored.id), storage::format_timestamp(record.created_at),
-               std::to_string(record.status), std::string{to_string(record.outcome)},
-               record.model.value_or(""), record.upstream_name, ms_text(record.elapsed_time),
-               text_or_empty(record.total_tokens), std::to_string(stored.attempts)});
+    table.row({std::to_string(stored.id), format_timestamp(record.created_at), std::to_string(record.status),
+               std::string{to_string(record.outcome)}, record.model.value_or(""), record.upstream_name,
+               ms_text(record.elapsed_time), text_or_empty(record.total_tokens),
+               std::to_string(stored.attempts)});
 }
 
 boost::json::object record_json(const storage::StoredRecord& stored)
@@ -58,7 +58,7 @@ boost::json::object record_json(const storage::StoredRecord& stored)
     json["id"] = stored.id;
     json["request_id"] = json_text(record.request_id);
     json["client_request_id"] = json_text(record.client_request_id);
-    json["created_at"] = storage::format_timestamp(record.created_at);
+    json["created_at"] = format_timestamp(record.created_at);
     json["node"] = json_text(record.node);
     json["ip"] = json_text(record.ip);
     json["key_name"] = json_text(record.key_name);
@@ -93,7 +93,7 @@ boost::json::object attempt_json(const AttemptRecord& attempt)
     json["number"] = attempt.number;
     json["upstream_id"] = json_id(attempt.upstream_id);
     json["upstream_name"] = json_text(attempt.upstream_name);
-    json["started_at"] = storage::format_timestamp(attempt.started_at);
+    json["started_at"] = format_timestamp(attempt.started_at);
     json["status"] = json_or_null(attempt.status);
     json["outcome"] = to_string(attempt.outcome);
     json["error"] = json_text(attempt.error);

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "core/timestamps.hpp"
 #include "storage/postgres/migrations.hpp"
 #include "storage/postgres/partitions.hpp"
 #include "storage/postgres/postgres_repository.hpp"
 #include "storage/request_ids.hpp"
-#include "storage/timestamps.hpp"
 
 namespace route::storage {
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "core/timestamps.hpp"
 #include "storage/request_ids.hpp"
 #include "storage/stored_rows.hpp"
-#include "storage/timestamps.hpp"
 
 namespace route::storage::postgres {
 

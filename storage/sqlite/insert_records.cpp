@@ -1,6 +1,6 @@
+#include "core/timestamps.hpp"
 #include "storage/sqlite/row_writer.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
-#include "storage/timestamps.hpp"
 
 namespace route::storage {
 

@@ -17,10 +17,10 @@
 
 #include "core/client_key.hpp"
 #include "core/text.hpp"
+#include "core/timestamps.hpp"
 #include "core/uuid.hpp"
 #include "storage/sqlite/connection.hpp"
 #include "storage/sqlite/migrations.hpp"
-#include "storage/timestamps.hpp"
 
 namespace route::storage {
 

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "core/timestamps.hpp"
 #include "storage/request_ids.hpp"
 #include "storage/stored_rows.hpp"
-#include "storage/timestamps.hpp"
 
 namespace route::storage {
 

@@ -1,6 +1,6 @@
 #include "app/cli/time_argument.hpp"
 
-#include "storage/timestamps.hpp"
+#include "core/timestamps.hpp"
 #include "tests/support/catch.hpp"
 
 namespace route::cli {
@@ -30,7 +30,7 @@ TEST_CASE("times as people write them")
     }));
     const auto time = parse_time(row.text, now);
     REQUIRE(time.has_value());
-    CHECK(storage::format_timestamp(*time) == row.time);
+    CHECK(format_timestamp(*time) == row.time);
 }
 
 TEST_CASE("what is no time")

@@ -2,8 +2,8 @@
 
 #include <thread>
 
+#include "core/timestamps.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
-#include "storage/timestamps.hpp"
 #include "tests/storage/legacy_database.hpp"
 #include "tests/storage/samples.hpp"
 #include "tests/storage/tempdir.hpp"

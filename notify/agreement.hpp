@@ -1,0 +1,41 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace route::notify {
+
+/// What routers that share a database agree on, so that one of them tells and not each. Asked on the
+/// notifier's thread, which may be kept waiting for a second or two. No answer (nullopt, false): the others
+/// cannot be reached, and this router acts for itself.
+class Agreement
+{
+  public:
+    virtual ~Agreement() = default;
+
+    struct Begun
+    {
+        bool mine = true;  ///< this router tells the first
+        std::chrono::milliseconds left{
+            0};  ///< until the end of the window, this one's or the one that is open
+    };
+    /// Opens a window for `key` unless one is open.
+    virtual std::optional<Begun> begin(const std::string& key, std::chrono::milliseconds window) = 0;
+
+    /// Adds what this router has counted to what all have, at the end of a window.
+    virtual bool add(const std::string& key, std::uint64_t count) = 0;
+
+    struct Taken
+    {
+        std::uint64_t count = 0;  ///< what this router is to tell; 0: nothing, or another has told it
+        std::chrono::milliseconds left{0};  ///< until the end of the next window; 0: there is none
+    };
+    /// Takes what was added, once the window has ended; with `early` before that, too. Where there was
+    /// something, another window begins.
+    virtual std::optional<Taken> take(const std::string& key, std::chrono::milliseconds window,
+                                      bool early) = 0;
+};
+
+}  // namespace route::notify

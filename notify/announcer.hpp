@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "notify/agreement.hpp"
+#include "notify/failure_windows.hpp"
+#include "notify/message.hpp"
+
+namespace route::notify {
+
+/// Makes messages of what happens: at once, or counted at the end of a window, by one router for all. No I/O
+/// but through the agreement; the clock comes in. One thread.
+class Announcer
+{
+  public:
+    using Clock = FailureWindows::Clock;
+    using TimePoint = FailureWindows::TimePoint;
+
+    /// How long routers have to add what they counted before one of them tells.
+    static constexpr std::chrono::milliseconds grace{2'000};
+    /// Shorter cooldowns end without a word.
+    static constexpr std::chrono::seconds worth_telling{60};
+
+    /// `send` gives a message its id, node and time. Without an agreement this router is the only one.
+    Announcer(std::chrono::seconds window, std::function<void(Message)> send,
+              std::unique_ptr<Agreement> agreement);
+
+    void set_window(std::chrono::seconds window);
+
+    void failed(const Failure& failure, TimePoint now);
+    /// Failures that there was no room for.
+    void lost(std::uint64_t count) { lost_ += count; }
+    void recovered(const std::string& upstream, std::chrono::seconds away);
+
+    /// When tick() has something to do; max() when nothing is open.
+    TimePoint next() const;
+    void tick(TimePoint now);
+
+    /// Tells what has been counted so far: the program ends.
+    void finish(TimePoint now);
+
+  private:
+    /// A window whose end has come, given to the others and soon taken back as the sum of all.
+    struct Pending
+    {
+        FailureKind kind;
+        FailureGroup sample;
+        TimePoint when;
+    };
+
+    void end_alone(FailureWindows::Ended ended, TimePoint now, std::vector<FailureGroup>& told);
+    void take(const Pending& pending, bool early, TimePoint now, std::vector<FailureGroup>& told);
+    void tell(std::vector<FailureGroup> groups, std::uint64_t others);
+    FailureWindows windows_;
+    std::function<void(Message)> send_;
+    std::unique_ptr<Agreement> agreement_;
+    std::vector<Pending> pending_;
+    std::uint64_t lost_ = 0;
+};
+
+}  // namespace route::notify

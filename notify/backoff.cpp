@@ -1,0 +1,27 @@
+#include "notify/backoff.hpp"
+
+#include <algorithm>
+
+namespace route::notify {
+
+using std::chrono::milliseconds;
+
+std::optional<milliseconds> wait_before_next(const Retries& retries, unsigned tries, milliseconds since,
+                                             std::optional<milliseconds> wanted, double random)
+{
+    const auto share = [random](milliseconds time) {
+        return milliseconds{static_cast<milliseconds::rep>(static_cast<double>(time.count()) * random)};
+    };
+    auto wait = retries.first;
+    for (unsigned i = 1; i < tries && wait < retries.longest; ++i)
+        wait *= 2;
+    wait = std::min(wait, retries.longest);
+    wait = wait / 2 + share(wait / 2);
+    if (wanted)
+        wait = std::min(*wanted, retries.give_up + milliseconds{1}) + share(retries.first);
+    if (since >= retries.give_up || wait > retries.give_up - since)
+        return std::nullopt;
+    return wait;
+}
+
+}  // namespace route::notify

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/net/asio.hpp"
+#include "notify/message.hpp"
+#include "notify/web_url.hpp"
+
+namespace route::notify {
+
+struct HttpRequest
+{
+    std::string method;
+    WebUrl url;
+    std::vector<std::pair<std::string, std::string>> fields =
+        {};                 ///< beside Host, Content-Length, User-Agent
+    std::string body = {};  ///< with Content-Type application/json
+};
+
+struct HttpReply
+{
+    unsigned status = 0;  ///< 0: there was no response
+    std::string body = {};
+    std::string retry_after = {};  ///< value of that field
+    std::string error = {};        ///< without response: what happened
+};
+
+/// How requests are sent: over the network, or by a test's script.
+class Http
+{
+  public:
+    virtual ~Http() = default;
+    /// `request` outlives it. Never throws for what the network does.
+    virtual net::awaitable<HttpReply> ask(const HttpRequest& request) = 0;
+};
+
+/// What became of a message.
+struct Delivery
+{
+    enum class Result
+    {
+        ok,
+        retry,    ///< not now; `wait` says when the channel wants it, if it does
+        refused,  ///< another try would end the same
+    };
+    Result result = Result::ok;
+    std::string detail = {};  ///< why not; escaped, no secret
+    std::optional<std::chrono::milliseconds> wait = {};
+};
+
+/// Where messages go: a bot, a room. Used on one thread.
+class Channel
+{
+  public:
+    virtual ~Channel() = default;
+
+    /// Label of the metric, and how logs call it: "feishu", "matrix", "matrix_api", "webhook".
+    virtual std::string_view name() const = 0;
+
+    /// One try. `now` is for signatures. A channel that knows the message's id is not told twice.
+    virtual net::awaitable<Delivery> deliver(const Message& message, Http& http, SystemTime now) = 0;
+};
+
+using ChannelPtr = std::shared_ptr<Channel>;
+
+/// What the status alone says: 2xx is ok; no response, 408, 429 and 5xx are worth another try, after
+/// Retry-After (RFC 9110 10.2.3) where there is one.
+Delivery judge_status(const HttpReply& reply, SystemTime now);
+
+}  // namespace route::notify

@@ -1,0 +1,97 @@
+#include "notify/failure_windows.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace route::notify {
+
+FailureKind kind_of(const Failure& failure)
+{
+    return {failure.subject, failure.status, failure.reason};
+}
+
+void FailureWindows::add(Window& window, const Failure& failure)
+{
+    if (!window.group)
+        window.group = FailureGroup{failure, 0, {}};
+    ++window.group->count;
+    window.group->last = std::max(window.group->last, failure.time);
+}
+
+FailureWindows::Verdict FailureWindows::count(const Failure& failure, TimePoint now)
+{
+    auto kind = kind_of(failure);
+    if (const auto found = windows_.find(kind); found != windows_.end()) {
+        add(found->second, failure);
+        return Verdict::counted;
+    }
+    if (windows_.size() >= most_kinds) {
+        if (others_++ == 0)
+            others_end_ = now + length_;
+        return Verdict::counted;
+    }
+    auto& window = windows_.emplace(std::move(kind), Window{now + length_, failure}).first->second;
+    if (now >= at_once_end_) {
+        at_once_end_ = now + std::max<Clock::duration>(length_, std::chrono::seconds{1});
+        at_once_ = 0;
+    }
+    if (at_once_++ < most_at_once)
+        return Verdict::open;
+    add(window, failure);
+    return Verdict::counted;
+}
+
+void FailureWindows::join(const Failure& failure, TimePoint end)
+{
+    if (const auto found = windows_.find(kind_of(failure)); found != windows_.end()) {
+        found->second.end = end;
+        add(found->second, failure);
+    }
+}
+
+FailureWindows::TimePoint FailureWindows::next_end() const
+{
+    auto first = others_end_;
+    for (const auto& [kind, window] : windows_)
+        first = std::min(first, window.end);
+    return first;
+}
+
+std::vector<FailureWindows::Ended> FailureWindows::take_ended(TimePoint now)
+{
+    std::vector<Ended> ended;
+    for (auto& [kind, window] : windows_) {
+        if (window.end > now)
+            continue;
+        window.end = TimePoint::max();
+        ended.push_back({kind, window.first, std::exchange(window.group, std::nullopt)});
+    }
+    return ended;
+}
+
+void FailureWindows::renew(const FailureKind& kind, TimePoint end)
+{
+    if (const auto found = windows_.find(kind); found != windows_.end())
+        found->second.end = end;
+}
+
+void FailureWindows::close(const FailureKind& kind, TimePoint now)
+{
+    const auto found = windows_.find(kind);
+    if (found == windows_.end())
+        return;
+    if (found->second.group)
+        found->second.end = now + length_;
+    else
+        windows_.erase(found);
+}
+
+std::uint64_t FailureWindows::take_others(TimePoint now)
+{
+    if (others_end_ > now)
+        return 0;
+    others_end_ = TimePoint::max();
+    return std::exchange(others_, 0);
+}
+
+}  // namespace route::notify

@@ -1,0 +1,123 @@
+#include "notify/message.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "core/text.hpp"
+
+namespace route::notify {
+
+namespace {
+
+/// What channels take in one message is about 20 KB (Feishu); groups beyond are counted only.
+constexpr std::size_t most_text = 8u << 10;
+
+std::string line(const Failure& failure)
+{
+    return fmt::format("IP: {} request {} error {} with {}", failure.ip, failure.subject, failure.status,
+                       failure.reason);
+}
+
+std::string duration_text(std::chrono::seconds time)
+{
+    const auto seconds = time.count();
+    if (seconds < 120)
+        return fmt::format("{} s", seconds);
+    if (seconds < 7200)
+        return fmt::format("{} min", seconds / 60);
+    return fmt::format("{} h {} min", seconds / 3600, seconds / 60 % 60);
+}
+
+}  // namespace
+
+bool is_failure(const Record& record)
+{
+    if (!record.authenticated || record.outcome == RequestOutcome::client_closed)
+        return false;
+    const bool good = (record.status >= 200 && record.status < 300) || record.status == 304;
+    return record.outcome == RequestOutcome::truncated ? record.status != 101 : !good && record.status != 101;
+}
+
+Failure failure_of(const Record& record)
+{
+    Failure failure;
+    failure.ip = escape_for_log(record.ip);
+    failure.subject = escape_for_log(record.model && !record.model->empty() ? *record.model : record.path);
+    failure.status = record.status;
+    failure.reason =
+        record.error.empty() ? std::string{to_string(record.outcome)} : escape_for_log(record.error);
+    failure.request_id = record.request_id;
+    failure.upstream = record.upstream_name;
+    failure.time = record.created_at;
+    return failure;
+}
+
+std::string_view to_string(Message::Kind kind)
+{
+    switch (kind) {
+        case Message::Kind::failure:
+            return "failure";
+        case Message::Kind::failures:
+            return "failures";
+        case Message::Kind::recovery:
+            return "recovery";
+        case Message::Kind::test:
+            break;
+    }
+    return "test";
+}
+
+Message tell_failure(const Failure& failure)
+{
+    Message message;
+    message.kind = Message::Kind::failure;
+    message.text = line(failure);
+    message.failures = {{failure, 1, failure.time}};
+    return message;
+}
+
+Message tell_failures(std::vector<FailureGroup> groups, std::uint64_t others, std::chrono::seconds window)
+{
+    Message message;
+    message.kind = Message::Kind::failures;
+    const auto within = duration_text(window);
+    std::size_t told = 0;
+    for (const auto& group : groups) {
+        const auto text = fmt::format("{} ({} times within {})", line(group.first), group.count, within);
+        if (!message.text.empty() && message.text.size() + text.size() > most_text)
+            break;
+        if (told++ > 0)
+            message.text += '\n';
+        message.text += text;
+    }
+    for (std::size_t i = told; i < groups.size(); ++i)
+        others += groups[i].count;
+    groups.resize(told);
+    if (others > 0)
+        message.text +=
+            fmt::format("{}{} other failed requests within {}", told > 0 ? "\n" : "", others, within);
+    message.failures = std::move(groups);
+    message.others = others;
+    return message;
+}
+
+Message tell_recovery(std::string upstream, std::chrono::seconds away)
+{
+    Message message;
+    message.kind = Message::Kind::recovery;
+    message.text =
+        fmt::format("upstream {} answers again, after {} in cooldown", upstream, duration_text(away));
+    message.recovery = {std::move(upstream), away};
+    return message;
+}
+
+Message tell_test()
+{
+    Message message;
+    message.kind = Message::Kind::test;
+    message.text = "a test message of openai-api-route: this channel works";
+    return message;
+}
+
+}  // namespace route::notify

@@ -1,0 +1,71 @@
+#include "notify/network_http.hpp"
+
+#include <openssl/evp.h>
+
+#include <utility>
+
+#include "core/net/outbound_request.hpp"
+
+namespace route::notify {
+
+namespace {
+
+constexpr AttemptTimeouts limits{Seconds{5}, Seconds{10}, Seconds{10}};
+constexpr std::chrono::seconds bound{20};
+
+/// RFC 7617.
+std::string basic(const std::string& user_info)
+{
+    std::string text(4 * ((user_info.size() + 2) / 3) + 1, '\0');
+    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                     reinterpret_cast<const unsigned char*>(user_info.data()),
+                                     static_cast<int>(user_info.size()));
+    text.resize(static_cast<std::size_t>(size));
+    return "Basic " + text;
+}
+
+net::OutboundRequest outbound(const HttpRequest& request)
+{
+    net::OutboundRequest result{request.method, request.url.query, request.fields, request.body};
+    result.fields.emplace_back("User-Agent", "openai-api-route");
+    result.fields.emplace_back("Accept", "application/json, */*");
+    if (!request.body.empty())
+        result.fields.emplace_back("Content-Type", "application/json");
+    if (!request.url.user_info.empty())
+        result.fields.emplace_back("Authorization", basic(request.url.user_info));
+    return result;
+}
+
+}  // namespace
+
+NetworkHttp::NetworkHttp(net::EventLoop& loop, net::EnvironmentProxies proxies)
+    : loop_{loop}, proxies_{std::move(proxies)}
+{
+}
+
+net::awaitable<HttpReply> NetworkHttp::ask(const HttpRequest& request)
+{
+    auto table = std::make_shared<net::RoutingTable>();
+    table->proxies = proxies_;
+    if (request.url.endpoint.tls && !tls_) {
+        auto tls = net::TlsClient::make("");
+        if (!tls)
+            co_return HttpReply{0, "", "", tls.error().reason};
+        tls_ = *std::move(tls);
+    }
+    table->tls = tls_;
+    Upstream upstream;
+    upstream.name = "message";
+    upstream.endpoint = request.url.endpoint;
+    upstream.asis = true;  // what it authenticates with is among its own fields
+    net::add_upstream(*table, std::move(upstream));
+    const auto sent = outbound(request);
+    auto sending = net::send_outbound(loop_, std::move(table), sent, limits, bound);
+    auto answer = co_await std::move(sending);
+    HttpReply reply{answer.status, std::move(answer.body), std::move(answer.retry_after)};
+    if (reply.status == 0 && answer.failure)
+        reply.error = describe(*answer.failure);
+    co_return reply;
+}
+
+}  // namespace route::notify

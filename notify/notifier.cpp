@@ -1,0 +1,137 @@
+#include "notify/notifier.hpp"
+
+#include <random>
+#include <utility>
+
+#include "core/text.hpp"
+#include "core/uuid.hpp"
+
+namespace route::notify {
+
+namespace {
+
+std::string new_id(SystemTime now)
+{
+    std::random_device device;
+    const auto random = [&device] { return static_cast<std::uint64_t>(device()) << 32 | device(); };
+    const auto first = random();
+    return uuid_v7(now, first, random());
+}
+
+}  // namespace
+
+Notifier::Notifier(net::Services& services, Options options)
+    : services_{services}, options_{std::move(options)}
+{
+}
+
+Notifier::~Notifier()
+{
+    stop(std::chrono::steady_clock::now());
+}
+
+void Notifier::configure(std::vector<ChannelPtr> channels, std::chrono::seconds window)
+{
+    if (!channels.empty() && !sender_)
+        start(window);
+    const std::lock_guard lock{mutex_};
+    active_ = !channels.empty();
+    window_ = window;
+    if (sender_)
+        sender_->set_channels(std::move(channels));
+}
+
+void Notifier::start(std::chrono::seconds window)
+{
+    window_ = window;
+    sender_ = std::make_unique<Sender>(services_, options_.retries, options_.hooks);
+    thread_ = std::thread{[this] { run(); }};
+}
+
+void Notifier::finished(const Record& record)
+{
+    if (is_failure(record))
+        put(failure_of(record));
+}
+
+void Notifier::recovered(const std::string& upstream, std::chrono::seconds away)
+{
+    put(Recovery{escape_for_log(upstream), away});
+}
+
+void Notifier::put(Event event)
+{
+    {
+        const std::lock_guard lock{mutex_};
+        if (!active_ || stopping_)
+            return;
+        if (waiting_.size() >= most_waiting) {
+            ++lost_;
+            return;
+        }
+        waiting_.push_back(std::move(event));
+    }
+    changed_.notify_one();
+}
+
+void Notifier::run()
+{
+    auto agreement = options_.make_agreement ? options_.make_agreement() : nullptr;
+    std::unique_lock lock{mutex_};
+    announcer_ = std::make_unique<Announcer>(
+        window_, [this](Message message) { send(std::move(message)); }, std::move(agreement));
+    for (;;) {
+        const auto due = [this] { return stopping_ || !waiting_.empty() || lost_ > 0; };
+        if (const auto next = announcer_->next(); next == Announcer::TimePoint::max())
+            changed_.wait(lock, due);
+        else
+            changed_.wait_until(lock, next, due);
+        const auto events = std::exchange(waiting_, {});
+        announcer_->lost(std::exchange(lost_, 0));
+        announcer_->set_window(window_);
+        const bool last = stopping_;
+        lock.unlock();
+        for (const auto& event : events)
+            handle(event);
+        announcer_->tick(Announcer::Clock::now());
+        if (last)
+            break;
+        lock.lock();
+    }
+    announcer_->finish(Announcer::Clock::now());
+}
+
+void Notifier::handle(const Event& event)
+{
+    if (const auto* failure = std::get_if<Failure>(&event)) {
+        announcer_->failed(*failure, Announcer::Clock::now());
+    } else {
+        const auto& recovery = std::get<Recovery>(event);
+        announcer_->recovered(recovery.upstream, recovery.away);
+    }
+}
+
+void Notifier::send(Message message)
+{
+    message.time = std::chrono::system_clock::now();
+    message.id = new_id(message.time);
+    message.node = options_.node;
+    sender_->send(std::make_shared<const Message>(std::move(message)));
+}
+
+void Notifier::stop(std::chrono::steady_clock::time_point limit)
+{
+    {
+        const std::lock_guard lock{mutex_};
+        if (stopping_)
+            return;
+        stopping_ = true;
+    }
+    changed_.notify_one();
+    if (thread_.joinable())
+        thread_.join();
+    if (sender_)
+        sender_->stop(limit);
+}
+
+}  // namespace route::notify

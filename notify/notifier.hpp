@@ -1,0 +1,75 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "notify/announcer.hpp"
+#include "notify/sender.hpp"
+
+namespace route::notify {
+
+/// Tells people of requests that fail and of upstreams that come back (SPEC 8). What is told is decided on a
+/// thread of its own, sent on another. Without channels there are neither, and nothing is kept.
+class Notifier
+{
+  public:
+    /// Events that wait to be looked at; of more only the number is known.
+    static constexpr std::size_t most_waiting = 1'000;
+
+    struct Options
+    {
+        std::string node;
+        Retries retries = {};
+        Sender::Hooks hooks = {};
+        /// Asked once, on the notifier's thread; null: this router is the only one.
+        std::function<std::unique_ptr<Agreement>()> make_agreement = {};
+    };
+
+    /// `services` outlive it.
+    Notifier(net::Services& services, Options options);
+    ~Notifier();
+    Notifier(const Notifier&) = delete;
+    Notifier& operator=(const Notifier&) = delete;
+
+    /// The channels and the window from now on; not on several threads at once.
+    void configure(std::vector<ChannelPtr> channels, std::chrono::seconds window);
+
+    /// Of a completed record; does nothing for one that is no failure. Any thread; waits for nobody.
+    void finished(const Record& record);
+    void recovered(const std::string& upstream, std::chrono::seconds away);
+
+    /// Tells what was counted so far; what is not sent by `limit` is given up.
+    void stop(std::chrono::steady_clock::time_point limit);
+
+  private:
+    using Event = std::variant<Failure, Recovery>;
+
+    void start(std::chrono::seconds window);
+    void put(Event event);
+    void run();
+    void handle(const Event& event);
+    void send(Message message);
+
+    net::Services& services_;
+    Options options_;
+    std::unique_ptr<Sender> sender_;
+    std::unique_ptr<Announcer> announcer_;  ///< on the notifier's thread only
+
+    std::mutex mutex_;  ///< of all below
+    std::condition_variable changed_;
+    std::deque<Event> waiting_;
+    std::uint64_t lost_ = 0;
+    std::chrono::seconds window_{60};
+    bool active_ = false;  ///< there is a channel
+    bool stopping_ = false;
+    std::thread thread_;
+};
+
+}  // namespace route::notify

@@ -1,0 +1,240 @@
+#include "notify/sender.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <deque>
+#include <exception>
+#include <utility>
+
+#include "core/net/signal.hpp"
+
+namespace route::notify {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+net::RoutingTablePtr no_upstreams()
+{
+    return std::make_shared<const net::RoutingTable>();
+}
+
+}  // namespace
+
+/// One channel's queue and the coroutine that empties it. On the loop's thread.
+class Sender::Worker
+{
+  public:
+    Worker(Sender& sender, std::string name)
+        : sender_{sender}, name_{std::move(name)}, pause_{sender.loop_.io}
+    {
+    }
+
+    /// None: what waits is dropped.
+    void set_channel(ChannelPtr channel)
+    {
+        channel_ = std::move(channel);
+        if (!channel_)
+            drop_all("dropped");
+    }
+
+    void add(MessagePtr message)
+    {
+        if (!channel_)
+            return;
+        if (waiting_.size() >= most_waiting) {
+            waiting_.pop_front();
+            result("dropped");
+        }
+        waiting_.push_back(std::move(message));
+        arrived_.notify();
+    }
+
+    /// Ends pauses and, once nothing waits, run().
+    void hurry()
+    {
+        pause_.cancel();
+        arrived_.notify();
+    }
+
+    void drop_all(std::string_view why)
+    {
+        for (; !waiting_.empty(); waiting_.pop_front())
+            result(why);
+    }
+
+    net::awaitable<void> run();
+
+  private:
+    net::awaitable<void> bring(MessagePtr message);
+    net::awaitable<void> pause(milliseconds time);
+    void result(std::string_view what) { sender_.hooks_.on_result(name_, what); }
+
+    Sender& sender_;
+    std::string name_;
+    ChannelPtr channel_;
+    std::deque<MessagePtr> waiting_;
+    net::Signal arrived_;
+    net::Timer pause_;
+};
+
+net::awaitable<void> Sender::Worker::run()
+{
+    for (;;) {
+        if (waiting_.empty()) {
+            if (sender_.stopping_)
+                break;
+            auto arrived = arrived_.wait();
+            co_await std::move(arrived);
+            continue;
+        }
+        auto message = std::move(waiting_.front());
+        waiting_.pop_front();
+        co_await bring(std::move(message));
+    }
+    sender_.worker_ended();
+}
+
+/// Tries until the channel has taken it or it is given up.
+net::awaitable<void> Sender::Worker::bring(MessagePtr message)
+{
+    const auto begin = Clock::now();
+    for (unsigned tries = 1;; ++tries) {
+        const auto channel = channel_;  // another may take its place meanwhile
+        if (!channel) {
+            result("dropped");
+            co_return;
+        }
+        Delivery delivery;
+        try {
+            auto delivering = channel->deliver(*message, *sender_.http_, std::chrono::system_clock::now());
+            delivery = co_await std::move(delivering);
+        } catch (const std::exception& error) {
+            delivery = {Delivery::Result::refused, error.what()};
+        }
+        if (delivery.result == Delivery::Result::ok) {
+            result("ok");
+            co_return;
+        }
+        std::optional<milliseconds> wait;
+        if (delivery.result == Delivery::Result::retry && !sender_.stopping_) {
+            const auto since = std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
+            constexpr double steps = 1u << 16;
+            const auto random = static_cast<double>(sender_.loop_.random() % (1u << 16)) / steps;
+            wait = wait_before_next(sender_.retries_, tries, since, delivery.wait, random);
+        }
+        if (!wait) {
+            spdlog::warn("message to {} given up after {} {}: {}", name_, tries, tries == 1 ? "try" : "tries",
+                         delivery.detail);
+            result("failed");
+            co_return;
+        }
+        spdlog::info("message to {} not sent: {}; it is tried again in {:.1f} s", name_, delivery.detail,
+                     std::chrono::duration<double>{*wait}.count());
+        co_await pause(*wait);
+    }
+}
+
+net::awaitable<void> Sender::Worker::pause(milliseconds time)
+{
+    if (sender_.stopping_)
+        co_return;
+    pause_.expires_after(time);
+    auto passed = pause_.async_wait(boost::asio::deferred);
+    try {
+        co_await std::move(passed);
+    } catch (const boost::system::system_error&) {  // cancelled: the program ends
+    }
+}
+
+Sender::Sender(net::Services& services, Retries retries, Hooks hooks)
+    : retries_{retries},
+      hooks_{std::move(hooks)},
+      loop_{services, no_upstreams()},
+      work_{boost::asio::make_work_guard(loop_.io)},
+      http_{hooks_.make_http(loop_)},
+      limit_{loop_.io},
+      thread_{[this] { loop_.run(); }}
+{
+}
+
+Sender::~Sender()
+{
+    stop(Clock::now());
+}
+
+void Sender::set_channels(std::vector<ChannelPtr> channels)
+{
+    loop_.post([this, channels = std::move(channels)] {
+        for (auto& [name, worker] : workers_) {
+            const auto same =
+                std::find_if(channels.begin(), channels.end(),
+                             [&name = name](const ChannelPtr& channel) { return channel->name() == name; });
+            worker->set_channel(same == channels.end() ? nullptr : *same);
+        }
+        for (const auto& channel : channels) {
+            const std::string name{channel->name()};
+            if (workers_.count(name) > 0 || stopping_)
+                continue;
+            auto& worker = workers_[name] = std::make_unique<Worker>(*this, name);
+            worker->set_channel(channel);
+            ++running_;
+            boost::asio::co_spawn(loop_.io.get_executor(), worker->run(), boost::asio::detached);
+        }
+    });
+}
+
+void Sender::send(MessagePtr message)
+{
+    loop_.post([this, message = std::move(message)] {
+        for (auto& [name, worker] : workers_)
+            worker->add(message);
+    });
+}
+
+void Sender::stop(Clock::time_point limit)
+{
+    if (!thread_.joinable())
+        return;
+    loop_.post([this, limit] { begin_stop(limit); });
+    thread_.join();
+}
+
+void Sender::begin_stop(Clock::time_point limit)
+{
+    stopping_ = true;
+    limit_.expires_at(limit);
+    limit_.async_wait([this](const boost::system::error_code& cancelled) {
+        if (!cancelled)
+            give_up();
+    });
+    for (auto& [name, worker] : workers_)
+        worker->hurry();
+    if (running_ == 0)
+        end();
+}
+
+void Sender::give_up()
+{
+    for (auto& [name, worker] : workers_)
+        worker->drop_all("failed");
+    loop_.stop();  // ends requests that are under way, and so the workers
+}
+
+void Sender::worker_ended()
+{
+    if (--running_ == 0 && stopping_)
+        end();
+}
+
+void Sender::end()
+{
+    limit_.cancel();
+    loop_.stop();
+    work_.reset();
+}
+
+}  // namespace route::notify

@@ -1,0 +1,247 @@
+#include "notify/announcer.hpp"
+
+#include <map>
+
+#include "tests/notify/scripted_http.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace route;
+using namespace route::notify;
+using namespace std::chrono_literals;
+using route::test::sample_failure;
+
+namespace {
+
+const Announcer::TimePoint outset{100h};
+
+/// What the routers of a test share, as the database does.
+struct Shared
+{
+    struct Window
+    {
+        Announcer::TimePoint end;
+        std::uint64_t count = 0;
+    };
+    std::map<std::string, Window> windows = {};
+    Announcer::TimePoint now = outset;
+    bool away = false;
+};
+
+class SharedAgreement final : public Agreement
+{
+  public:
+    explicit SharedAgreement(Shared& shared) : shared_{shared} {}
+
+    std::optional<Begun> begin(const std::string& key, std::chrono::milliseconds window) override
+    {
+        if (shared_.away)
+            return std::nullopt;
+        const auto [found, made] = shared_.windows.try_emplace(key, Shared::Window{shared_.now + window});
+        return Begun{made,
+                     std::chrono::duration_cast<std::chrono::milliseconds>(found->second.end - shared_.now)};
+    }
+
+    bool add(const std::string& key, std::uint64_t count) override
+    {
+        if (!shared_.away)
+            shared_.windows.try_emplace(key, Shared::Window{shared_.now}).first->second.count += count;
+        return !shared_.away;
+    }
+
+    std::optional<Taken> take(const std::string& key, std::chrono::milliseconds window, bool early) override
+    {
+        if (shared_.away)
+            return std::nullopt;
+        const auto found = shared_.windows.find(key);
+        if (found == shared_.windows.end())
+            return Taken{};
+        auto& [end, count] = found->second;
+        Taken taken;
+        if (early || end <= shared_.now) {
+            taken.count = std::exchange(count, 0);
+            if (taken.count == 0) {
+                shared_.windows.erase(found);
+                return taken;
+            }
+            end = shared_.now + window;
+        }
+        taken.left = std::chrono::duration_cast<std::chrono::milliseconds>(end - shared_.now);
+        return taken;
+    }
+
+  private:
+    Shared& shared_;
+};
+
+/// An announcer and what it said.
+struct Router
+{
+    explicit Router(std::unique_ptr<Agreement> agreement = nullptr)
+        : announcer{60s, [this](Message message) { said.push_back(message.text); }, std::move(agreement)}
+    {
+    }
+    std::vector<std::string> said;
+    Announcer announcer;
+};
+
+constexpr auto first_text =
+    "IP: 1.2.3.4 request gpt-4o error 502 with every upstream failed: a: HTTP status 500";
+
+std::string counted(int times)
+{
+    return std::string{first_text} + " (" + std::to_string(times) + " times within 60 s)";
+}
+
+}  // namespace
+
+TEST_CASE("the first failure is told at once, equal ones at the end of each window")
+{
+    Router router;
+    router.announcer.failed(sample_failure(), outset);
+    CHECK(router.said == std::vector<std::string>{first_text});
+    router.announcer.failed(sample_failure(), outset + 1s);
+    router.announcer.failed(sample_failure(), outset + 59s);
+    CHECK(router.said.size() == 1);
+    CHECK(router.announcer.next() == outset + 60s);
+    router.announcer.tick(outset + 60s);
+    REQUIRE(router.said.size() == 2);
+    CHECK(router.said[1] == counted(2));
+    router.announcer.failed(sample_failure(), outset + 61s);
+    CHECK(router.said.size() == 2);
+    router.announcer.tick(outset + 120s);
+    REQUIRE(router.said.size() == 3);
+    CHECK(router.said[2] == counted(1));
+    router.announcer.tick(outset + 180s);
+    CHECK(router.said.size() == 3);
+    CHECK(router.announcer.next() == Announcer::TimePoint::max());
+    router.announcer.failed(sample_failure(), outset + 181s);
+    CHECK(router.said.back() == first_text);
+}
+
+TEST_CASE("windows that end together are told in one message")
+{
+    Router router;
+    for (const char* model : {"a", "b"}) {
+        router.announcer.failed(sample_failure(model), outset);
+        router.announcer.failed(sample_failure(model), outset);
+    }
+    router.announcer.tick(outset + 60s);
+    REQUIRE(router.said.size() == 3);
+    CHECK(router.said[2].find("request a ") < router.said[2].find("request b "));
+}
+
+TEST_CASE("a flood of kinds is a handful of messages")
+{
+    Router router;
+    for (int i = 0; i < 5'000; ++i)
+        router.announcer.failed(sample_failure("model-" + std::to_string(i)), outset + 1ms * i);
+    router.announcer.lost(7);
+    router.announcer.tick(outset + 66s);
+    CHECK(router.said.size() == FailureWindows::most_at_once + 1);
+    CHECK(router.said.back().find("other failed requests") != std::string::npos);
+}
+
+TEST_CASE("what was counted is told when the program ends")
+{
+    Router router;
+    router.announcer.failed(sample_failure(), outset);
+    router.announcer.failed(sample_failure(), outset + 1s);
+    router.announcer.finish(outset + 2s);
+    REQUIRE(router.said.size() == 2);
+    CHECK(router.said[1] == counted(1));
+}
+
+TEST_CASE("an upstream that was away for long is told of when it answers again")
+{
+    Router router;
+    router.announcer.recovered("openai", 59s);
+    CHECK(router.said.empty());
+    router.announcer.recovered("openai", 75s);
+    CHECK(router.said == std::vector<std::string>{"upstream openai answers again, after 75 s in cooldown"});
+}
+
+TEST_CASE("of several routers one tells, with what all of them counted")
+{
+    Shared shared;
+    Router a{std::make_unique<SharedAgreement>(shared)};
+    Router b{std::make_unique<SharedAgreement>(shared)};
+    a.announcer.failed(sample_failure(), outset);
+    shared.now = outset + 10s;
+    b.announcer.failed(sample_failure(), outset + 10s);
+    b.announcer.failed(sample_failure(), outset + 11s);
+    a.announcer.failed(sample_failure(), outset + 12s);
+    CHECK(a.said.size() == 1);
+    CHECK(b.said.empty());
+    CHECK(b.announcer.next() == outset + 60s);
+
+    shared.now = outset + 60s;
+    a.announcer.tick(shared.now);
+    b.announcer.tick(shared.now);
+    CHECK(a.said.size() + b.said.size() == 1);
+    CHECK(a.announcer.next() == outset + 62s);
+    shared.now = outset + 62s;
+    b.announcer.tick(shared.now);
+    a.announcer.tick(shared.now);
+    CHECK(a.said.size() == 1);
+    CHECK(b.said == std::vector<std::string>{counted(3)});
+
+    SECTION("and the next window is one of all, too")
+    {
+        CHECK(a.announcer.next() == outset + 122s);
+        CHECK(b.announcer.next() == outset + 122s);
+        a.announcer.failed(sample_failure(), outset + 70s);
+        for (const auto when : {122s, 124s}) {
+            shared.now = outset + when;
+            a.announcer.tick(shared.now);
+            b.announcer.tick(shared.now);
+        }
+        CHECK(a.said.back() == counted(1));
+        CHECK(b.said.size() == 1);
+    }
+    SECTION("and a quiet window is the last")
+    {
+        for (const auto when : {122s, 124s}) {
+            shared.now = outset + when;
+            a.announcer.tick(shared.now);
+            b.announcer.tick(shared.now);
+        }
+        CHECK(shared.windows.empty());
+        CHECK(a.announcer.next() == Announcer::TimePoint::max());
+        CHECK(a.said.size() + b.said.size() == 2);
+    }
+}
+
+TEST_CASE("a router that ends tells what all have counted so far")
+{
+    Shared shared;
+    Router a{std::make_unique<SharedAgreement>(shared)};
+    Router b{std::make_unique<SharedAgreement>(shared)};
+    a.announcer.failed(sample_failure(), outset);
+    b.announcer.failed(sample_failure(), outset);
+    b.announcer.finish(outset + 1s);
+    CHECK(b.said == std::vector<std::string>{counted(1)});
+}
+
+TEST_CASE("an upstream's recovery is told by one router")
+{
+    Shared shared;
+    Router a{std::make_unique<SharedAgreement>(shared)};
+    Router b{std::make_unique<SharedAgreement>(shared)};
+    a.announcer.recovered("openai", 75s);
+    b.announcer.recovered("openai", 80s);
+    CHECK(a.said.size() == 1);
+    CHECK(b.said.empty());
+}
+
+TEST_CASE("while the others cannot be reached, a router tells for itself")
+{
+    Shared shared;
+    shared.away = true;
+    Router router{std::make_unique<SharedAgreement>(shared)};
+    router.announcer.failed(sample_failure(), outset);
+    router.announcer.failed(sample_failure(), outset + 1s);
+    router.announcer.tick(outset + 60s);
+    CHECK(router.said == std::vector<std::string>{first_text, counted(1)});
+    router.announcer.recovered("openai", 75s);
+    CHECK(router.said.size() == 3);
+}

@@ -17,9 +17,8 @@ class Agreement
 
     struct Begun
     {
-        bool mine = true;  ///< this router tells the first
-        std::chrono::milliseconds left{
-            0};  ///< until the end of the window, this one's or the one that is open
+        bool mine = true;                   ///< this router tells the first
+        std::chrono::milliseconds left{0};  ///< until the open window ends
     };
     /// Opens a window for `key` unless one is open.
     virtual std::optional<Begun> begin(const std::string& key, std::chrono::milliseconds window) = 0;

@@ -54,6 +54,7 @@ class Announcer
     void end_alone(FailureWindows::Ended ended, TimePoint now, std::vector<FailureGroup>& told);
     void take(const Pending& pending, bool early, TimePoint now, std::vector<FailureGroup>& told);
     void tell(std::vector<FailureGroup> groups, std::uint64_t others);
+
     FailureWindows windows_;
     std::function<void(Message)> send_;
     std::unique_ptr<Agreement> agreement_;

@@ -18,8 +18,8 @@ struct HttpRequest
 {
     std::string method;
     WebUrl url;
-    std::vector<std::pair<std::string, std::string>> fields =
-        {};                 ///< beside Host, Content-Length, User-Agent
+    /// Beside Host, Content-Length and User-Agent.
+    std::vector<std::pair<std::string, std::string>> fields = {};
     std::string body = {};  ///< with Content-Type application/json
 };
 

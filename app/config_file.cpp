@@ -8,7 +8,6 @@
 
 #include "app/config_table.hpp"
 #include "app/config_values.hpp"
-#include "app/unavailable.hpp"
 #include "core/text.hpp"
 
 namespace route {

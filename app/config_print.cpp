@@ -136,6 +136,8 @@ void write(TomlWriter& out, const NotifySettings& notify)
     out.put("matrix_homeserver", mask_url(notify.matrix_homeserver));
     out.put("matrix_room", notify.matrix_room);
     out.put("matrix_token", masked(notify.matrix_token));
+    out.put("webhook", masked_webhook(notify.webhook));
+    out.put("webhook_body", masked(notify.webhook_body));
 }
 
 }  // namespace

@@ -150,6 +150,8 @@ void read(ConfigTable table, NotifySettings& notify)
     table.text("matrix_homeserver", notify.matrix_homeserver);
     table.text("matrix_room", notify.matrix_room);
     table.secret("matrix_token", notify.matrix_token);
+    table.secret("webhook", notify.webhook);
+    table.secret_lines("webhook_body", notify.webhook_body);
 }
 
 void read(ConfigTable table, MetricsSettings& metrics)

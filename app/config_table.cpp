@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "app/config_values.hpp"
-#include "app/unavailable.hpp"
 
 namespace route {
 namespace {
@@ -96,13 +95,6 @@ void ConfigTable::refuse(std::string_view key, const toml::node& node, const std
 std::string ConfigTable::full_name(std::string_view key) const
 {
     return name_.empty() ? std::string{key} : fmt::format("{}.{}", name_, key);
-}
-
-void ConfigTable::refuse_unavailable(std::string_view key, const toml::node& node,
-                                     std::string_view value) const
-{
-    if (const auto available = check_available(full_name(key), value); available.has_error())
-        reader_.refuse(full_name(key), node.source().begin.line, available.error().reason);
 }
 
 void ConfigTable::flag(std::string_view key, bool& target)
@@ -209,10 +201,7 @@ void ConfigTable::text(std::string_view key, std::string& target, const Check& c
     const auto* node = find(key);
     if (node == nullptr)
         return;
-    auto value = checked_text(key, *node, check);
-    if (value != target)
-        refuse_unavailable(key, *node, value);
-    target = std::move(value);
+    target = checked_text(key, *node, check);
 }
 
 void ConfigTable::path(std::string_view key, std::string& target, const Check& check)
@@ -225,6 +214,19 @@ void ConfigTable::secret(std::string_view key, std::string& target, const Check&
 {
     text(key, target, check);
     target = reader_.absolute_reference(target);
+}
+
+void ConfigTable::secret_lines(std::string_view key, std::string& target)
+{
+    const auto* node = find(key);
+    if (node == nullptr)
+        return;
+    const auto text = node->value_exact<std::string>();
+    auto visible = text.value_or("");
+    std::erase_if(visible, [](char c) { return c == '\n' || c == '\r' || c == '\t'; });
+    if (!text || has_control_characters(visible))
+        refuse(key, *node, "a string without control characters other than line ends and tabs");
+    target = reader_.absolute_reference(*text);
 }
 
 void ConfigTable::texts(std::string_view key, std::vector<std::string>& target, const Check& check)

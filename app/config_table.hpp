@@ -77,6 +77,8 @@ class ConfigTable
     void path(std::string_view key, std::string& target, const Check& check = {});  ///< made absolute
     void secret(std::string_view key, std::string& target,
                 const Check& check = {});  ///< a value or a reference, whose path is made absolute
+    /// A text of several lines, or a reference.
+    void secret_lines(std::string_view key, std::string& target);
     void texts(std::string_view key, std::vector<std::string>& target, const Check& check);
     void map(std::string_view key, std::map<std::string, std::string>& target);
 
@@ -93,7 +95,6 @@ class ConfigTable
         const auto text = node->value_exact<std::string>();
         for (const auto& [name, value] : choices)
             if (text == name) {
-                refuse_unavailable(key, *node, *text);
                 target = value;
                 return;
             }
@@ -107,7 +108,6 @@ class ConfigTable
     std::string full_name(std::string_view key) const;
 
   private:
-    void refuse_unavailable(std::string_view key, const toml::node& node, std::string_view value) const;
     std::string checked_text(std::string_view key, const toml::node& node, const Check& check) const;
     void seconds_from(std::string_view key, Seconds& target, bool zero_allowed);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "app/channels.hpp"
 #include "app/secrets.hpp"
 
 namespace route {
@@ -37,6 +38,12 @@ ConfigResult<net::ListenAddress> listen_address(const Settings& settings)
     return *std::move(address);
 }
 
+Result<net::EnvironmentProxies> environment_proxies()
+{
+    return net::EnvironmentProxies::parse(variable("http_proxy"), variable("https_proxy"),
+                                          variable("no_proxy"));
+}
+
 ConfigResult<void> set_outbound(net::RoutingTable& table)
 {
     auto& upstream = table.settings.upstream;
@@ -52,8 +59,7 @@ ConfigResult<void> set_outbound(net::RoutingTable& table)
         upstream.proxy = *std::move(proxy);
         return {};
     }
-    auto proxies =
-        net::EnvironmentProxies::parse(variable("http_proxy"), variable("https_proxy"), variable("no_proxy"));
+    auto proxies = environment_proxies();
     if (!proxies)
         return error_of("upstream.proxy",
                         proxies.error().reason + fmt::format(R"(; "{}" uses none)", direct));
@@ -101,6 +107,8 @@ std::optional<ConfigError> check_for_serving(const Configuration& configuration)
         return located(address.error(), configuration);
     if (const auto table = configured_table(settings); !table)
         return located(table.error(), configuration);
+    if (const auto channels = make_channels(settings.notify); !channels)
+        return located(channels.error(), configuration);
     for (std::size_t i = 0; i < settings.upstreams.size(); ++i) {
         const auto& definition = settings.upstreams[i];
         const auto made = make_upstream(definition, unrestricted_secrets(), nullptr);

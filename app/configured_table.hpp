@@ -15,6 +15,9 @@ namespace route {
 /// Where `server.listen` says to listen.
 ConfigResult<net::ListenAddress> listen_address(const Settings& settings);
 
+/// What http_proxy, https_proxy and no_proxy of the environment say.
+Result<net::EnvironmentProxies> environment_proxies();
+
 /// Gives the table, by its settings, what upstreams are reached with: the authorities that `upstream.ca_file`
 /// holds now and the proxies; `upstream.proxy` is resolved there.
 ConfigResult<void> set_outbound(net::RoutingTable& table);

@@ -2,23 +2,25 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <iostream>
 
+#include "app/channels.hpp"
 #include "app/client_key_maker.hpp"
 #include "app/config_values.hpp"
 #include "app/configured_table.hpp"
+#include "app/host_name.hpp"
 #include "app/live_routing.hpp"
 #include "app/log_setup.hpp"
 #include "app/signals.hpp"
 #include "core/net/server.hpp"
 #include "core/text.hpp"
 #include "metrics/metrics.hpp"
+#include "notify/network_http.hpp"
+#include "notify/notifier.hpp"
 #include "storage/open.hpp"
 
 namespace route {
@@ -27,6 +29,7 @@ namespace {
 
 constexpr auto flush_bound = std::chrono::seconds{10};
 constexpr auto hasty_flush_bound = std::chrono::seconds{1};
+constexpr auto messages_bound = std::chrono::seconds{3};
 constexpr auto parting = std::chrono::milliseconds{500};  ///< for the outbox, when a signal ends a flush
 constexpr auto poll = std::chrono::milliseconds{20};
 
@@ -47,13 +50,6 @@ std::string shell_quoted(const std::string& text)
     return quoted;
 }
 
-std::string host_name()
-{
-    std::array<char, 256> name{};
-    ::gethostname(name.data(), name.size() - 1);
-    return name.data();
-}
-
 /// The parts of the running program and how they hang together; they are taken down in the opposite order.
 class Program
 {
@@ -71,6 +67,8 @@ class Program
     Invalid refusal(const ConfigError& error) const;
     void take_down(bool hasty);
     storage::WriterHooks writer_hooks();
+    Result<void> start_notifier();
+    void set_channels(std::vector<notify::ChannelPtr> channels, const NotifySettings& settings);
     metrics::Gauges gauges();
     net::Readiness readiness() const;
     void make_first_key(storage::AnyRepository& database, storage::Known& known);
@@ -83,6 +81,7 @@ class Program
     std::unique_ptr<storage::RecordWriter> writer_;
     std::unique_ptr<LiveRouting> routing_;
     std::unique_ptr<net::Services> services_;
+    std::unique_ptr<notify::Notifier> notifier_;
     std::unique_ptr<net::Server> server_;
     std::unique_ptr<storage::ChangeFeed> feed_;
 };
@@ -117,6 +116,8 @@ Result<void> Program::start()
     services_->on_finished = [this](const Record& record) { metrics_->observe(record); };
     services_->metrics_text = [this] { return metrics_->text(); };
     services_->readiness = [this] { return readiness(); };
+    if (auto notifier = start_notifier(); !notifier)
+        return notifier;
 
     const auto address = listen_address(settings);
     if (!address)
@@ -138,12 +139,41 @@ Invalid Program::refusal(const ConfigError& error) const
     return Invalid{describe(located(error, configuration_))};
 }
 
+Result<void> Program::start_notifier()
+{
+    auto channels = make_channels(configuration_.settings.notify);
+    if (!channels)
+        return refusal(channels.error());
+    notify::Notifier::Options options;
+    options.node = services_->node;
+    options.hooks.on_result = [this](std::string_view channel, std::string_view result) {
+        metrics_->notification(channel, result);
+    };
+    auto proxies = environment_proxies();
+    if (!proxies && !channels->empty())
+        return Invalid{"messages cannot be sent: " + proxies.error().reason};
+    options.hooks.make_http = [proxies = *std::move(proxies)](net::EventLoop& loop) {
+        return std::make_unique<notify::NetworkHttp>(loop, proxies);
+    };
+    notifier_ = std::make_unique<notify::Notifier>(*services_, std::move(options));
+    set_channels(*std::move(channels), configuration_.settings.notify);
+    return {};
+}
+
+void Program::set_channels(std::vector<notify::ChannelPtr> channels, const NotifySettings& settings)
+{
+    for (const auto& channel : channels)
+        metrics_->has_channel(channel->name());
+    notifier_->configure(std::move(channels), std::chrono::seconds{settings.window});
+}
+
 storage::WriterHooks Program::writer_hooks()
 {
     storage::WriterHooks hooks;
     hooks.on_completed = [this](const Record& record) {
         metrics_->observe_tokens(record);
         log_access(record);
+        notifier_->finished(record);
     };
     hooks.on_collected = flush_access_log;
     hooks.on_written = [this](std::size_t records, Nanoseconds took) {
@@ -197,9 +227,6 @@ void Program::say_what_is_next() const
     const bool tls = routing_->current()->tls_server != nullptr;
     spdlog::info("openai-api-route {} listening on {}:{}{}", ROUTE_VERSION, host, endpoint.port(),
                  tls ? " (HTTPS)" : "");
-    for (const char* variable : {"FEISHU_WEBHOOK", "MATRIX_API"})
-        if (const auto* value = std::getenv(variable); value != nullptr && *value != '\0')
-            spdlog::warn("{} is set, but this version does not send messages yet", variable);
     const auto table = routing_->current();  // held: another may take its place meanwhile
     if (table->settings.auth.enabled && table->keys.empty())
         spdlog::warn("there is no client key: every request is refused until `{} key add NAME` makes one",
@@ -238,6 +265,12 @@ void Program::reload()
     settings.server.listen = configuration_.settings.server.listen;
     settings.server.threads = configuration_.settings.server.threads;
     settings.storage = configuration_.settings.storage;
+    auto channels = make_channels(settings.notify);
+    if (!channels) {
+        spdlog::error("the configuration stays as it was: {}",
+                      escape_for_log(describe(located(channels.error(), *loaded)), 512));
+        return;
+    }
     if (const auto set = routing_->set_settings(settings); !set) {
         spdlog::error("the configuration stays as it was: {}",
                       escape_for_log(describe(located(set.error(), *loaded)), 512));
@@ -245,6 +278,7 @@ void Program::reload()
     }
     configuration_.settings = settings;
     writer_->configure(settings.records);
+    set_channels(*std::move(channels), settings.notify);
     set_up_logging(settings.log);
     spdlog::info("the configuration was read again");
     for (const auto& key : changed)
@@ -284,6 +318,7 @@ void Program::take_down(bool hasty)
     server_->stop();
     server_->join();
     writer_->stop(std::chrono::steady_clock::now() + (hasty ? hasty_flush_bound : flush_bound));
+    notifier_->stop(std::chrono::steady_clock::now() + (hasty ? hasty_flush_bound : messages_bound));
     if (feed_)
         feed_->stop();
     services_->pages.join();

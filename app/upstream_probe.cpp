@@ -1,38 +1,14 @@
 #include "app/upstream_probe.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/json/parse.hpp>
-#include <csignal>
-#include <exception>
 
+#include "app/command_loop.hpp"
 #include "core/net/attempt.hpp"
 #include "core/net/proxy_secrets.hpp"
 #include "core/text.hpp"
 
 namespace route {
 namespace {
-
-/// There is no request of a client, so nothing to record.
-class NoRecords final : public RecordSink
-{
-  public:
-    void take(std::unique_ptr<QueuedRecord>) override {}
-    bool has_room() const override { return true; }
-    void dropped(std::unique_ptr<QueuedRecord>) override {}
-};
-
-/// Writing to a connection the upstream has closed is an error then, not the end of the process.
-class WithoutSigpipe
-{
-  public:
-    WithoutSigpipe() : before_{std::signal(SIGPIPE, SIG_IGN)} {}
-    ~WithoutSigpipe() { std::signal(SIGPIPE, before_); }
-    WithoutSigpipe(const WithoutSigpipe&) = delete;
-    WithoutSigpipe& operator=(const WithoutSigpipe&) = delete;
-
-  private:
-    void (*before_)(int);
-};
 
 /// `error.message` of an error body, or nothing.
 std::string message_in(std::string_view body)
@@ -66,15 +42,21 @@ void note_failure(ProbeResult& result, const net::Attempt& attempt)
         result.error += " (asked without a key: its sk is asis)";
 }
 
+net::awaitable<void> ask(net::Attempt& attempt, ProbeResult& result)
+{
+    const bool succeeded = co_await attempt.run();
+    result.elapsed = net::Clock::now() - attempt.started();
+    if (succeeded)
+        result.outcome = AttemptOutcome::ok;
+}
+
 }  // namespace
 
 ProbeResult probe_upstream(const net::RoutingTablePtr& table, bool only)
 {
     const auto& upstream = *table->upstreams.front();
-    const WithoutSigpipe ignored;
-    NoRecords sink;
-    net::Services services{sink};
-    net::EventLoop loop{services, table};
+    CommandLoop own{table};
+    auto& loop = own.loop();
 
     const HeaderFields fields{
         {boost::beast::http::field::accept, "Accept", "application/json"},
@@ -87,19 +69,8 @@ ProbeResult probe_upstream(const net::RoutingTablePtr& table, bool only)
     ReplyCapture unrecorded;
     net::Attempt attempt{loop, *table, upstream, request, limits, deadline, commit_deadline, unrecorded};
     ProbeResult result;
-    bool succeeded = false;
-    const auto done = [&](const std::exception_ptr& thrown, bool committable) {
-        succeeded = committable;
-        result.elapsed = net::Clock::now() - attempt.started();
-        // Posted, as stopping always is: the loop may be in the middle of an event.
-        loop.post([&loop] { loop.stop(); });
-        if (thrown)
-            std::rethrow_exception(thrown);
-    };
-    boost::asio::co_spawn(loop.io.get_executor(), attempt.run(), done);
-    loop.run();
-    if (succeeded) {
-        result.outcome = AttemptOutcome::ok;
+    own.run(ask(attempt, result));
+    if (result.outcome == AttemptOutcome::ok) {
         result.status = attempt.reply().status();
         result.json = attempt.recorder().kind() == net::ReplyKind::json;
     } else {

@@ -133,6 +133,8 @@ struct NotifySettings
     std::string matrix_homeserver;
     std::string matrix_room;
     std::string matrix_token;
+    std::string webhook;
+    std::string webhook_body;  ///< template of what is sent there; "": the document
     bool operator==(const NotifySettings&) const = default;
 };
 

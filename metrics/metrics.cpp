@@ -258,6 +258,12 @@ void Metrics::record_write_seconds(double seconds)
     instruments_->write_time.Observe(seconds);
 }
 
+void Metrics::has_channel(std::string_view channel)
+{
+    for (const char* result : {"ok", "failed", "dropped"})
+        instruments_->notifications.Add({{"channel", label_text(channel)}, {"result", result}});
+}
+
 void Metrics::notification(std::string_view channel, std::string_view result)
 {
     instruments_->notifications.Add({{"channel", label_text(channel)}, {"result", label_text(result)}})

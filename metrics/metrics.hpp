@@ -43,7 +43,10 @@ class Metrics
     void records_dropped(std::uint64_t count);
     /// How long one batch took to be written.
     void record_write_seconds(double seconds);
-    /// One message to one channel ("feishu", "matrix"); `result` is "ok" or "failed".
+    /// Messages to one channel ("feishu", "matrix") are counted from now on, so that the first that fails is
+    /// a change Prometheus sees.
+    void has_channel(std::string_view channel);
+    /// One message to one channel; `result` is "ok", "failed" or "dropped".
     void notification(std::string_view channel, std::string_view result);
 
     /// The exposition in Prometheus' text format, version 0.0.4.

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <random>
 #include <utility>
 
 #include "core/text.hpp"
+#include "core/uuid.hpp"
 
 namespace route::notify {
 
@@ -118,6 +120,16 @@ Message tell_test()
     message.kind = Message::Kind::test;
     message.text = "a test message of openai-api-route: this channel works";
     return message;
+}
+
+void stamp(Message& message, const std::string& node)
+{
+    std::random_device device;
+    const auto random = [&device] { return static_cast<std::uint64_t>(device()) << 32 | device(); };
+    const auto first = random();
+    message.time = std::chrono::system_clock::now();
+    message.id = uuid_v7(message.time, first, random());
+    message.node = node;
 }
 
 }  // namespace route::notify

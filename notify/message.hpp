@@ -72,4 +72,7 @@ Message tell_failures(std::vector<FailureGroup> groups, std::uint64_t others, st
 Message tell_recovery(std::string upstream, std::chrono::seconds away);
 Message tell_test();
 
+/// Gives it an id, the time and the router's name.
+void stamp(Message& message, const std::string& node);
+
 }  // namespace route::notify

@@ -1,24 +1,10 @@
 #include "notify/notifier.hpp"
 
-#include <random>
 #include <utility>
 
 #include "core/text.hpp"
-#include "core/uuid.hpp"
 
 namespace route::notify {
-
-namespace {
-
-std::string new_id(SystemTime now)
-{
-    std::random_device device;
-    const auto random = [&device] { return static_cast<std::uint64_t>(device()) << 32 | device(); };
-    const auto first = random();
-    return uuid_v7(now, first, random());
-}
-
-}  // namespace
 
 Notifier::Notifier(net::Services& services, Options options)
     : services_{services}, options_{std::move(options)}
@@ -113,9 +99,7 @@ void Notifier::handle(const Event& event)
 
 void Notifier::send(Message message)
 {
-    message.time = std::chrono::system_clock::now();
-    message.id = new_id(message.time);
-    message.node = options_.node;
+    stamp(message, options_.node);
     sender_->send(std::make_shared<const Message>(std::move(message)));
 }
 

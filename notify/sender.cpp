@@ -233,6 +233,7 @@ void Sender::worker_ended()
 void Sender::end()
 {
     limit_.cancel();
+    loop_.io.stop();  // called out of an event of the poller, which would wait for the next one
     loop_.stop();
     work_.reset();
 }

@@ -38,6 +38,8 @@ void add_all(Commands& commands, const std::function<int(const ServeOptions&)>& 
     auto db = commands.group("db", "The database as a whole");
     add_db_status(db);
     add_db_copy(db);
+    auto notify = commands.group("notify", "Messages about requests that failed");
+    add_notify_test(notify);
     add_explain(commands);
     auto config = commands.group("config", "The configuration");
     add_config(config);

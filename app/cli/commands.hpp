@@ -65,6 +65,7 @@ void add_record_prune(Commands& record);
 void add_record_export(Commands& record);
 void add_db_copy(Commands& db);
 void add_db_status(Commands& db);
+void add_notify_test(Commands& notify);
 void add_explain(Commands& commands);
 void add_config(Commands& config);
 

@@ -118,26 +118,18 @@ TEST_CASE("an error reads as one line")
           "f.toml:2: server.threads: expected a whole number from 0 to 1024");
 }
 
-TEST_CASE("keys of features that are not there yet are accepted at their defaults only")
+TEST_CASE("a room needs its homeserver and a token")
 {
-    struct Row
-    {
-        const char* table;
-        const char* key;
-        const char* value;
-    };
-    const Row row = GENERATE(values<Row>({{"notify", "feishu_webhook", "https://open.feishu.cn/x"},
-                                          {"notify", "feishu_secret", "the-secret"},
-                                          {"notify", "matrix_homeserver", "https://matrix.org"},
-                                          {"notify", "matrix_room", "!a:b"},
-                                          {"notify", "matrix_token", "env:TOKEN"}}));
-    const std::string table = std::string{"["} + row.table + "]\n" + row.key + " = ";
-    const auto error = error_of(table + '"' + row.value + '"');
-    CHECK(error.line == 2);
-    CHECK(error.key == std::string{row.table} + "." + row.key);
-    CHECK_THAT(error.problem, ContainsSubstring("this version has no"));
-    CHECK(describe(error).find(row.value) == std::string::npos);
-    CHECK(settings_of(table + "\"\"") == defaults());
+    const auto error = error_of("[notify]\nmatrix_room = \"!a:b\"\nmatrix_token = \"t\"");
+    CHECK(error.key == "notify.matrix_homeserver");
+    CHECK_THAT(error.problem, ContainsSubstring("together"));
+}
+
+TEST_CASE("a webhook's body may have several lines, and no other control characters")
+{
+    CHECK(settings_of("[notify]\nwebhook_body = \"{\\n\\t}\"").notify.webhook_body == "{\n\t}");
+    CHECK(error_of("[notify]\nwebhook_body = \"\\u0001\"").key == "notify.webhook_body");
+    CHECK(error_of("[notify]\nwebhook_body = 1").key == "notify.webhook_body");
 }
 
 TEST_CASE("a proxy is the URL of one or direct")

@@ -42,7 +42,7 @@ TEST_CASE("the file that ships holds every key")
             ++keys;
         }
     }
-    CHECK(keys == 56);
+    CHECK(keys == 58);
 }
 
 TEST_CASE("every upstream key is in the comment of the file that ships")
@@ -163,6 +163,13 @@ retention = "30d"
 body_retention = "12h"
 [notify]
 window = 1
+feishu_webhook = "env:W"
+feishu_secret = "s"
+matrix_homeserver = "https://m"
+matrix_room = "!r:m"
+matrix_token = "file:t"
+webhook = "https://h/w"
+webhook_body = "{}"
 [metrics]
 path = "/metrics"
 auth = true
@@ -174,6 +181,8 @@ format = "json")");
           TimeoutSettings{Seconds{1}, Seconds{2}, Seconds{3}, 1024, Seconds{4}, Seconds{0.25}, Seconds{6}});
     CHECK(settings.failover ==
           FailoverSettings{UpstreamOrder::random, Seconds{9}, Seconds{0}, 1, 0, Seconds{0.5}});
+    CHECK(settings.notify ==
+          NotifySettings{1, "env:W", "s", "https://m", "!r:m", "file:/etc/route/t", "https://h/w", "{}"});
     CHECK(settings.upstream == UpstreamSettings{0, Seconds{1}, "/etc/ca.pem", ""});
     CHECK(settings.storage ==
           StorageSettings{Backend::sqlite, "/var/a.sqlite", "postgres://u:p@h/d", 9, "/etc/route/b.sqlite"});

@@ -40,6 +40,8 @@ TEST_CASE("what is printed holds no secret")
     settings.notify.feishu_webhook = "https://open.feishu.cn/open-apis/bot/v2/hook/SECRET2";
     settings.notify.feishu_secret = "SECRET3";
     settings.notify.matrix_token = "SECRET4";
+    settings.notify.webhook = "https://u:SECRET7@hooks.slack.com/services/SECRET8";
+    settings.notify.webhook_body = R"({"routing_key":"SECRET9","text":"${text}"})";
     settings.upstream.proxy = "http://u:SECRET5@proxy:1";
     UpstreamDefinition upstream;
     upstream.name = "x";

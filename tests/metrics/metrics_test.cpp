@@ -42,6 +42,7 @@ void use_all(Metrics& metrics)
     metrics.records_written(2);
     metrics.records_dropped(1);
     metrics.record_write_seconds(0.004);
+    metrics.has_channel("feishu");
     metrics.notification("feishu", "ok");
 }
 
@@ -132,6 +133,8 @@ TEST_CASE("one request with a failover moves every counter it should")
         R"(openai_api_route_records_dropped_total 1)",
         R"(openai_api_route_record_write_seconds_count 1)",
         R"(openai_api_route_notifications_total{channel="feishu",result="ok"} 1)",
+        R"(openai_api_route_notifications_total{channel="feishu",result="failed"} 0)",
+        R"(openai_api_route_notifications_total{channel="feishu",result="dropped"} 0)",
         R"(openai_api_route_upstream_up{upstream="a"} 1)",
         R"(openai_api_route_upstream_up{upstream="b"} 0)",
         R"(openai_api_route_requests_in_flight 3)",

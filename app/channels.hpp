@@ -1,0 +1,14 @@
+#pragma once
+
+#include <vector>
+
+#include "app/config_file.hpp"
+#include "notify/channel.hpp"
+
+namespace route {
+
+/// The channels that `[notify]` names, and those that FEISHU_WEBHOOK and MATRIX_API of the environment name;
+/// references to secrets are resolved now. The error names the key; located() says where it is.
+ConfigResult<std::vector<notify::ChannelPtr>> make_channels(const NotifySettings& settings);
+
+}  // namespace route

@@ -157,10 +157,10 @@ void clean(std::string& text)
 
 void clean_texts(Record& record)
 {
-    for (auto* text :
-         {&record.request_id, &record.client_request_id, &record.node, &record.ip, &record.key_name,
-          &record.user_agent, &record.method, &record.path, &record.body_content_type, &record.error,
-          &record.upstream_name, &record.upstream_endpoint, &record.response, &record.finish_reason})
+    for (auto* text : {&record.request_id, &record.client_request_id, &record.node, &record.ip,
+                       &record.key_name, &record.user_agent, &record.method, &record.path,
+                       &record.body_content_type, &record.error, &record.upstream_name,
+                       &record.upstream_endpoint, &record.response, &record.finish_reason, &record.trace_id})
         clean(*text);
     if (record.model) {
         clean(*record.model);

@@ -125,6 +125,7 @@ struct Record
     std::optional<std::int64_t> completion_tokens;
     std::optional<std::int64_t> total_tokens;
     std::string finish_reason;
+    std::string trace_id;  ///< W3C Trace Context: 32 lower-case hex digits; "" without one
 
     // Not stored.
     ReplyCapture reply;
@@ -133,7 +134,6 @@ struct Record
         false;  ///< only authenticated requests are stored; the others are logged and counted
     Nanoseconds
         overhead{};  ///< time in the router itself: neither waiting for the client nor for an upstream
-    std::string trace_id;
     std::vector<Secret> client_keys;    ///< as the client sent them
     std::vector<Secret> upstream_keys;  ///< of the upstreams that were tried
 

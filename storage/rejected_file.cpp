@@ -84,7 +84,8 @@ json::object to_json(const Record& record)
             {"prompt_tokens", number(record.prompt_tokens)},
             {"completion_tokens", number(record.completion_tokens)},
             {"total_tokens", number(record.total_tokens)},
-            {"finish_reason", text(record.finish_reason)}};
+            {"finish_reason", text(record.finish_reason)},
+            {"trace_id", text(record.trace_id)}};
 }
 
 bool write_all(int file, std::string_view bytes)

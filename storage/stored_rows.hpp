@@ -43,6 +43,7 @@ StoredRecord read_record_from(Columns columns)
     record.completion_tokens = columns.template optional<std::int64_t>();
     record.total_tokens = columns.template optional<std::int64_t>();
     record.finish_reason = columns.text();
+    record.trace_id = columns.text();
     record.authenticated = true;
     return stored;
 }

@@ -61,6 +61,7 @@ void show_fields(Session& session, const storage::StoredRecord& stored)
     table.row({"completion_tokens", text_or_empty(record.completion_tokens)});
     table.row({"total_tokens", text_or_empty(record.total_tokens)});
     table.row({"finish_reason", record.finish_reason});
+    table.row({"trace_id", record.trace_id});
     table.print(session.out);
 }
 

@@ -84,6 +84,7 @@ boost::json::object record_json(const storage::StoredRecord& stored)
     json["completion_tokens"] = json_or_null(record.completion_tokens);
     json["total_tokens"] = json_or_null(record.total_tokens);
     json["finish_reason"] = json_text(record.finish_reason);
+    json["trace_id"] = json_text(record.trace_id);
     return json;
 }
 

@@ -120,6 +120,7 @@ ColumnArrays of_records()
                         number,
                         number,
                         number,
+                        text,
                         text};
 }
 
@@ -141,7 +142,7 @@ void write_record(ColumnArrays& row, const Record& record)
     row.number(static_cast<std::int64_t>(record.attempts.size())).text(record.response);
     row.number(static_cast<std::int64_t>(record.response_bytes)).number(record.response_time);
     row.number(record.elapsed_time.count()).number(record.prompt_tokens).number(record.completion_tokens);
-    row.number(record.total_tokens).text(record.finish_reason);
+    row.number(record.total_tokens).text(record.finish_reason).text(record.trace_id);
 }
 
 void write_attempt(ColumnArrays& row, const std::string& request_id, const AttemptRecord& attempt)
@@ -163,21 +164,21 @@ constexpr auto insert_sql =
     "user_agent,"
     " method, path, model, stream, body, body_bytes, status, outcome, error, upstream_id, upstream_name,"
     " upstream_endpoint, attempts, response, response_bytes, response_time, elapsed_time, prompt_tokens,"
-    " completion_tokens, total_tokens, finish_reason)"
+    " completion_tokens, total_tokens, finish_reason, trace_id)"
     " SELECT * FROM unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], "
     "$8::text[],"
     " $9::text[], $10::text[], $11::text[], $12::boolean[], $13::text[], $14::bigint[], $15::bigint[], "
     "$16::text[],"
     " $17::text[], $18::bigint[], $19::text[], $20::text[], $21::bigint[], $22::text[], $23::bigint[], "
     "$24::bigint[],"
-    " $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::text[])"
+    " $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::text[], $30::text[])"
     " ON CONFLICT (request_id) DO NOTHING)"
     " INSERT INTO attempts (request_id, number, upstream_id, upstream_name, started_at, status, outcome, "
     "error,"
     " first_byte_time, elapsed_time)"
-    " SELECT * FROM unnest($30::uuid[], $31::bigint[], $32::bigint[], $33::text[], $34::timestamptz[], "
-    "$35::bigint[],"
-    " $36::text[], $37::text[], $38::bigint[], $39::bigint[])"
+    " SELECT * FROM unnest($31::uuid[], $32::bigint[], $33::bigint[], $34::text[], $35::timestamptz[], "
+    "$36::bigint[],"
+    " $37::text[], $38::text[], $39::bigint[], $40::bigint[])"
     " ON CONFLICT (request_id, number) DO NOTHING";
 
 }  // namespace

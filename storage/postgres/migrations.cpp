@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <thread>
+
 #include "storage/postgres/partitions.hpp"
 
 namespace route::storage::postgres {
@@ -10,8 +13,16 @@ namespace {
 
 using Kind = StorageError::Kind;
 
-constexpr int current_version = 1;
+// 2 has records.trace_id and the table of messages. A router of version 1 that is connected goes on with it:
+// its statements name their columns, and the partitions it makes are like `records`. Once it has to connect
+// anew it is refused: it keeps the upstreams and keys it knows, and its records wait in its outbox for its
+// newer version.
+constexpr int first_version = 1;
+constexpr int current_version = 2;
 constexpr int oldest_server = 130'000;
+
+/// Between tries to have `records` alone: what waited behind the last one gets its turn.
+constexpr std::chrono::milliseconds upgrade_pause{1'000};
 
 /// This program's advisory lock of this schema: "oair" in ASCII, any number that others hardly choose.
 constexpr auto schema_lock = "1868654962, hashtext(current_schema())";
@@ -91,7 +102,8 @@ CREATE TABLE records (
     prompt_tokens bigint,
     completion_tokens bigint,
     total_tokens bigint,
-    finish_reason text
+    finish_reason text,
+    trace_id text
 ) PARTITION BY RANGE (request_id);
 CREATE UNIQUE INDEX records_request_id ON records (request_id);
 CREATE INDEX records_id ON records (id);
@@ -113,6 +125,16 @@ CREATE TABLE attempts (
     elapsed_time bigint,
     PRIMARY KEY (request_id, number)
 ) PARTITION BY RANGE (request_id);
+)";
+
+// What routers agree on about messages (message_agreement.hpp). Nothing depends on it: who drops it gets each
+// router's own messages.
+constexpr auto messages_table = R"(
+CREATE TABLE IF NOT EXISTS openai_api_route_messages (
+    key text PRIMARY KEY,
+    ends_at timestamptz NOT NULL,
+    count bigint NOT NULL DEFAULT 0
+);
 )";
 
 constexpr auto notification = R"(
@@ -171,13 +193,28 @@ void compress_quickly(pqxx::transaction_base& transaction)
 void create_schema(pqxx::transaction_base& transaction)
 {
     refuse_foreign_tables(transaction);
-    for (const char* part : {state_table, upstreams_table, keys_table, records_tables, notification})
+    for (const char* part :
+         {state_table, upstreams_table, keys_table, records_tables, messages_table, notification})
         transaction.exec(part);
     compress_quickly(transaction);
     transaction.exec("CREATE TABLE records_default PARTITION OF records DEFAULT");
     transaction.exec("CREATE TABLE attempts_default PARTITION OF attempts DEFAULT");
     make_partitions(transaction, std::chrono::system_clock::now(), first_partition_days);
     set_state(transaction, schema_id, transaction.exec("SELECT gen_random_uuid()")[0][0].as<std::string>());
+    set_state(transaction, "schema_version", std::to_string(current_version));
+}
+
+/// A column at the end without a default is added without touching a row, but alone with the table: whoever
+/// wants it then waits behind this, so this does not wait for long. With `patient` it outlasts what has an
+/// autovacuum give way (deadlock_timeout, a second unless it was changed).
+void upgrade(pqxx::transaction_base& transaction, bool patient)
+{
+    if (patient)
+        transaction.exec("SET LOCAL lock_timeout = 1500");
+    else
+        limit_lock_waits(transaction);
+    transaction.exec("ALTER TABLE records ADD COLUMN IF NOT EXISTS trace_id text");
+    transaction.exec(messages_table);
     set_state(transaction, "schema_version", std::to_string(current_version));
 }
 
@@ -193,6 +230,21 @@ bool is_current(pqxx::transaction_base& transaction)
     return version == current_version;
 }
 
+void make_or_upgrade(pqxx::work& work, bool make)
+{
+    if (!make && schema_version(work) == 0)
+        throw StorageError{Kind::unavailable,
+                           "the database has no tables of this program yet: a router makes them at its "
+                           "start, or the first upstream or key that is added"};
+    lock_schema(work);
+    if (is_current(work))
+        return;
+    if (schema_version(work) < first_version)
+        create_schema(work);
+    else
+        upgrade(work, make);
+}
+
 }  // namespace
 
 void migrate(PostgresConnection& connection, std::chrono::milliseconds bound, bool make)
@@ -205,15 +257,21 @@ void migrate(PostgresConnection& connection, std::chrono::milliseconds bound, bo
     // reads.
     if (connection.transact(bound, is_current))
         return;
-    connection.transact(bound, [make](pqxx::work& work) {
-        if (!make && schema_version(work) == 0)
-            throw StorageError{Kind::unavailable,
-                               "the database has no tables of this program yet: a router makes them at its "
-                               "start, or the first upstream or key that is added"};
-        lock_schema(work);
-        if (!is_current(work))
-            create_schema(work);
-    });
+    using Clock = std::chrono::steady_clock;
+    const auto deadline = Clock::now() + bound;
+    for (auto left = bound;;) {
+        try {
+            connection.transact(left, [make](pqxx::work& work) { make_or_upgrade(work, make); });
+            return;
+        } catch (const LockNotAvailable&) {
+            left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()) -
+                   upgrade_pause;
+            // Who makes nothing cannot wait, and comes again by itself.
+            if (!make || left <= std::chrono::milliseconds{0})
+                throw;
+        }
+        std::this_thread::sleep_for(upgrade_pause);
+    }
 }
 
 int schema_version(pqxx::transaction_base& transaction)

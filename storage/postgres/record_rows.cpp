@@ -74,7 +74,7 @@ std::string record_columns(bool bodies)
         "{},"
         " body_bytes, status, outcome, error, upstream_id, upstream_name, upstream_endpoint, attempts, {},"
         " response_bytes, response_time, elapsed_time, prompt_tokens, completion_tokens, total_tokens, "
-        "finish_reason",
+        "finish_reason, trace_id",
         microseconds_text("created_at"), bodies ? "body" : "''", bodies ? "response" : "''");
 }
 

@@ -12,8 +12,8 @@ constexpr auto insert_record_sql =
     " stream, body, body_bytes, status, outcome, error, upstream_id, upstream_name, upstream_endpoint, "
     "attempts, response,"
     " response_bytes, response_time, elapsed_time, prompt_tokens, completion_tokens, total_tokens, "
-    "finish_reason)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "finish_reason, trace_id)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (request_id) DO NOTHING";
 
 constexpr auto insert_attempt_sql =
@@ -54,7 +54,7 @@ bool write_record(RowWriter& row, const Record& record)
     row.number(static_cast<std::int64_t>(record.attempts.size())).text(record.response);
     row.number(static_cast<std::int64_t>(record.response_bytes)).number(count_of(record.response_time));
     row.number(record.elapsed_time.count()).number(record.prompt_tokens).number(record.completion_tokens);
-    row.number(record.total_tokens).text(record.finish_reason);
+    row.number(record.total_tokens).text(record.finish_reason).text(record.trace_id);
     return row.write();
 }
 

@@ -216,10 +216,10 @@ constexpr auto add_record =
     "method, path,"
     " model, stream, body, body_bytes, status, outcome, error, upstream_id, upstream_name, "
     "upstream_endpoint, attempts,"
-    " response, response_bytes, response_time, elapsed_time, finish_reason)"
+    " response, response_bytes, response_time, elapsed_time, finish_reason, trace_id)"
     " VALUES (?1, ?2, '', ?3, '', ?4, ?5, ?6, '', '', ?7, 0, ?8, ?9, ?10, ?11, '', ?12, ?13, ?14, ?15, ?16, "
     "?17, ?18,"
-    " ?19, '')";
+    " ?19, '', '')";
 
 void bind_answer(SQLite::Statement& add, const SQLite::Column& upstream, const Taken& taken)
 {

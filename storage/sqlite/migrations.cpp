@@ -10,11 +10,12 @@ namespace route::storage {
 
 namespace {
 
-/// Values of PRAGMA user_version. A file whose takeover is done but for erasing what was freed has the tables
-/// of the current one.
+/// Values of PRAGMA user_version. A file whose takeover is done but for erasing what was freed may stay so
+/// for long: its tables are brought up to date all the same.
 constexpr int empty_version = 0;
 constexpr int erasure_pending = 1;
-constexpr int current_version = 2;
+constexpr int without_trace_id = 2;
+constexpr int current_version = 3;
 
 int version_of(SQLite::Database& database)
 {
@@ -45,6 +46,26 @@ void make_or_take_over(SQLite::Database& database, const std::string& path)
         }
     }
     database.exec("PRAGMA secure_delete = OFF");
+}
+
+/// A column at the end is added without touching a row. A router of an older version that has the file open
+/// goes on: its statements name their columns, and SQLite prepares them anew. It could not open it again.
+void add_trace_id(SQLite::Database& database)
+{
+    if (!has_column(database, "records", "trace_id"))
+        database.exec("ALTER TABLE records ADD COLUMN trace_id TEXT");
+}
+
+void upgrade(SQLite::Database& database)
+{
+    WriteTransaction transaction{database};
+    // Another may have been faster.
+    const int version = version_of(database);
+    if (version == without_trace_id || version == erasure_pending)
+        add_trace_id(database);
+    if (version == without_trace_id)
+        set_version(database, current_version);
+    transaction.commit();
 }
 
 /// Rewrites the file without its free pages. When that fails (the disk is full) the next start tries again:
@@ -130,7 +151,8 @@ CREATE TABLE IF NOT EXISTS records (
     prompt_tokens INTEGER,
     completion_tokens INTEGER,
     total_tokens INTEGER,
-    finish_reason TEXT
+    finish_reason TEXT,
+    trace_id TEXT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS records_request_id ON records (request_id);
 CREATE TABLE IF NOT EXISTS attempts (
@@ -166,6 +188,8 @@ void migrate(SQLite::Database& database, const std::string& path)
 {
     if (version_of(database) == empty_version)
         make_or_take_over(database, path);
+    if (version_of(database) < current_version)
+        upgrade(database);
     if (version_of(database) == erasure_pending)
         erase_freed(database, path);
 }
@@ -175,6 +199,8 @@ void create_schema(SQLite::Database& database)
     database.exec(upstreams_table);
     database.exec(keys_table);
     database.exec(records_tables);
+    // A dump that was read back has tables, and no version.
+    add_trace_id(database);
 }
 
 }  // namespace route::storage

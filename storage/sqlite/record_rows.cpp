@@ -50,7 +50,8 @@ std::string record_columns(bool bodies)
         "stream, {},"
         " body_bytes, status, outcome, error, upstream_id, upstream_name, upstream_endpoint, attempts, {}, "
         "response_bytes,"
-        " response_time, elapsed_time, prompt_tokens, completion_tokens, total_tokens, finish_reason",
+        " response_time, elapsed_time, prompt_tokens, completion_tokens, total_tokens, finish_reason, "
+        "trace_id",
         bodies ? "body" : "''", bodies ? "response" : "''");
 }
 

@@ -40,6 +40,7 @@ Record good_record()
     record.prompt_tokens = 3;
     record.completion_tokens = 4;
     record.total_tokens = 7;
+    record.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
     record.attempts.resize(2);
     record.attempts[0].upstream_name = "first";
     record.attempts[0].outcome = AttemptOutcome::connect;
@@ -120,6 +121,7 @@ TEST_CASE("records are filtered and exported as JSON lines, oldest first")
         const auto json = boost::json::parse(text);
         ids.push_back(json.at("id").as_int64());
         CHECK(json.at("attempts").as_int64() == (ids.back() == 1 ? 2 : 0));
+        CHECK(json.at("trace_id").as_string() == (ids.back() == 1 ? good_record().trace_id : ""));
     }
     CHECK(ids == row.ids);
 }
@@ -133,10 +135,12 @@ TEST_CASE("one record is shown with its attempts and bodies")
         CHECK_THAT(text, ContainsSubstring("connection refused") && ContainsSubstring("gpt-4o"));
         CHECK_THAT(text, ContainsSubstring("body:\n{\"model\":\"gpt-4o\"}\n") &&
                              ContainsSubstring("response:\nhello"));
+        CHECK_THAT(text, ContainsSubstring(good_record().trace_id));
         CHECK(text.find('\x1b') == std::string::npos);
     }
     const auto json = boost::json::parse(line.ok({"record", "show", "1", "--json"})).as_object();
     const auto& attempts = json.at("attempts").as_array();
+    CHECK(json.at("trace_id").as_string() == good_record().trace_id);
     REQUIRE(attempts.size() == 2);
     CHECK(attempts[0].at("outcome").as_string() == "connect");
     CHECK(attempts[0].at("status").is_null());

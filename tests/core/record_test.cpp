@@ -195,7 +195,7 @@ TEST_CASE("every text of a record is cleaned")
     Record record;
     for (auto* text : {&record.client_request_id, &record.node, &record.ip, &record.key_name,
                        &record.user_agent, &record.method, &record.path, &record.error, &record.upstream_name,
-                       &record.upstream_endpoint, &record.response, &record.finish_reason})
+                       &record.upstream_endpoint, &record.response, &record.finish_reason, &record.trace_id})
         *text = dirty;
     record.model = dirty;
     record.attempts.push_back({});
@@ -206,7 +206,7 @@ TEST_CASE("every text of a record is cleaned")
     for (const auto* text :
          {&record.client_request_id, &record.node, &record.ip, &record.key_name, &record.user_agent,
           &record.method, &record.path, &record.error, &record.upstream_name, &record.upstream_endpoint,
-          &record.response, &record.finish_reason})
+          &record.response, &record.finish_reason, &record.trace_id})
         CHECK(*text == clean);
     CHECK(record.model == clean);
     CHECK(record.attempts.back().upstream_name == clean);

@@ -19,7 +19,7 @@ COLUMNS = {
         "body_bytes": NUMBER, "status": NUMBER, "outcome": TEXT, "error": TEXT, "upstream_id": NUMBER, "upstream_name": TEXT,
         "upstream_endpoint": TEXT, "attempts": NUMBER, "response": TEXT, "response_bytes": NUMBER, "response_time": ("bigint",),
         "elapsed_time": ("bigint",), "prompt_tokens": NUMBER, "completion_tokens": NUMBER, "total_tokens": NUMBER,
-        "finish_reason": TEXT},
+        "finish_reason": TEXT, "trace_id": TEXT},
     "attempts": {
         "request_id": ("uuid",), "number": NUMBER, "upstream_id": NUMBER, "upstream_name": TEXT, "started_at": TIME,
         "status": NUMBER, "outcome": TEXT, "error": TEXT, "first_byte_time": ("bigint",), "elapsed_time": ("bigint",)},

@@ -51,6 +51,7 @@ void check_same(const Record& read, const Record& written)
     CHECK(read.completion_tokens == written.completion_tokens);
     CHECK(read.total_tokens == written.total_tokens);
     CHECK(read.finish_reason == written.finish_reason);
+    CHECK(read.trace_id == written.trace_id);
 }
 
 /// Ten records a day apart, the newest the first minute of `sample_time`.

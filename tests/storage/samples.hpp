@@ -55,6 +55,7 @@ inline Record sample_record(std::uint64_t number, SystemTime time = sample_time)
     record.completion_tokens = 2;
     record.total_tokens = 3;
     record.finish_reason = "stop";
+    record.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
     record.authenticated = true;
 
     AttemptRecord failed;

@@ -18,7 +18,7 @@ VALUES = {  # of row n in a batch; `moment` is the batch's, t the texts
     "outcome": "CASE WHEN n % 50 = 0 THEN 'upstream_error' ELSE 'ok' END", "error": "''", "upstream_id": "n % 5",
     "upstream_name": "'upstream-' || n % 5", "upstream_endpoint": "'https://upstream.example/v1'", "attempts": "1", "response": "t.response",
     "response_bytes": "1000", "response_time": "500000000", "elapsed_time": "900000000", "prompt_tokens": "400", "completion_tokens": "200",
-    "total_tokens": "600", "finish_reason": "'stop'",
+    "total_tokens": "600", "finish_reason": "'stop'", "trace_id": "''",
     "number": "1", "started_at": "moment", "first_byte_time": "500000000"}
 
 

@@ -183,6 +183,11 @@ Connector record_connector(const Settings& settings)
     };
 }
 
+std::unique_ptr<MessageAgreement> message_agreement(const StorageSettings& settings)
+{
+    return is_remote(settings) ? std::make_unique<MessageAgreement>(settings.postgres) : nullptr;
+}
+
 WriterOptions writer_options(const Settings& settings)
 {
     // Without a database nothing is ever written, and what another configuration left in the outbox stays

@@ -7,6 +7,7 @@
 #include "storage/any_repository.hpp"
 #include "storage/change_feed.hpp"
 #include "storage/connecting.hpp"
+#include "storage/message_agreement.hpp"
 #include "storage/record_writer.hpp"
 
 namespace route::storage {
@@ -38,6 +39,10 @@ std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start&
 /// The record writer's way to the database: opens what is there and makes nothing but room for records to
 /// come, for a database that went away may come back.
 Connector record_connector(const Settings& settings);
+
+/// What routers that share the database agree on about messages; null where each has its own, with another
+/// backend than PostgreSQL. Connects to nothing yet.
+std::unique_ptr<MessageAgreement> message_agreement(const StorageSettings& settings);
 
 /// The record writer's options out of the settings.
 WriterOptions writer_options(const Settings& settings);

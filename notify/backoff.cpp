@@ -17,11 +17,12 @@ std::optional<milliseconds> wait_before_next(const Retries& retries, unsigned tr
         wait *= 2;
     wait = std::min(wait, retries.longest);
     wait = wait / 2 + share(wait / 2);
-    if (wanted)
-        wait = std::min(*wanted, retries.give_up + milliseconds{1}) + share(retries.first);
-    if (since >= retries.give_up || wait > retries.give_up - since)
+    if (since >= retries.give_up)
         return std::nullopt;
-    return wait;
+    const auto left = retries.give_up - since;
+    if (wanted)
+        return std::min(left, std::max(wait, std::min(*wanted, left) + share(retries.first)));
+    return wait > left ? std::nullopt : std::optional{wait};
 }
 
 }  // namespace route::notify

@@ -14,8 +14,9 @@ struct Retries
 };
 
 /// How long to wait after the `tries`th try (1: the first), or nothing: given up. `wanted` is what the
-/// channel asked for; `random` from 0 to 1 spreads the tries of several routers, over half of the time
-/// without it and upwards with it. `since` is the time since the first try.
+/// channel asked for: no less is waited, unless the time is up before; then there is a last try. `random`
+/// from 0 to 1 spreads the tries of several routers, over half of the time without it and upwards with it.
+/// `since` is the time since the first try.
 std::optional<std::chrono::milliseconds> wait_before_next(const Retries& retries, unsigned tries,
                                                           std::chrono::milliseconds since,
                                                           std::optional<std::chrono::milliseconds> wanted,

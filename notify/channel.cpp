@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/failover_policy.hpp"
 #include "core/header_rules.hpp"
 #include "core/text.hpp"
@@ -18,7 +20,45 @@ std::string detail_of(const HttpReply& reply)
     return detail;
 }
 
+/// What of a URL's path or query lets whoever knows it send there: all of it, and each part by itself.
+void add_parts(std::vector<std::string_view>& secrets, std::string_view text, std::string_view separators)
+{
+    while (!text.empty()) {
+        const auto end = std::min(text.find_first_of(separators), text.size());
+        secrets.push_back(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+}
+
+void hide_secrets(std::string& text, const HttpRequest& request)
+{
+    const auto& url = request.url;
+    const auto target = url.endpoint.base_path + url.query;
+    std::vector<std::string_view> secrets;
+    if (url.secret) {
+        secrets.push_back(target);
+        secrets.push_back(url.endpoint.base_path);
+        add_parts(secrets, url.endpoint.base_path, "/");
+        add_parts(secrets, url.query, "?&=");
+    }
+    secrets.push_back(url.user_info);
+    add_parts(secrets, url.user_info, ":");
+    for (const auto& [name, value] : request.fields)
+        add_parts(secrets, value, " ");
+    for (const auto& secret : secrets)
+        erase_secret(text, secret);
+}
+
 }  // namespace
+
+net::awaitable<HttpReply> ask(Http& http, const HttpRequest& request)
+{
+    auto asking = http.ask(request);
+    auto reply = co_await std::move(asking);
+    hide_secrets(reply.body, request);
+    hide_secrets(reply.error, request);
+    co_return reply;
+}
 
 Delivery judge_status(const HttpReply& reply, SystemTime now)
 {

@@ -40,6 +40,10 @@ class Http
     virtual net::awaitable<HttpReply> ask(const HttpRequest& request) = 0;
 };
 
+/// Asks, and puts `…` wherever the reply quotes what is secret of the request: servers like to name the path
+/// or the token that they refuse, and what they say is logged.
+net::awaitable<HttpReply> ask(Http& http, const HttpRequest& request);
+
 /// What became of a message.
 struct Delivery
 {

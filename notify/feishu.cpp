@@ -83,7 +83,8 @@ net::awaitable<Delivery> Feishu::deliver(const Message& message, Http& http, Sys
     }
     HttpRequest request{"POST", webhook_};
     request.body = boost::json::serialize(body);
-    const auto reply = co_await http.ask(request);
+    auto asking = ask(http, request);
+    const auto reply = co_await std::move(asking);
     co_return judge_feishu(reply, now);
 }
 

@@ -72,13 +72,15 @@ std::string matrix_html(const Message& message)
         html += fmt::format("IP: {} request {} error <strong>{}</strong> with {}", html_escaped(failure.ip),
                             code(failure.subject), failure.status, html_escaped(failure.reason));
         if (message.kind == Message::Kind::failures)
-            html += fmt::format(" (<strong>{}</strong> times)", group.count);
+            html +=
+                fmt::format(" (<strong>{}</strong> {})", group.count, group.count == 1 ? "time" : "times");
     }
     if (message.failures.empty())
         return html_escaped(message.text);
     if (message.others > 0) {
         begin_line();
-        html += fmt::format("{} other failed requests", message.others);
+        html +=
+            fmt::format("{} other failed {}", message.others, message.others == 1 ? "request" : "requests");
     }
     return html;
 }
@@ -119,7 +121,8 @@ net::awaitable<Delivery> Matrix::find_room(Http& http, SystemTime now)
         co_return Delivery{};
     }
     const auto question = request("GET", "/directory/room/" + path_segment(room_));
-    const auto reply = co_await http.ask(question);
+    auto asking = ask(http, question);
+    const auto reply = co_await std::move(asking);
     const auto object = json_object_in(reply.body);
     if (reply.status == 200 && object)
         room_id_ = object->contains("room_id") ? text_of(*object, "room_id") : "";
@@ -136,7 +139,8 @@ net::awaitable<Delivery> Matrix::find_room(Http& http, SystemTime now)
 net::awaitable<Delivery> Matrix::check_room(Http& http, SystemTime now)
 {
     const auto question = request("GET", "/rooms/" + path_segment(room_id_) + "/state/m.room.encryption");
-    const auto reply = co_await http.ask(question);
+    auto asking = ask(http, question);
+    const auto reply = co_await std::move(asking);
     Delivery delivery;
     if (reply.status == 200) {
         delivery = {
@@ -165,7 +169,8 @@ net::awaitable<Delivery> Matrix::deliver(const Message& message, Http& http, Sys
     content["format"] = "org.matrix.custom.html";
     content["formatted_body"] = matrix_html(message);
     put.body = json::serialize(content);
-    const auto reply = co_await http.ask(put);
+    auto asking = ask(http, put);
+    const auto reply = co_await std::move(asking);
     auto delivery = judge_matrix(reply, now);
     if (delivery.result == Delivery::Result::refused)
         room_id_.clear();  // an alias may lead to another room by now
@@ -178,7 +183,8 @@ net::awaitable<Delivery> MatrixApi::deliver(const Message& message, Http& http, 
     content["message"] = "m.text";
     HttpRequest post{"POST", url_};
     post.body = json::serialize(content);
-    const auto reply = co_await http.ask(post);
+    auto asking = ask(http, post);
+    const auto reply = co_await std::move(asking);
     co_return judge_status(reply, now);
 }
 

@@ -136,14 +136,13 @@ std::string fill_template(std::string_view body, const Message& message)
 
 Result<void> check_template(std::string_view body)
 {
-    std::string wrong;
+    bool known = true;
     for_each_part(
         body, [](std::string_view) {},
         [&](std::string_view name) {
-            if (std::find(names.begin(), names.end(), name) == names.end())
-                wrong = name;
+            known = known && std::find(names.begin(), names.end(), name) != names.end();
         });
-    if (!wrong.empty())
+    if (!known)
         return Invalid{fmt::format("expected one of {} in ${{…}}", fmt::join(names, ", "))};
     boost::system::error_code failed;
     const auto filled = fill_template(body, tell_test());
@@ -175,7 +174,8 @@ net::awaitable<Delivery> Webhook::deliver(const Message& message, Http& http, Sy
         post.body = webhook_document(message);
     else
         post.body = fill_template(template_, message);
-    const auto reply = co_await http.ask(post);
+    auto asking = ask(http, post);
+    const auto reply = co_await std::move(asking);
     co_return judge_webhook(reply, now);
 }
 

@@ -62,7 +62,8 @@ TEST_CASE("a template that cannot be JSON is refused")
     CHECK(
         check_template(R"([{"labels":{"alertname":"x"},"annotations":{"summary":"${text}"}}])").has_value());
     const auto refused =
-        GENERATE(as<std::string>{}, "${text}", "{\"a\":\"${text\"}", "{\"a\":\"${txt}\"}", "{", " ");
+        GENERATE(as<std::string>{}, "${text}", "{\"a\":\"${text\"}", "{\"a\":\"${txt}\"}", R"({"a":"${}"})",
+                 R"({"a":"${txt}${text}"})", R"({"a":${status}})", "{", " ");
     CAPTURE(refused);
     CHECK_FALSE(check_template(refused).has_value());
 }

@@ -12,13 +12,19 @@ namespace route::notify {
 
 namespace {
 
-/// What channels take in one message is about 20 KB (Feishu); groups beyond are counted only.
-constexpr std::size_t most_text = 8u << 10;
+/// Bytes of lines, so that all of a text is below what webhooks take at most: Discord 2000 characters, WeCom
+/// 2048 bytes. Groups beyond are counted only.
+constexpr std::size_t most_text = 1'900;
 
 std::string line(const Failure& failure)
 {
     return fmt::format("IP: {} request {} error {} with {}", failure.ip, failure.subject, failure.status,
                        failure.reason);
+}
+
+std::string_view times(std::uint64_t count)
+{
+    return count == 1 ? "time" : "times";
 }
 
 std::string duration_text(std::chrono::seconds time)
@@ -86,7 +92,8 @@ Message tell_failures(std::vector<FailureGroup> groups, std::uint64_t others, st
     const auto within = duration_text(window);
     std::size_t told = 0;
     for (const auto& group : groups) {
-        const auto text = fmt::format("{} ({} times within {})", line(group.first), group.count, within);
+        const auto text =
+            fmt::format("{} ({} {} within {})", line(group.first), group.count, times(group.count), within);
         if (!message.text.empty() && message.text.size() + text.size() > most_text)
             break;
         if (told++ > 0)
@@ -97,8 +104,8 @@ Message tell_failures(std::vector<FailureGroup> groups, std::uint64_t others, st
         others += groups[i].count;
     groups.resize(told);
     if (others > 0)
-        message.text +=
-            fmt::format("{}{} other failed requests within {}", told > 0 ? "\n" : "", others, within);
+        message.text += fmt::format("{}{} other failed {} within {}", told > 0 ? "\n" : "", others,
+                                    others == 1 ? "request" : "requests", within);
     message.failures = std::move(groups);
     message.others = others;
     return message;

@@ -1,9 +1,13 @@
 #include "notify/announcer.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "core/client_key.hpp"
+#include "core/text.hpp"
 
 namespace route::notify {
 
@@ -39,28 +43,52 @@ void Announcer::failed(const Failure& failure, TimePoint now)
 {
     if (windows_.count(failure, now) == FailureWindows::Verdict::counted)
         return;
-    if (agreement_) {
-        const auto begun = agreement_->begin(key_of(kind_of(failure)), in_ms(windows_.length()));
-        if (begun && !begun->mine) {
-            windows_.join(failure, now + begun->left);
-            return;
-        }
-    }
-    send_(tell_failure(failure));
+    const auto begun = begin(key_of(kind_of(failure)), in_ms(windows_.length()), now);
+    if (begun && !begun->mine)
+        windows_.join(failure, now + begun->left);
+    else
+        send_(tell_failure(failure));
 }
 
-void Announcer::recovered(const std::string& upstream, std::chrono::seconds away)
+/// The answer of the others, or nothing while there are none. What the question throws is no answer.
+template <class Question>
+auto Announcer::ask(TimePoint now, Question question) -> decltype(question())
+{
+    if (!agreement_ || now < ask_again_)
+        return {};
+    try {
+        if (auto answer = question())
+            return answer;
+    } catch (const std::exception& error) {
+        spdlog::warn("messages: other routers are not asked: {}", escape_for_log(error.what()));
+    }
+    ask_again_ = now + rest;
+    return {};
+}
+
+/// Nothing when this router acts for itself; so it does, too, where windows end at once.
+std::optional<Agreement::Begun> Announcer::begin(const std::string& key, milliseconds window, TimePoint now)
+{
+    if (window <= milliseconds{0})
+        return std::nullopt;
+    return ask(now, [&] { return agreement_->begin(key, window); });
+}
+
+bool Announcer::add(const std::string& key, std::uint64_t count, TimePoint now)
+{
+    return windows_.length() > TimePoint::duration{0} &&
+           ask(now, [&] { return agreement_->add(key, count); });
+}
+
+void Announcer::recovered(const std::string& upstream, std::chrono::seconds away, TimePoint now)
 {
     if (away < worth_telling)
         return;
     // Routers notice at different times, each with its own next request.
     const auto window = std::max<milliseconds>(in_ms(windows_.length()), worth_telling);
-    if (agreement_) {
-        const auto begun = agreement_->begin("recovered " + upstream, window);
-        if (begun && !begun->mine)
-            return;
-    }
-    send_(tell_recovery(upstream, away));
+    const auto begun = begin("recovered " + upstream, window, now);
+    if (!begun || begun->mine)
+        send_(tell_recovery(upstream, away));
 }
 
 Announcer::TimePoint Announcer::next() const
@@ -75,7 +103,7 @@ void Announcer::tick(TimePoint now)
 {
     std::vector<FailureGroup> told;
     for (auto& ended : windows_.take_ended(now)) {
-        if (!agreement_ || !agreement_->add(key_of(ended.kind), ended.group ? ended.group->count : 0)) {
+        if (!add(key_of(ended.kind), ended.group ? ended.group->count : 0, now)) {
             end_alone(std::move(ended), now, told);
         } else {
             auto sample = ended.group.value_or(FailureGroup{ended.first, 0, ended.first.time});
@@ -94,17 +122,20 @@ void Announcer::tick(TimePoint now)
 
 void Announcer::end_alone(FailureWindows::Ended ended, TimePoint now, std::vector<FailureGroup>& told)
 {
-    if (!ended.group) {
+    if (ended.group && windows_.length() > TimePoint::duration{0})
+        windows_.renew(ended.kind, now + windows_.length());
+    else
         windows_.close(ended.kind, now);
-        return;
-    }
-    windows_.renew(ended.kind, now + windows_.length());
-    told.push_back(*std::move(ended.group));
+    if (ended.group)
+        told.push_back(*std::move(ended.group));
 }
 
 void Announcer::take(const Pending& pending, bool early, TimePoint now, std::vector<FailureGroup>& told)
 {
-    const auto taken = agreement_->take(key_of(pending.kind), in_ms(windows_.length()), early);
+    const auto question = [&] {
+        return agreement_->take(key_of(pending.kind), in_ms(windows_.length()), early);
+    };
+    const auto taken = ask(now, question);
     // Without an answer what was added stays there, for whoever asks next.
     if (!taken || taken->left <= milliseconds{0})
         windows_.close(pending.kind, now);
@@ -119,22 +150,23 @@ void Announcer::take(const Pending& pending, bool early, TimePoint now, std::vec
 
 void Announcer::tell(std::vector<FailureGroup> groups, std::uint64_t others)
 {
-    others += std::exchange(lost_, 0);
     if (groups.empty() && others == 0)
         return;
     send_(tell_failures(std::move(groups), others,
-                        std::chrono::duration_cast<std::chrono::seconds>(windows_.length())));
+                        std::max(std::chrono::duration_cast<std::chrono::seconds>(windows_.length()),
+                                 std::chrono::seconds{1})));
 }
 
-void Announcer::finish(TimePoint now)
+void Announcer::finish(TimePoint now, const std::function<bool()>& late)
 {
     std::vector<FailureGroup> told;
     for (const auto& each : std::exchange(pending_, {}))
-        take(each, true, now, told);
+        if (!late())
+            take(each, true, now, told);
     for (auto& ended : windows_.take_ended(TimePoint::max())) {
         if (!ended.group)
             continue;
-        if (agreement_ && agreement_->add(key_of(ended.kind), ended.group->count))
+        if (!late() && add(key_of(ended.kind), ended.group->count, now))
             take({std::move(ended.kind), *std::move(ended.group), now}, true, now, told);
         else
             told.push_back(*std::move(ended.group));

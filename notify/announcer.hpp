@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ class Announcer
 
     /// How long routers have to add what they counted before one of them tells.
     static constexpr std::chrono::milliseconds grace{2'000};
+    /// For how long the others are not asked once they did not answer: each question may take seconds.
+    static constexpr std::chrono::seconds rest{10};
     /// Shorter cooldowns end without a word.
     static constexpr std::chrono::seconds worth_telling{60};
 
@@ -32,15 +35,15 @@ class Announcer
 
     void failed(const Failure& failure, TimePoint now);
     /// Failures that there was no room for.
-    void lost(std::uint64_t count) { lost_ += count; }
-    void recovered(const std::string& upstream, std::chrono::seconds away);
+    void lost(std::uint64_t count, TimePoint now) { windows_.count_others(count, now); }
+    void recovered(const std::string& upstream, std::chrono::seconds away, TimePoint now);
 
     /// When tick() has something to do; max() when nothing is open.
     TimePoint next() const;
     void tick(TimePoint now);
 
-    /// Tells what has been counted so far: the program ends.
-    void finish(TimePoint now);
+    /// Tells what has been counted so far: the program ends. Once it is `late`, the others are not asked.
+    void finish(TimePoint now, const std::function<bool()>& late);
 
   private:
     /// A window whose end has come, given to the others and soon taken back as the sum of all.
@@ -51,6 +54,11 @@ class Announcer
         TimePoint when;
     };
 
+    template <class Question>
+    auto ask(TimePoint now, Question question) -> decltype(question());
+    std::optional<Agreement::Begun> begin(const std::string& key, std::chrono::milliseconds window,
+                                          TimePoint now);
+    bool add(const std::string& key, std::uint64_t count, TimePoint now);
     void end_alone(FailureWindows::Ended ended, TimePoint now, std::vector<FailureGroup>& told);
     void take(const Pending& pending, bool early, TimePoint now, std::vector<FailureGroup>& told);
     void tell(std::vector<FailureGroup> groups, std::uint64_t others);
@@ -59,7 +67,7 @@ class Announcer
     std::function<void(Message)> send_;
     std::unique_ptr<Agreement> agreement_;
     std::vector<Pending> pending_;
-    std::uint64_t lost_ = 0;
+    TimePoint ask_again_{};
 };
 
 }  // namespace route::notify

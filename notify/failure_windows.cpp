@@ -26,8 +26,7 @@ FailureWindows::Verdict FailureWindows::count(const Failure& failure, TimePoint 
         return Verdict::counted;
     }
     if (windows_.size() >= most_kinds) {
-        if (others_++ == 0)
-            others_end_ = now + length_;
+        count_others(1, now);
         return Verdict::counted;
     }
     auto& window = windows_.emplace(std::move(kind), Window{now + length_, failure}).first->second;
@@ -37,8 +36,18 @@ FailureWindows::Verdict FailureWindows::count(const Failure& failure, TimePoint 
     }
     if (at_once_++ < most_at_once)
         return Verdict::open;
+    window.end = std::max(window.end, at_once_end_);  // else windows of length 0 would be told one by one
     add(window, failure);
     return Verdict::counted;
+}
+
+void FailureWindows::count_others(std::uint64_t count, TimePoint now)
+{
+    if (count == 0)
+        return;
+    if (others_ == 0)
+        others_end_ = now + std::max<Clock::duration>(length_, std::chrono::seconds{1});
+    others_ += count;
 }
 
 void FailureWindows::join(const Failure& failure, TimePoint end)

@@ -48,6 +48,9 @@ class FailureWindows
     };
     Verdict count(const Failure& failure, TimePoint now);
 
+    /// Failures of which nothing but the number is known: told at the end of a window.
+    void count_others(std::uint64_t count, TimePoint now);
+
     /// The window that count() has just opened is one of all routers, of which another told the first: it
     /// ends at `end`, and this failure is counted with what follows.
     void join(const Failure& failure, TimePoint end);

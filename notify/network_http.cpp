@@ -10,9 +10,6 @@ namespace route::notify {
 
 namespace {
 
-constexpr AttemptTimeouts limits{Seconds{5}, Seconds{10}, Seconds{10}};
-constexpr std::chrono::seconds bound{20};
-
 /// RFC 7617.
 std::string basic(const std::string& user_info)
 {
@@ -38,8 +35,8 @@ net::OutboundRequest outbound(const HttpRequest& request)
 
 }  // namespace
 
-NetworkHttp::NetworkHttp(net::EventLoop& loop, net::EnvironmentProxies proxies)
-    : loop_{loop}, proxies_{std::move(proxies)}
+NetworkHttp::NetworkHttp(net::EventLoop& loop, net::EnvironmentProxies proxies, RequestLimits limits)
+    : loop_{loop}, proxies_{std::move(proxies)}, limits_{limits}
 {
 }
 
@@ -60,7 +57,7 @@ net::awaitable<HttpReply> NetworkHttp::ask(const HttpRequest& request)
     upstream.asis = true;  // what it authenticates with is among its own fields
     net::add_upstream(*table, std::move(upstream));
     const auto sent = outbound(request);
-    auto sending = net::send_outbound(loop_, std::move(table), sent, limits, bound);
+    auto sending = net::send_outbound(loop_, std::move(table), sent, limits_.timeouts, limits_.in_all);
     auto answer = co_await std::move(sending);
     HttpReply reply{answer.status, std::move(answer.body), std::move(answer.retry_after)};
     if (reply.status == 0 && answer.failure)

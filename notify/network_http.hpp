@@ -4,22 +4,31 @@
 
 #include "core/net/event_loop.hpp"
 #include "core/net/outbound_proxy.hpp"
+#include "core/timeouts.hpp"
 #include "notify/channel.hpp"
 
 namespace route::notify {
 
-/// Over the network: TLS against the system's authorities, through the proxies the environment names, 20 s at
-/// most. On the loop's thread.
+/// How long a request may take.
+struct RequestLimits
+{
+    AttemptTimeouts timeouts{Seconds{5}, Seconds{10}, Seconds{10}};
+    net::Clock::duration in_all = std::chrono::seconds{20};
+};
+
+/// Over the network: TLS against the system's authorities, through the proxies the environment names. On the
+/// loop's thread.
 class NetworkHttp final : public Http
 {
   public:
-    NetworkHttp(net::EventLoop& loop, net::EnvironmentProxies proxies);
+    NetworkHttp(net::EventLoop& loop, net::EnvironmentProxies proxies, RequestLimits limits = {});
 
     net::awaitable<HttpReply> ask(const HttpRequest& request) override;
 
   private:
     net::EventLoop& loop_;
     net::EnvironmentProxies proxies_;
+    RequestLimits limits_;
     std::shared_ptr<net::TlsClient> tls_;  ///< made when first needed: reading the authorities takes time
 };
 

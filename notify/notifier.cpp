@@ -1,10 +1,28 @@
 #include "notify/notifier.hpp"
 
+#include <spdlog/spdlog.h>
+
+#include <exception>
 #include <utility>
 
 #include "core/text.hpp"
 
 namespace route::notify {
+
+namespace {
+
+/// What one event throws (no memory; a database's client that breaks its word) costs that event only.
+template <class Step>
+void guarded(Step step)
+{
+    try {
+        step();
+    } catch (const std::exception& error) {
+        spdlog::error("messages: {}", escape_for_log(error.what()));
+    }
+}
+
+}  // namespace
 
 Notifier::Notifier(net::Services& services, Options options)
     : services_{services}, options_{std::move(options)}
@@ -18,6 +36,11 @@ Notifier::~Notifier()
 
 void Notifier::configure(std::vector<ChannelPtr> channels, std::chrono::seconds window)
 {
+    {
+        const std::lock_guard lock{mutex_};
+        if (stopping_)
+            return;
+    }
     if (!channels.empty() && !sender_)
         start(window);
     const std::lock_guard lock{mutex_};
@@ -36,13 +59,14 @@ void Notifier::start(std::chrono::seconds window)
 
 void Notifier::finished(const Record& record)
 {
-    if (is_failure(record))
+    if (active_.load(std::memory_order_relaxed) && is_failure(record))
         put(failure_of(record));
 }
 
 void Notifier::recovered(const std::string& upstream, std::chrono::seconds away)
 {
-    put(Recovery{escape_for_log(upstream), away});
+    if (active_.load(std::memory_order_relaxed))
+        put(Recovery{escape_for_log(upstream), away});
 }
 
 void Notifier::put(Event event)
@@ -52,7 +76,7 @@ void Notifier::put(Event event)
         if (!active_ || stopping_)
             return;
         if (waiting_.size() >= most_waiting) {
-            ++lost_;
+            lost_ += std::holds_alternative<Failure>(event);
             return;
         }
         waiting_.push_back(std::move(event));
@@ -62,7 +86,8 @@ void Notifier::put(Event event)
 
 void Notifier::run()
 {
-    auto agreement = options_.make_agreement ? options_.make_agreement() : nullptr;
+    std::unique_ptr<Agreement> agreement;
+    guarded([&] { agreement = options_.make_agreement ? options_.make_agreement() : nullptr; });
     std::unique_lock lock{mutex_};
     announcer_ = std::make_unique<Announcer>(
         window_, [this](Message message) { send(std::move(message)); }, std::move(agreement));
@@ -73,18 +98,24 @@ void Notifier::run()
         else
             changed_.wait_until(lock, next, due);
         const auto events = std::exchange(waiting_, {});
-        announcer_->lost(std::exchange(lost_, 0));
+        announcer_->lost(std::exchange(lost_, 0), Announcer::Clock::now());
         announcer_->set_window(window_);
         const bool last = stopping_;
         lock.unlock();
         for (const auto& event : events)
-            handle(event);
-        announcer_->tick(Announcer::Clock::now());
+            guarded([&] { handle(event); });
         if (last)
             break;
+        guarded([this] { announcer_->tick(Announcer::Clock::now()); });
         lock.lock();
     }
-    announcer_->finish(Announcer::Clock::now());
+    guarded([this] { finish(); });
+}
+
+void Notifier::finish()
+{
+    const auto late = [this] { return Announcer::Clock::now() >= limit_; };
+    announcer_->finish(Announcer::Clock::now(), late);
 }
 
 void Notifier::handle(const Event& event)
@@ -93,7 +124,7 @@ void Notifier::handle(const Event& event)
         announcer_->failed(*failure, Announcer::Clock::now());
     } else {
         const auto& recovery = std::get<Recovery>(event);
-        announcer_->recovered(recovery.upstream, recovery.away);
+        announcer_->recovered(recovery.upstream, recovery.away, Announcer::Clock::now());
     }
 }
 
@@ -110,6 +141,8 @@ void Notifier::stop(std::chrono::steady_clock::time_point limit)
         if (stopping_)
             return;
         stopping_ = true;
+        active_ = false;
+        limit_ = limit;
     }
     changed_.notify_one();
     if (thread_.joinable())

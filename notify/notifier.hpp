@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -45,7 +46,8 @@ class Notifier
     void finished(const Record& record);
     void recovered(const std::string& upstream, std::chrono::seconds away);
 
-    /// Tells what was counted so far; what is not sent by `limit` is given up.
+    /// Tells what was counted so far; what is not sent by `limit` is given up. No events are taken from then
+    /// on. Returns by `limit`, or when the agreement has given its last answer.
     void stop(std::chrono::steady_clock::time_point limit);
 
   private:
@@ -56,6 +58,7 @@ class Notifier
     void run();
     void handle(const Event& event);
     void send(Message message);
+    void finish();
 
     net::Services& services_;
     Options options_;
@@ -65,10 +68,11 @@ class Notifier
     std::mutex mutex_;  ///< of all below
     std::condition_variable changed_;
     std::deque<Event> waiting_;
-    std::uint64_t lost_ = 0;
+    std::uint64_t lost_ = 0;  ///< failures
     std::chrono::seconds window_{60};
-    bool active_ = false;  ///< there is a channel
+    std::atomic<bool> active_ = false;  ///< there is a channel; changed under the lock
     bool stopping_ = false;
+    std::chrono::steady_clock::time_point limit_{};  ///< of stop()
     std::thread thread_;
 };
 

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <deque>
 #include <exception>
 #include <utility>
 
 #include "core/net/signal.hpp"
+#include "core/text.hpp"
+#include "notify/network_http.hpp"
 
 namespace route::notify {
 
@@ -39,6 +40,7 @@ class Sender::Worker
         channel_ = std::move(channel);
         if (!channel_)
             drop_all("dropped");
+        pause_.cancel();  // another channel may take at once what this one did not
     }
 
     void add(MessagePtr message)
@@ -66,17 +68,25 @@ class Sender::Worker
             result(why);
     }
 
+    /// What did not end by itself when it was told to: run() is not resumed any more.
+    void abandon()
+    {
+        if (std::exchange(bringing_, false))
+            result("failed");
+    }
+
     net::awaitable<void> run();
 
   private:
     net::awaitable<void> bring(MessagePtr message);
     net::awaitable<void> pause(milliseconds time);
-    void result(std::string_view what) { sender_.hooks_.on_result(name_, what); }
+    void result(std::string_view what);
 
     Sender& sender_;
     std::string name_;
     ChannelPtr channel_;
     std::deque<MessagePtr> waiting_;
+    bool bringing_ = false;  ///< a message that is not among those that wait any more
     net::Signal arrived_;
     net::Timer pause_;
 };
@@ -93,9 +103,21 @@ net::awaitable<void> Sender::Worker::run()
         }
         auto message = std::move(waiting_.front());
         waiting_.pop_front();
+        bringing_ = true;
         co_await bring(std::move(message));
+        bringing_ = false;
     }
-    sender_.worker_ended();
+}
+
+void Sender::Worker::result(std::string_view what)
+{
+    if (!sender_.hooks_.on_result)
+        return;
+    try {
+        sender_.hooks_.on_result(name_, what);
+    } catch (const std::exception& error) {
+        spdlog::error("messages: {}", escape_for_log(error.what()));
+    }
 }
 
 /// Tries until the channel has taken it or it is given up.
@@ -113,7 +135,7 @@ net::awaitable<void> Sender::Worker::bring(MessagePtr message)
             auto delivering = channel->deliver(*message, *sender_.http_, std::chrono::system_clock::now());
             delivery = co_await std::move(delivering);
         } catch (const std::exception& error) {
-            delivery = {Delivery::Result::refused, error.what()};
+            delivery = {Delivery::Result::refused, escape_for_log(error.what())};
         }
         if (delivery.result == Delivery::Result::ok) {
             result("ok");
@@ -146,7 +168,7 @@ net::awaitable<void> Sender::Worker::pause(milliseconds time)
     auto passed = pause_.async_wait(boost::asio::deferred);
     try {
         co_await std::move(passed);
-    } catch (const boost::system::system_error&) {  // cancelled: the program ends
+    } catch (const boost::system::system_error&) {  // cancelled
     }
 }
 
@@ -155,9 +177,10 @@ Sender::Sender(net::Services& services, Retries retries, Hooks hooks)
       hooks_{std::move(hooks)},
       loop_{services, no_upstreams()},
       work_{boost::asio::make_work_guard(loop_.io)},
-      http_{hooks_.make_http(loop_)},
+      http_{hooks_.make_http ? hooks_.make_http(loop_)
+                             : std::make_unique<NetworkHttp>(loop_, net::EnvironmentProxies{})},
       limit_{loop_.io},
-      thread_{[this] { loop_.run(); }}
+      thread_{[this] { run(); }}
 {
 }
 
@@ -182,7 +205,12 @@ void Sender::set_channels(std::vector<ChannelPtr> channels)
             auto& worker = workers_[name] = std::make_unique<Worker>(*this, name);
             worker->set_channel(channel);
             ++running_;
-            boost::asio::co_spawn(loop_.io.get_executor(), worker->run(), boost::asio::detached);
+            boost::asio::co_spawn(loop_.io.get_executor(), worker->run(),
+                                  [this, name](const std::exception_ptr& thrown) {
+                                      if (thrown)
+                                          spdlog::error("messages to {} end: there is no memory", name);
+                                      worker_ended();
+                                  });
         }
     });
 }
@@ -203,6 +231,26 @@ void Sender::stop(Clock::time_point limit)
     thread_.join();
 }
 
+void Sender::run()
+{
+    // What one handler throws ends neither the others nor the program.
+    const auto guarded = [this](auto step) {
+        for (;;) {
+            try {
+                return step(loop_.io);
+            } catch (const std::exception& error) {
+                spdlog::error("messages: {}", escape_for_log(error.what()));
+            }
+        }
+    };
+    guarded([](auto& io) { io.run(); });
+    // What was told to stop does so now; what does not will not be waited for.
+    loop_.io.restart();
+    guarded([](auto& io) { io.poll(); });
+    for (auto& [name, worker] : workers_)
+        worker->abandon();
+}
+
 void Sender::begin_stop(Clock::time_point limit)
 {
     stopping_ = true;
@@ -221,7 +269,7 @@ void Sender::give_up()
 {
     for (auto& [name, worker] : workers_)
         worker->drop_all("failed");
-    loop_.stop();  // ends requests that are under way, and so the workers
+    end();
 }
 
 void Sender::worker_ended()
@@ -232,10 +280,11 @@ void Sender::worker_ended()
 
 void Sender::end()
 {
+    if (std::exchange(ended_, true))
+        return;
     limit_.cancel();
     loop_.io.stop();  // called out of an event of the poller, which would wait for the next one
-    loop_.stop();
-    work_.reset();
+    loop_.stop();     // requests that are under way, and so the workers
 }
 
 }  // namespace route::notify

@@ -29,9 +29,9 @@ class Sender
     struct Hooks
     {
         /// What became of a message ("ok", "failed", "dropped"); on the sender's thread.
-        std::function<void(std::string_view channel, std::string_view result)> on_result;
-        /// How requests are sent; the network by default.
-        std::function<std::unique_ptr<Http>(net::EventLoop&)> make_http;
+        std::function<void(std::string_view channel, std::string_view result)> on_result = {};
+        /// How requests are sent; by default over the network, by no proxy.
+        std::function<std::unique_ptr<Http>(net::EventLoop&)> make_http = {};
     };
 
     /// `services` outlive it.
@@ -40,19 +40,21 @@ class Sender
     Sender(const Sender&) = delete;
     Sender& operator=(const Sender&) = delete;
 
-    /// The channels from now on; what waits for one that has the same name stays. Any thread.
+    /// The channels from now on; what waits for one that has the same name stays, and is tried at once. Any
+    /// thread.
     void set_channels(std::vector<ChannelPtr> channels);
 
     /// To every channel. Any thread; never waits.
     void send(MessagePtr message);
 
-    /// What waits is tried once more, without pauses; what is not sent by `limit` is given up. Returns when
-    /// the thread has ended.
+    /// What waits is tried once more, without pauses; what is not sent by `limit` is given up, whatever it
+    /// waits for. Returns when the thread has ended.
     void stop(Clock::time_point limit);
 
   private:
     class Worker;
 
+    void run();
     void begin_stop(Clock::time_point limit);
     void give_up();
     void worker_ended();
@@ -67,6 +69,7 @@ class Sender
     net::Timer limit_;
     std::size_t running_ = 0;  ///< workers whose coroutine has not ended
     bool stopping_ = false;
+    bool ended_ = false;
     std::thread thread_;
 };
 

@@ -1,5 +1,6 @@
 #include "notify/announcer.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "tests/notify/scripted_http.hpp"
@@ -25,6 +26,7 @@ struct Shared
     std::map<std::string, Window> windows = {};
     Announcer::TimePoint now = outset;
     bool away = false;
+    int asked = 0;
 };
 
 class SharedAgreement final : public Agreement
@@ -34,6 +36,7 @@ class SharedAgreement final : public Agreement
 
     std::optional<Begun> begin(const std::string& key, std::chrono::milliseconds window) override
     {
+        ++shared_.asked;
         if (shared_.away)
             return std::nullopt;
         const auto [found, made] = shared_.windows.try_emplace(key, Shared::Window{shared_.now + window});
@@ -43,6 +46,7 @@ class SharedAgreement final : public Agreement
 
     bool add(const std::string& key, std::uint64_t count) override
     {
+        ++shared_.asked;
         if (!shared_.away)
             shared_.windows.try_emplace(key, Shared::Window{shared_.now}).first->second.count += count;
         return !shared_.away;
@@ -50,6 +54,7 @@ class SharedAgreement final : public Agreement
 
     std::optional<Taken> take(const std::string& key, std::chrono::milliseconds window, bool early) override
     {
+        ++shared_.asked;
         if (shared_.away)
             return std::nullopt;
         const auto found = shared_.windows.find(key);
@@ -84,12 +89,18 @@ struct Router
     Announcer announcer;
 };
 
+bool in_time()
+{
+    return false;
+}
+
 constexpr auto first_text =
     "IP: 1.2.3.4 request gpt-4o error 502 with every upstream failed: a: HTTP status 500";
 
 std::string counted(int times)
 {
-    return std::string{first_text} + " (" + std::to_string(times) + " times within 60 s)";
+    return std::string{first_text} + " (" + std::to_string(times) + (times == 1 ? " time" : " times") +
+           " within 60 s)";
 }
 
 }  // namespace
@@ -135,7 +146,7 @@ TEST_CASE("a flood of kinds is a handful of messages")
     Router router;
     for (int i = 0; i < 5'000; ++i)
         router.announcer.failed(sample_failure("model-" + std::to_string(i)), outset + 1ms * i);
-    router.announcer.lost(7);
+    router.announcer.lost(7, outset + 5s);
     router.announcer.tick(outset + 66s);
     CHECK(router.said.size() == FailureWindows::most_at_once + 1);
     CHECK(router.said.back().find("other failed requests") != std::string::npos);
@@ -146,7 +157,7 @@ TEST_CASE("what was counted is told when the program ends")
     Router router;
     router.announcer.failed(sample_failure(), outset);
     router.announcer.failed(sample_failure(), outset + 1s);
-    router.announcer.finish(outset + 2s);
+    router.announcer.finish(outset + 2s, in_time);
     REQUIRE(router.said.size() == 2);
     CHECK(router.said[1] == counted(1));
 }
@@ -154,9 +165,9 @@ TEST_CASE("what was counted is told when the program ends")
 TEST_CASE("an upstream that was away for long is told of when it answers again")
 {
     Router router;
-    router.announcer.recovered("openai", 59s);
+    router.announcer.recovered("openai", 59s, outset);
     CHECK(router.said.empty());
-    router.announcer.recovered("openai", 75s);
+    router.announcer.recovered("openai", 75s, outset);
     CHECK(router.said == std::vector<std::string>{"upstream openai answers again, after 75 s in cooldown"});
 }
 
@@ -218,7 +229,7 @@ TEST_CASE("a router that ends tells what all have counted so far")
     Router b{std::make_unique<SharedAgreement>(shared)};
     a.announcer.failed(sample_failure(), outset);
     b.announcer.failed(sample_failure(), outset);
-    b.announcer.finish(outset + 1s);
+    b.announcer.finish(outset + 1s, in_time);
     CHECK(b.said == std::vector<std::string>{counted(1)});
 }
 
@@ -227,8 +238,8 @@ TEST_CASE("an upstream's recovery is told by one router")
     Shared shared;
     Router a{std::make_unique<SharedAgreement>(shared)};
     Router b{std::make_unique<SharedAgreement>(shared)};
-    a.announcer.recovered("openai", 75s);
-    b.announcer.recovered("openai", 80s);
+    a.announcer.recovered("openai", 75s, outset);
+    b.announcer.recovered("openai", 80s, outset);
     CHECK(a.said.size() == 1);
     CHECK(b.said.empty());
 }
@@ -242,6 +253,69 @@ TEST_CASE("while the others cannot be reached, a router tells for itself")
     router.announcer.failed(sample_failure(), outset + 1s);
     router.announcer.tick(outset + 60s);
     CHECK(router.said == std::vector<std::string>{first_text, counted(1)});
-    router.announcer.recovered("openai", 75s);
+    router.announcer.recovered("openai", 75s, outset);
     CHECK(router.said.size() == 3);
+}
+
+TEST_CASE("others that do not answer are left alone for a while: each question may take seconds")
+{
+    Shared shared;
+    shared.away = true;
+    Router router{std::make_unique<SharedAgreement>(shared)};
+    for (int i = 0; i < 200; ++i)
+        router.announcer.failed(sample_failure(std::to_string(i)), outset);
+    CHECK(shared.asked == 1);
+    router.announcer.tick(outset + 60s);
+    CHECK(shared.asked == 2);
+    router.announcer.finish(outset + 61s, in_time);
+    CHECK(shared.asked == 2);
+    shared.away = false;
+    router.announcer.failed(sample_failure("back"), outset + 75s);
+    CHECK(shared.asked == 3);
+    CHECK(shared.windows.size() == 1);
+}
+
+TEST_CASE("at the end the others are not asked for longer than there is time")
+{
+    Shared shared;
+    Router router{std::make_unique<SharedAgreement>(shared)};
+    for (int i = 0; i < 5; ++i)
+        for (int twice = 0; twice < 2; ++twice)
+            router.announcer.failed(sample_failure(std::to_string(i)), outset);
+    shared.asked = 0;
+    router.announcer.finish(outset + 1s, [&] { return shared.asked >= 4; });
+    CHECK(shared.asked == 4);
+    CHECK(router.said.size() == 6);
+    CHECK(std::count(router.said.back().begin(), router.said.back().end(), '\n') == 4);
+}
+
+TEST_CASE("windows of no length are a router's own, and a flood within a second is one message")
+{
+    Shared shared;
+    Router router{std::make_unique<SharedAgreement>(shared)};
+    router.announcer.set_window(0s);
+    for (int i = 0; i < 1'000; ++i) {
+        router.announcer.failed(sample_failure(), outset + 1us * i);
+        router.announcer.tick(outset + 1us * i);
+    }
+    CHECK(router.said == std::vector<std::string>(FailureWindows::most_at_once, first_text));
+    CHECK(router.announcer.next() == outset + 1s);
+    router.announcer.tick(outset + 1s);
+    CHECK(router.said.back() == std::string{first_text} + " (990 times within 1 s)");
+    CHECK(shared.asked == 0);
+    router.announcer.failed(sample_failure(), outset + 2s);
+    CHECK(router.said.back() == first_text);
+}
+
+TEST_CASE("what there was no room for is told once a window, however often there is none")
+{
+    Router router;
+    for (int i = 0; i < 59; ++i) {
+        router.announcer.lost(10, outset + 1s * i);
+        router.announcer.tick(outset + 1s * i);
+    }
+    CHECK(router.said.empty());
+    router.announcer.tick(outset + 60s);
+    CHECK(router.said == std::vector<std::string>{"590 other failed requests within 60 s"});
+    CHECK(router.announcer.next() == Announcer::TimePoint::max());
 }

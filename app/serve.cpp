@@ -8,6 +8,7 @@
 #include <future>
 #include <iostream>
 
+#include "app/agreement.hpp"
 #include "app/channels.hpp"
 #include "app/client_key_maker.hpp"
 #include "app/config_values.hpp"
@@ -146,6 +147,7 @@ Result<void> Program::start_notifier()
         return refusal(channels.error());
     notify::Notifier::Options options;
     options.node = services_->node;
+    options.make_agreement = agreement_over(configuration_.settings.storage);
     options.hooks.on_result = [this](std::string_view channel, std::string_view result) {
         metrics_->notification(channel, result);
     };

@@ -7,7 +7,7 @@
 namespace route::cli {
 namespace {
 
-int list(Session& session, bool json)
+int list_keys(Session& session, bool json)
 {
     const auto& configured = session.configuration().settings.auth.keys;
     const auto stored = session.has_database() ? session.database().client_keys() : std::vector<ClientKey>{};
@@ -38,7 +38,8 @@ void add_key_list(Commands& key)
 {
     auto& session = key.session();
     const auto json = std::make_shared<bool>(false);
-    auto& command = key.add("list", "Lists client keys", [&session, json] { return list(session, *json); });
+    auto& command =
+        key.add("list", "Lists client keys", [&session, json] { return list_keys(session, *json); });
     command.add_flag("--json", *json, "As JSON");
 }
 

@@ -10,12 +10,12 @@
 namespace route::cli {
 namespace {
 
-std::string seconds_text(const std::optional<Seconds>& seconds)
+std::string bare_seconds(const std::optional<Seconds>& seconds)
 {
     return seconds ? fmt::format("{}", seconds->count()) : "";
 }
 
-int list(Session& session, bool json)
+int list_upstreams(Session& session, bool json)
 {
     const auto upstreams = listed_upstreams(session);
     if (json) {
@@ -30,8 +30,8 @@ int list(Session& session, bool json)
         const auto& definition = upstream.definition;
         table.row({id_text(upstream), effective_name(definition), mask_endpoint(definition.endpoint),
                    mask_key(definition.sk), std::to_string(definition.priority),
-                   std::to_string(definition.weight), seconds_text(definition.timeout),
-                   seconds_text(definition.stream_timeout), upstream_state(definition)});
+                   std::to_string(definition.weight), bare_seconds(definition.timeout),
+                   bare_seconds(definition.stream_timeout), upstream_state(definition)});
     }
     table.print(session.out);
     return 0;
@@ -44,7 +44,7 @@ void add_upstream_list(Commands& upstream)
     auto& session = upstream.session();
     const auto json = std::make_shared<bool>(false);
     auto& command = upstream.add("list", "Lists upstreams in the order in which they are tried",
-                                 [&session, json] { return list(session, *json); });
+                                 [&session, json] { return list_upstreams(session, *json); });
     command.add_flag("--json", *json, "As JSON");
 }
 

@@ -1,0 +1,50 @@
+#include "app/agreement.hpp"
+
+#include <utility>
+
+#include "storage/open.hpp"
+
+namespace route {
+namespace {
+
+/// The same calls: storage and notify know nothing of each other.
+class StoredAgreement final : public notify::Agreement
+{
+  public:
+    explicit StoredAgreement(std::unique_ptr<storage::MessageAgreement> stored) : stored_{std::move(stored)}
+    {
+    }
+
+    std::optional<Begun> begin(const std::string& key, std::chrono::milliseconds window) override
+    {
+        const auto begun = stored_->begin(key, window);
+        if (!begun)
+            return std::nullopt;
+        return Begun{begun->mine, begun->left};
+    }
+
+    bool add(const std::string& key, std::uint64_t count) override { return stored_->add(key, count); }
+
+    std::optional<Taken> take(const std::string& key, std::chrono::milliseconds window, bool early) override
+    {
+        const auto taken = stored_->take(key, window, early);
+        if (!taken)
+            return std::nullopt;
+        return Taken{taken->count, taken->left};
+    }
+
+  private:
+    std::unique_ptr<storage::MessageAgreement> stored_;
+};
+
+}  // namespace
+
+std::function<std::unique_ptr<notify::Agreement>()> agreement_over(const StorageSettings& settings)
+{
+    return [settings]() -> std::unique_ptr<notify::Agreement> {
+        auto stored = storage::message_agreement(settings);
+        return stored ? std::make_unique<StoredAgreement>(std::move(stored)) : nullptr;
+    };
+}
+
+}  // namespace route

@@ -120,9 +120,9 @@ void complete_response(Record& record, const RecordLimits& limits, bool cut_befo
 void erase_key(Record& record, std::string_view key, bool raw_cut)
 {
     auto& reply = record.reply;
-    for (auto* text : {&record.client_request_id, &record.user_agent, &record.method, &record.path,
-                       &record.body_content_type, &record.error, &record.finish_reason, &reply.content_type,
-                       &reply.summary.finish_reason})
+    for (auto* text : {&record.client_request_id, &record.trace_id, &record.user_agent, &record.method,
+                       &record.path, &record.body_content_type, &record.error, &record.finish_reason,
+                       &reply.content_type, &reply.summary.finish_reason})
         erase_secret(*text, key);
     if (record.model)
         erase_secret(*record.model, key);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/text.hpp"
+#include "core/trace_context.hpp"
 #include "core/uuid.hpp"
 
 namespace route::net {
@@ -262,6 +263,7 @@ void Exchange::begin_record()
     record_.method = request_.parser->method();
     record_.user_agent = find_field(fields, http::field::user_agent);
     record_.client_request_id = find_field(fields, std::string_view{"x-request-id"});
+    record_.trace_id = trace_id(fields);
 }
 
 void Exchange::fill_request_record()

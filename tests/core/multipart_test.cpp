@@ -18,7 +18,7 @@ std::string field(std::string_view disposition, std::string_view value)
 
 const std::string end = "----x--\r\n";
 
-RequestFacts facts_of(const std::string& body)
+RequestFacts multipart_facts(const std::string& body)
 {
     return read_request_facts(content_type, body).value();
 }
@@ -42,7 +42,7 @@ TEST_CASE("the model of a multipart body is found wherever it stands")
         "----x\nContent-Disposition: form-data; name=\"model\"\n\nwhisper-1\n----x--",
     };
     for (const auto& body : bodies) {
-        const auto facts = facts_of(body);
+        const auto facts = multipart_facts(body);
         CAPTURE(body);
         CHECK(facts.model == "whisper-1");
         CHECK_FALSE(facts.model_is_json);
@@ -52,10 +52,10 @@ TEST_CASE("the model of a multipart body is found wherever it stands")
 
 TEST_CASE("a multipart body says whether it wants a stream")
 {
-    CHECK(facts_of(field("name=\"stream\"", "true") + end).stream);
-    CHECK(facts_of(field("name=\"stream\"", "True") + end).stream);
-    CHECK_FALSE(facts_of(field("name=\"stream\"", "false") + end).stream);
-    CHECK_FALSE(facts_of(field("name=\"model\"", "true") + end).stream);
+    CHECK(multipart_facts(field("name=\"stream\"", "true") + end).stream);
+    CHECK(multipart_facts(field("name=\"stream\"", "True") + end).stream);
+    CHECK_FALSE(multipart_facts(field("name=\"stream\"", "false") + end).stream);
+    CHECK_FALSE(multipart_facts(field("name=\"model\"", "true") + end).stream);
 }
 
 TEST_CASE("multipart bodies without facts")
@@ -77,7 +77,7 @@ TEST_CASE("multipart bodies without facts")
     };
     for (const auto& body : bodies) {
         CAPTURE(body);
-        CHECK_FALSE(facts_of(body).model.has_value());
+        CHECK_FALSE(multipart_facts(body).model.has_value());
     }
     CHECK_FALSE(read_request_facts("multipart/form-data", model + end).value().model.has_value());
     CHECK_FALSE(read_request_facts("multipart/form-data; boundary=", model + end).value().model.has_value());
@@ -98,7 +98,7 @@ TEST_CASE("a model behind a large file is found and renamed")
     std::string body = field(R"(name="file"; filename="a.wav")", std::string(60u << 20, '\n'));
     const auto before = body;
     body += field("name=\"model\"", "whisper-1") + end;
-    const auto facts = facts_of(body);
+    const auto facts = multipart_facts(body);
     REQUIRE(facts.model == "whisper-1");
     CHECK(rename_model(body, facts, "\"w\"") == before + field("name=\"model\"", "\"w\"") + end);
 }

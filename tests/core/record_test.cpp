@@ -221,6 +221,7 @@ TEST_CASE("keys are erased wherever they stand, also where the text would be cut
     record.path = "/v1/" + client;
     record.user_agent = client;
     record.client_request_id = "id-" + client;
+    record.trace_id = client;
     record.body = R"({"user":")" + client + R"("})";
     record.body_bytes = record.body.size();
     record.error = "wrong key " + upstream + " or " + client;
@@ -240,6 +241,7 @@ TEST_CASE("keys are erased wherever they stand, also where the text would be cut
         CHECK(record.path == "/v1/…");
         CHECK(record.user_agent == "…");
         CHECK(record.client_request_id == "id-…");
+        CHECK(record.trace_id == "…");
         CHECK(record.body == R"({"user":"…"})");
         CHECK(record.error == "wrong key … or …");
         CHECK(record.attempts[0].error == "wrong key … or …");

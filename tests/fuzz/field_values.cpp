@@ -6,6 +6,7 @@
 #include "core/failover_policy.hpp"
 #include "core/media_type.hpp"
 #include "core/text.hpp"
+#include "core/trace_context.hpp"
 #include "core/upstream.hpp"
 #include "tests/fuzz/input.hpp"
 
@@ -69,6 +70,14 @@ void check_field(std::string_view text)
         require(boundary->size() <= text.size(), "a parameter is part of its field");
 }
 
+void check_trace(std::string_view text)
+{
+    const auto trace = trace_id(text);
+    require(trace.empty() || (trace.size() == 32 && trace == text.substr(3, 32) &&
+                              trace.find_first_not_of("0123456789abcdef") == std::string_view::npos),
+            "a trace id is 32 digits of its field");
+}
+
 /// Simple and slow.
 bool matches(std::string_view pattern, std::string_view text)
 {
@@ -100,6 +109,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_proxy_url(whole.view());
     check_retry_after(whole.view());
     check_field(whole.view());
+    check_trace(whole.view());
     (void)mask_key(whole.view());
     const Bytes pattern{input.take_line()};
     check_pattern(pattern.view(), Bytes{input.bytes()}.view());

@@ -107,6 +107,46 @@ TEST_CASE("headers that reach the upstream as they are")
     CHECK(request.header("content-type") == "application/json");
 }
 
+TEST_CASE("a trace goes on to every upstream that is tried, and into the record")
+{
+    const std::string trace = "0af7651916cd43dd8448eb211c80319c";
+    const auto parent = "00-" + trace + "-b7ad6b7169203331-01";
+    Stage stage{{script::reply(500, json_headers, upstream_error("no")), script::reset_after_request(),
+                 script::chat_reply("hello")}};
+    stage.ask(chat_request("gpt-4o", false, "test-key",
+                           "traceparent: " + parent +
+                               "\r\ntracestate: rojo=00f067aa0ba902b7\r\nTraceState: congo=t61rcWkgMzE\r\n"));
+    for (std::size_t index = 0; index < 3; ++index) {
+        const auto& request = stage.upstream(index).requests().at(0);
+        CHECK(request.message.count("traceparent") == 1);
+        CHECK(request.header("traceparent") == parent);
+        CHECK(request.message.count("tracestate") == 2);
+        CHECK(mentions(request.raw, "rojo=00f067aa0ba902b7"));
+        CHECK(mentions(request.raw, "congo=t61rcWkgMzE"));
+    }
+    CHECK(stage.record().trace_id == trace);
+}
+
+TEST_CASE("a traceparent that is none passes as it is, and is no trace of the record")
+{
+    Stage stage{{script::chat_reply("hello")}};
+    const auto& request = sent_to_upstream(stage, "traceparent: of my own\r\n");
+    CHECK(request.header("traceparent") == "of my own");
+    CHECK(stage.record().trace_id.empty());
+}
+
+TEST_CASE("a refused request has its trace id, the next one on its connection has none of it")
+{
+    Stage stage{{script::chat_reply("hello")}};
+    const std::string trace = "0af7651916cd43dd8448eb211c80319c";
+    const auto client = stage.connect();
+    client->send(
+        chat_request("gpt-4o", false, "wrong-key", "traceparent: 00-" + trace + "-b7ad6b7169203331-01\r\n"));
+    CHECK(stage.record(0).trace_id == trace);
+    stage.ask(chat_request());
+    CHECK(stage.record(1).trace_id.empty());
+}
+
 TEST_CASE("headers the router makes for the upstream")
 {
     Stage stage{{script::chat_reply("hello")}};

@@ -1,53 +1,15 @@
 #include "app/access_log.hpp"
 
 #include <fmt/compile.h>
-#include <fmt/format.h>
 
-#include <algorithm>
 #include <iterator>
 
-#include "app/json_text.hpp"
+#include "app/log_fields.hpp"
+#include "core/header_rules.hpp"
 #include "core/text.hpp"
-#include "core/timestamps.hpp"
 
 namespace route {
 namespace {
-
-/// Milliseconds with three decimals, without floating point.
-void append_ms(fmt::memory_buffer& out, Nanoseconds time)
-{
-    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
-    fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}.{:03}"), us / 1000, us % 1000);
-}
-
-void append(fmt::memory_buffer& out, std::string_view text)
-{
-    out.append(text.data(), text.data() + text.size());
-}
-
-void append_quoted(fmt::memory_buffer& out, std::string_view text)
-{
-    out.push_back('"');
-    for (const char c : text) {
-        if (c == '"')
-            out.push_back('\\');
-        out.push_back(c);
-    }
-    out.push_back('"');
-}
-
-/// ` NAME=VALUE`, nothing for an empty value.
-void text_field(fmt::memory_buffer& out, std::string_view name, std::string_view value)
-{
-    if (value.empty())
-        return;
-    append(out, name);
-    const auto escaped = escape_for_log(value);
-    if (escaped.find_first_of(" \"=") == std::string::npos)
-        append(out, escaped);
-    else
-        append_quoted(out, escaped);
-}
 
 std::string text_line(const Record& record)
 {
@@ -66,58 +28,75 @@ std::string text_line(const Record& record)
     if (record.total_tokens)
         fmt::format_to(std::back_inserter(out), FMT_COMPILE(" tokens={}"), *record.total_tokens);
     text_field(out, " key=", record.key_name);
+    text_field(out, " trace=", record.trace_id);
     text_field(out, " error=", record.error);
     return fmt::to_string(out);
-}
-
-void json_text(fmt::memory_buffer& out, std::string_view name, std::string_view value)
-{
-    append(out, name);
-    if (value.empty())
-        append(out, "null");
-    else
-        append_json_string(out, escape_for_log(value));
-}
-
-void json_number(fmt::memory_buffer& out, std::string_view name, std::optional<std::int64_t> value)
-{
-    append(out, name);
-    if (value)
-        fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}"), *value);
-    else
-        append(out, "null");
-}
-
-void json_ms(fmt::memory_buffer& out, std::string_view name, std::optional<Nanoseconds> value)
-{
-    append(out, name);
-    if (value)
-        append_ms(out, *value);
-    else
-        append(out, "null");
 }
 
 std::string json_line(const Record& record)
 {
     fmt::memory_buffer out;
-    fmt::format_to(std::back_inserter(out), FMT_COMPILE(R"({{"time":"{}","level":"info","msg":"request")"),
-                   format_timestamp(record.created_at));
-    json_text(out, R"(,"request_id":)", record.request_id);
-    json_text(out, R"(,"ip":)", record.ip);
-    json_text(out, R"(,"method":)", record.method);
-    json_text(out, R"(,"path":)", record.path);
-    json_text(out, R"(,"model":)", record.model.value_or(""));
-    json_text(out, R"(,"upstream":)", record.upstream_name);
-    json_number(out, R"(,"attempts":)", static_cast<std::int64_t>(record.attempts.size()));
-    json_number(out, R"(,"status":)", record.status);
-    json_text(out, R"(,"outcome":)", to_string(record.outcome));
-    json_ms(out, R"(,"elapsed_ms":)", record.elapsed_time);
-    json_ms(out, R"(,"first_byte_ms":)", record.response_time);
-    json_number(out, R"(,"prompt_tokens":)", record.prompt_tokens);
-    json_number(out, R"(,"completion_tokens":)", record.completion_tokens);
-    json_number(out, R"(,"total_tokens":)", record.total_tokens);
-    json_text(out, R"(,"key_name":)", record.key_name);
-    json_text(out, R"(,"error":)", record.error);
+    begin_json(out, record.created_at, "info", "request");
+    json_text(out, "request_id", record.request_id);
+    json_text(out, "trace_id", record.trace_id);
+    json_text(out, "ip", record.ip);
+    json_text(out, "method", record.method);
+    json_text(out, "path", record.path);
+    json_text(out, "model", record.model.value_or(""));
+    json_text(out, "upstream", record.upstream_name);
+    json_number(out, "attempts", static_cast<std::int64_t>(record.attempts.size()));
+    json_number(out, "status", record.status);
+    json_text(out, "outcome", to_string(record.outcome));
+    json_ms(out, "elapsed_ms", record.elapsed_time);
+    json_ms(out, "first_byte_ms", record.response_time);
+    json_number(out, "prompt_tokens", record.prompt_tokens);
+    json_number(out, "completion_tokens", record.completion_tokens);
+    json_number(out, "total_tokens", record.total_tokens);
+    json_text(out, "key_name", record.key_name);
+    json_text(out, "error", record.error);
+    out.push_back('}');
+    return fmt::to_string(out);
+}
+
+/// Why an attempt failed, in words.
+std::string reason_of(AttemptOutcome outcome, std::optional<unsigned> status, const std::string& error)
+{
+    if (outcome != AttemptOutcome::status || !status)
+        return error;
+    const auto phrase = reason_phrase(*status);
+    return fmt::format("HTTP {}{}{}", *status, phrase.empty() ? "" : " ", phrase);
+}
+
+std::string text_failover(const Record& record, const AttemptRecord& failed, const AttemptRecord& next)
+{
+    fmt::memory_buffer out;
+    append(out, record.request_id);
+    append(out, " failover");
+    text_field(out, " from=", failed.upstream_name);
+    text_field(out, " to=", next.upstream_name);
+    text_field(out, " model=", record.model.value_or(""));
+    text_field(out, " reason=", reason_of(failed.outcome, failed.status, failed.error));
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE(" attempt={} ms="), failed.number);
+    append_ms(out, failed.elapsed_time);
+    text_field(out, " trace=", record.trace_id);
+    return fmt::to_string(out);
+}
+
+std::string json_failover(const Record& record, const AttemptRecord& failed, const AttemptRecord& next)
+{
+    fmt::memory_buffer out;
+    const auto lasted = std::chrono::duration_cast<SystemTime::duration>(failed.elapsed_time);
+    begin_json(out, failed.started_at + lasted, "warning", "failover");
+    json_text(out, "request_id", record.request_id);
+    json_text(out, "trace_id", record.trace_id);
+    json_text(out, "model", record.model.value_or(""));
+    json_text(out, "upstream", failed.upstream_name);
+    json_text(out, "next", next.upstream_name);
+    json_number(out, "attempt", failed.number);
+    json_text(out, "outcome", to_string(failed.outcome));
+    json_number(out, "status", failed.status);
+    json_text(out, "reason", reason_of(failed.outcome, failed.status, failed.error));
+    json_ms(out, "elapsed_ms", failed.elapsed_time);
     out.push_back('}');
     return fmt::to_string(out);
 }
@@ -127,6 +106,54 @@ std::string json_line(const Record& record)
 std::string access_line(const Record& record, LogFormat format)
 {
     return format == LogFormat::json ? json_line(record) : text_line(record);
+}
+
+std::vector<std::string> failover_lines(const Record& record, LogFormat format)
+{
+    std::vector<std::string> lines;
+    for (std::size_t i = 1; i < record.attempts.size(); ++i) {
+        const auto& failed = record.attempts[i - 1];
+        const auto& next = record.attempts[i];
+        lines.push_back(format == LogFormat::json ? json_failover(record, failed, next)
+                                                  : text_failover(record, failed, next));
+    }
+    return lines;
+}
+
+std::string cooldown_line(const CooldownStart& start, SystemTime now, LogFormat format)
+{
+    const auto reason = reason_of(start.outcome, start.status, start.error);
+    const bool by_request = start.failures == 0;
+    if (format == LogFormat::text) {
+        const auto why = by_request ? fmt::format("answered {} with a Retry-After", escape_for_log(reason))
+                                    : fmt::format("failed {} times in a row, last: {}", start.failures,
+                                                  escape_for_log(reason));
+        return fmt::format("upstream {} {}; it is tried last for {} s", escape_for_log(start.upstream), why,
+                           start.length.count());
+    }
+    fmt::memory_buffer out;
+    begin_json(out, now, "warning", "cooldown");
+    json_text(out, "upstream", start.upstream);
+    json_text(out, "cause", by_request ? "retry_after" : "failures");
+    json_number(out, "failures", by_request ? std::nullopt : std::optional{start.failures});
+    json_text(out, "outcome", to_string(start.outcome));
+    json_number(out, "status", start.status);
+    json_text(out, "reason", reason);
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE(R"(,"seconds":{}}})"), start.length.count());
+    return fmt::to_string(out);
+}
+
+std::string recovery_line(std::string_view upstream, std::chrono::seconds away, SystemTime now,
+                          LogFormat format)
+{
+    if (format == LogFormat::text)
+        return fmt::format("upstream {} answers again after {} s", escape_for_log(upstream), away.count());
+    fmt::memory_buffer out;
+    begin_json(out, now, "info", "recovered");
+    json_text(out, "upstream", upstream);
+    json_number(out, "away_seconds", away.count());
+    out.push_back('}');
+    return fmt::to_string(out);
 }
 
 }  // namespace route

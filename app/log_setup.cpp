@@ -4,9 +4,12 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
 
 #include "app/access_log.hpp"
@@ -34,6 +37,51 @@ class JsonFormatter : public spdlog::formatter
 
     std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
 };
+
+/// The levels of syslog (sd-daemon(3)).
+int journal_priority(spdlog::level::level_enum level)
+{
+    switch (level) {
+        case spdlog::level::critical:
+            return 2;
+        case spdlog::level::err:
+            return 3;
+        case spdlog::level::warn:
+            return 4;
+        case spdlog::level::info:
+            return 6;
+        default:
+            return 7;
+    }
+}
+
+/// Lines of another formatter, each with its priority.
+class JournalFormatter : public spdlog::formatter
+{
+  public:
+    explicit JournalFormatter(std::unique_ptr<spdlog::formatter> lines) : lines_{std::move(lines)} {}
+
+    void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override
+    {
+        fmt::format_to(std::back_inserter(out), "<{}>", journal_priority(message.level));
+        lines_->format(message, out);
+    }
+
+    std::unique_ptr<spdlog::formatter> clone() const override
+    {
+        return std::make_unique<JournalFormatter>(lines_->clone());
+    }
+
+  private:
+    std::unique_ptr<spdlog::formatter> lines_;
+};
+
+std::unique_ptr<spdlog::formatter> for_reader(std::unique_ptr<spdlog::formatter> lines, LogReader reader)
+{
+    if (reader == LogReader::any)
+        return lines;
+    return std::make_unique<JournalFormatter>(std::move(lines));
+}
 
 /// Standard error, written to once for many lines: a system call for each would cost more than the line.
 class BatchedErrorSink final : public spdlog::sinks::base_sink<std::mutex>
@@ -77,29 +125,42 @@ Loggers& loggers()
     return both;
 }
 
-std::unique_ptr<spdlog::formatter> bare_formatter()
+/// Of lines that are whole already in JSON.
+std::unique_ptr<spdlog::formatter> access_formatter(LogFormat format, LogReader reader)
 {
-    return std::make_unique<spdlog::pattern_formatter>("%v");
+    if (format == LogFormat::text)
+        return log_formatter(format, reader);
+    return for_reader(std::make_unique<spdlog::pattern_formatter>("%v"), reader);
 }
 
 }  // namespace
 
-std::unique_ptr<spdlog::formatter> log_formatter(LogFormat format)
+LogReader reader_of(int descriptor, const char* journal_stream)
+{
+    struct stat file = {};
+    if (journal_stream == nullptr || ::fstat(descriptor, &file) != 0)
+        return LogReader::any;
+    return journal_stream == fmt::format("{}:{}", file.st_dev, file.st_ino) ? LogReader::journal
+                                                                            : LogReader::any;
+}
+
+std::unique_ptr<spdlog::formatter> log_formatter(LogFormat format, LogReader reader)
 {
     if (format == LogFormat::json)
-        return std::make_unique<JsonFormatter>();
-    return std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %-5l %v",
-                                                       spdlog::pattern_time_type::utc);
+        return for_reader(std::make_unique<JsonFormatter>(), reader);
+    const auto* pattern = reader == LogReader::journal ? "%-5l %v" : "%Y-%m-%dT%H:%M:%S.%eZ %-5l %v";
+    return for_reader(std::make_unique<spdlog::pattern_formatter>(pattern, spdlog::pattern_time_type::utc),
+                      reader);
 }
 
 void set_up_logging(const LogSettings& settings)
 {
     auto& both = loggers();
     const auto level = spdlog::level::from_str(settings.level);
+    const auto reader = reader_of(STDERR_FILENO, std::getenv("JOURNAL_STREAM"));
     both.format = settings.format;
-    both.general->set_formatter(log_formatter(settings.format));
-    both.access->set_formatter(settings.format == LogFormat::json ? bare_formatter()
-                                                                  : log_formatter(LogFormat::text));
+    both.general->set_formatter(log_formatter(settings.format, reader));
+    both.access->set_formatter(access_formatter(settings.format, reader));
     both.general->set_level(level);
     both.access->set_level(level);
     if (spdlog::default_logger_raw() != both.general.get())
@@ -109,8 +170,27 @@ void set_up_logging(const LogSettings& settings)
 void log_access(const Record& record)
 {
     auto& both = loggers();
+    if (record.attempts.size() > 1 && both.access->should_log(spdlog::level::warn))
+        for (const auto& line : failover_lines(record, both.format))
+            both.access->log(spdlog::level::warn, line);
     if (both.access->should_log(spdlog::level::info))
         both.access->log(spdlog::level::info, access_line(record, both.format));
+}
+
+void log_cooldown(const CooldownStart& start)
+{
+    auto& both = loggers();
+    both.access->log(spdlog::level::warn,
+                     cooldown_line(start, std::chrono::system_clock::now(), both.format));
+    both.access->flush();
+}
+
+void log_recovery(const std::string& upstream, std::chrono::seconds away)
+{
+    auto& both = loggers();
+    both.access->log(spdlog::level::info,
+                     recovery_line(upstream, away, std::chrono::system_clock::now(), both.format));
+    both.access->flush();
 }
 
 void flush_access_log()

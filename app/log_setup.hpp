@@ -3,8 +3,11 @@
 #include <spdlog/formatter.h>
 #include <spdlog/logger.h>
 
+#include <chrono>
 #include <memory>
+#include <string>
 
+#include "core/cooldown.hpp"
 #include "core/record.hpp"
 #include "core/settings.hpp"
 
@@ -14,12 +17,28 @@ namespace route {
 /// loggers that exist are changed in place, from any thread.
 void set_up_logging(const LogSettings& settings);
 
-/// Logs one line about a finished request, at level info: written by the next flush_access_log(), or when
-/// many wait. Call set_up_logging() before.
+/// Logs what failed in a finished request and the request itself: written by the next flush_access_log(), or
+/// when many wait. Call set_up_logging() before.
 void log_access(const Record& record);
 void flush_access_log();
 
-/// One line: text `2026-11-23T15:00:00.123Z info  message`, or JSON `{"time":…,"level":…,"msg":…}`.
-std::unique_ptr<spdlog::formatter> log_formatter(LogFormat format);
+/// Logs, and writes at once. Any thread.
+void log_cooldown(const CooldownStart& start);
+void log_recovery(const std::string& upstream, std::chrono::seconds away);
+
+/// Who reads the log.
+enum class LogReader
+{
+    any,
+    journal,  ///< systemd's: knows the time, and wants a priority at the begin of each line (sd-daemon(3))
+};
+
+/// The journal if $JOURNAL_STREAM, given as `journal_stream` (null: not set), names the file that is open as
+/// `descriptor` (systemd.exec(5)).
+LogReader reader_of(int descriptor, const char* journal_stream);
+
+/// One line: text `2026-11-23T15:00:00.123Z info  message`, or JSON `{"time":…,"level":…,"msg":…}`; for the
+/// journal `<6>info  message`, or `<6>{"time":…`.
+std::unique_ptr<spdlog::formatter> log_formatter(LogFormat format, LogReader reader = LogReader::any);
 
 }  // namespace route

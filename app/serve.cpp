@@ -115,6 +115,8 @@ Result<void> Program::start()
     services_ = std::make_unique<net::Services>(*writer_);
     services_->node = host_name();
     services_->on_finished = [this](const Record& record) { metrics_->observe(record); };
+    services_->on_cooldown = log_cooldown;
+    services_->on_recovered = log_recovery;
     services_->metrics_text = [this] { return metrics_->text(); };
     services_->readiness = [this] { return readiness(); };
     if (auto notifier = start_notifier(); !notifier)

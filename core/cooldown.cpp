@@ -24,7 +24,7 @@ std::int64_t extend(std::atomic<std::int64_t>& until, std::int64_t end)
 
 // Each variable stands for itself and guards no other memory: relaxed order is enough.
 
-void Cooldown::succeeded()
+std::optional<Cooldown::TimePoint> Cooldown::succeeded()
 {
     // Read first: nearly every call finds zeros, and writing would take the cache line from the other
     // threads.
@@ -32,6 +32,27 @@ void Cooldown::succeeded()
         failures_in_a_row_.store(0, std::memory_order_relaxed);
     if (until_.load(std::memory_order_relaxed) != 0)
         until_.store(0, std::memory_order_relaxed);
+    if (away_since_.load(std::memory_order_relaxed) == 0)
+        return std::nullopt;
+    const auto since = away_since_.exchange(0, std::memory_order_relaxed);
+    if (since == 0)  // another thread's success was first
+        return std::nullopt;
+    return TimePoint{Duration{since}};
+}
+
+bool Cooldown::rest_until(TimePoint now, TimePoint end)
+{
+    const bool rested = extend(until_, count(end)) > count(now);
+    if (rested && away_since_.load(std::memory_order_relaxed) != 0)
+        return false;
+    auto told = told_at_.load(std::memory_order_relaxed);
+    if (count(now) - told < quiet.count())
+        return false;
+    if (!told_at_.compare_exchange_strong(told, count(now), std::memory_order_relaxed))
+        return false;  // another thread tells
+    std::int64_t not_away = 0;
+    away_since_.compare_exchange_strong(not_away, count(now), std::memory_order_relaxed);
+    return true;
 }
 
 bool Cooldown::failed(TimePoint now, int threshold, Duration length)
@@ -43,13 +64,12 @@ bool Cooldown::failed(TimePoint now, int threshold, Duration length)
         failures = failures_in_a_row_.fetch_add(1, std::memory_order_relaxed) + 1;
     if (failures < threshold)
         return false;
-    return extend(until_, count(now + length)) <= count(now);
+    return rest_until(now, now + length);
 }
 
-void Cooldown::retry_after(TimePoint now, Duration wait)
+bool Cooldown::retry_after(TimePoint now, Duration wait)
 {
-    if (wait > Duration::zero())
-        extend(until_, count(now + std::min(wait, longest_retry_after)));
+    return wait > Duration::zero() && rest_until(now, now + std::min(wait, longest_retry_after));
 }
 
 bool Cooldown::active(TimePoint now) const

@@ -4,8 +4,22 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
+
+#include "core/record.hpp"
 
 namespace route {
+
+/// What started a cooldown, for those who tell of it.
+struct CooldownStart
+{
+    std::string upstream;                             ///< its name
+    int failures = 0;                                 ///< so many in a row; 0: a Retry-After
+    AttemptOutcome outcome = AttemptOutcome::status;  ///< of the last attempt
+    std::optional<unsigned> status = {};
+    std::string error = {};  ///< of the last attempt, without keys
+    std::chrono::duration<double> length{};
+};
 
 /// The cooldown of one upstream (SPEC: "tried last for a while"). Any thread; no lock. Times are
 /// steady_clock's, given by the caller.
@@ -17,16 +31,21 @@ class Cooldown
 
     static constexpr Duration longest_retry_after = std::chrono::minutes{10};
 
-    /// A success ends the cooldown and the run of failures.
-    void succeeded();
+    /// An upstream that answers and refuses by turns is told of once in so long.
+    static constexpr Duration quiet = std::chrono::seconds{1};
 
-    /// The `threshold`th failure in a row starts a cooldown of `length` (0 of either: never). True when this
-    /// call started one.
+    /// A success ends the cooldown and the run of failures. Says since when the upstream was away: the start
+    /// of the first cooldown that was told and no success followed; nothing when there was none. Of
+    /// successes at once one is told. Plain loads while all is well.
+    std::optional<TimePoint> succeeded();
+
+    /// The `threshold`th failure in a row starts a cooldown of `length` (0 of either: never). True when that
+    /// is to be told: this call started one, and it is not `quiet`.
     bool failed(TimePoint now, int threshold, Duration length);
 
     /// A `Retry-After` starts one at once, for `wait` but `longest_retry_after` at most; of two the later end
-    /// stays.
-    void retry_after(TimePoint now, Duration wait);
+    /// stays. True as of failed().
+    bool retry_after(TimePoint now, Duration wait);
 
     bool active(TimePoint now) const;
 
@@ -34,8 +53,12 @@ class Cooldown
     TimePoint until() const;
 
   private:
+    bool rest_until(TimePoint now, TimePoint end);
+
     std::atomic<int> failures_in_a_row_{0};
     std::atomic<std::int64_t> until_{0};
+    std::atomic<std::int64_t> away_since_{0};  ///< 0: it is not, as far as was told
+    std::atomic<std::int64_t> told_at_{0};
 };
 
 }  // namespace route

@@ -353,7 +353,10 @@ void write_own_head(std::string& out, unsigned status, std::string_view content_
 
 std::string_view reason_phrase(unsigned status)
 {
-    const auto phrase = http::obsolete_reason(static_cast<http::status>(status));
+    const auto known = http::int_to_status(status);
+    if (known == http::status::unknown)
+        return {};
+    const auto phrase = http::obsolete_reason(known);
     return {phrase.data(), phrase.size()};
 }
 

@@ -82,6 +82,8 @@ class Exchange
     awaitable<void> admit();
     void note_attempt(const Attempt& attempt, int number, const AttemptFailure* failure);
     void judge_cooldown(const Attempt& attempt, const AttemptFailure& failure);
+    void tell_cooldown(const Attempt& attempt, const AttemptFailure& failure, int failures, Seconds length);
+    void note_success(const Upstream& upstream);
     RouterError all_failed() const;
 
     // websocket.cpp

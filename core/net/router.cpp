@@ -1,5 +1,5 @@
 // The failover loop: which upstream next, and what the client gets in the end.
-#include <spdlog/spdlog.h>
+#include <algorithm>
 
 #include "core/candidates.hpp"
 #include "core/net/exchange.hpp"
@@ -57,7 +57,7 @@ awaitable<void> Exchange::route()
         const auto number = static_cast<int>(index) + 1;
         if (succeeded) {
             if (attempt_->reply().status() == 101) {
-                upstream.cooldown->succeeded();  // not when it ends: what happened meanwhile stays
+                note_success(upstream);  // not when it ends: what happened meanwhile stays
                 co_await tunnel(*attempt_);
             } else if (attempt_->complete()) {
                 auto written = relay_whole(*attempt_);
@@ -71,7 +71,7 @@ awaitable<void> Exchange::route()
             if (record_.outcome == RequestOutcome::truncated && attempt_->failed())
                 judge_cooldown(*attempt_, attempt_->failure());
             else if (attempt_->reply().status() != 101)
-                upstream.cooldown->succeeded();
+                note_success(upstream);
             break;
         }
         if (client_.gone() || stopped_) {
@@ -165,24 +165,39 @@ void Exchange::judge_cooldown(const Attempt& attempt, const AttemptFailure& fail
 {
     const auto& upstream = attempt.upstream();
     const auto& failover = table_->settings.failover;
+    if (!counts_for_cooldown(failure, upstream.asis))
+        return;
     const auto now = Clock::now();
     if (failure.status == 429u || failure.status == 503u) {
         const auto wait = parse_retry_after(attempt.retry_after(), std::chrono::system_clock::now());
-        const bool counts = counts_for_cooldown(failure, upstream.asis);
-        if (wait && counts)
-            upstream.cooldown->retry_after(now, *wait);
+        if (wait && upstream.cooldown->retry_after(now, *wait))
+            tell_cooldown(attempt, failure, 0, std::min<Seconds>(*wait, Cooldown::longest_retry_after));
     }
-    if (!counts_for_cooldown(failure, upstream.asis))
-        return;
-    const bool started = upstream.cooldown->failed(now, failover.cooldown_after, ticks(failover.cooldown));
-    if (!started)
-        return;
-    auto reason = describe(failure);
-    for (const auto& key : record_.client_keys)
-        erase_secret(reason, *key);
-    spdlog::warn("upstream {} failed {} times in a row, last: {}; it is tried last for {} s",
-                 escape_for_log(upstream.name), failover.cooldown_after, escape_for_log(reason),
-                 failover.cooldown.count());
+    if (upstream.cooldown->failed(now, failover.cooldown_after, ticks(failover.cooldown)))
+        tell_cooldown(attempt, failure, failover.cooldown_after, failover.cooldown);
+}
+
+void Exchange::tell_cooldown(const Attempt& attempt, const AttemptFailure& failure, int failures,
+                             Seconds length)
+{
+    CooldownStart start;
+    start.upstream = attempt.upstream().name;
+    start.failures = failures;
+    start.outcome = outcome_of(failure);
+    start.status = failure.status;
+    start.error = describe(failure);
+    for (const auto* keys : {&record_.client_keys, &record_.upstream_keys})
+        for (const auto& key : *keys)
+            erase_secret(start.error, *key);
+    start.length = length;
+    loop_.services.on_cooldown(start);
+}
+
+void Exchange::note_success(const Upstream& upstream)
+{
+    if (const auto since = upstream.cooldown->succeeded())
+        loop_.services.on_recovered(upstream.name,
+                                    std::chrono::floor<std::chrono::seconds>(Clock::now() - *since));
 }
 
 RouterError Exchange::all_failed() const

@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <boost/asio/thread_pool.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
 
+#include "core/cooldown.hpp"
 #include "core/net/name_directory.hpp"
 #include "core/record_sink.hpp"
 
@@ -32,6 +34,10 @@ struct Services
     RecordSink& sink;
     std::string node;  ///< this router's name in its records: the host's
     std::function<void(const Record&)> on_finished = [](const Record&) {};  ///< metrics; never blocks
+    /// An upstream is tried last from now on, or answers again after so long. Neither may block.
+    std::function<void(const CooldownStart&)> on_cooldown = [](const CooldownStart&) {};
+    std::function<void(const std::string& upstream, std::chrono::seconds away)> on_recovered =
+        [](const std::string&, std::chrono::seconds) {};
     std::function<std::string()> metrics_text = [] { return std::string{}; };
     std::function<Readiness()> readiness = [] { return Readiness{}; };
 

@@ -62,18 +62,121 @@ TEST_CASE("a threshold or a length of 0 means never")
 TEST_CASE("Retry-After starts a cooldown at once, ten minutes at most, and the later end stays")
 {
     Cooldown cooldown;
-    cooldown.retry_after(begin, 0s);
+    CHECK_FALSE(cooldown.retry_after(begin, 0s));
     CHECK(cooldown.until() == Cooldown::TimePoint{});
-    cooldown.retry_after(begin, 20s);
+    CHECK(cooldown.retry_after(begin, 20s));
     CHECK(cooldown.until() == begin + 20s);
-    cooldown.retry_after(begin, 5s);
+    CHECK_FALSE(cooldown.retry_after(begin, 5s));
     CHECK(cooldown.until() == begin + 20s);
     CHECK_FALSE(cooldown.failed(begin, 1, 10s));
     CHECK(cooldown.until() == begin + 20s);
-    cooldown.retry_after(begin, Cooldown::Duration::max());
+    CHECK_FALSE(cooldown.retry_after(begin, Cooldown::Duration::max()));
     CHECK(cooldown.until() == begin + 10min);
+    CHECK(cooldown.retry_after(begin + 10min, 5s));
     cooldown.succeeded();
     CHECK_FALSE(cooldown.active(begin));
+}
+
+TEST_CASE("a success says since when the upstream was away, once")
+{
+    enum class What
+    {
+        fails,
+        asks_to_wait,
+    };
+    struct Event
+    {
+        What what;
+        std::chrono::seconds at;
+        std::chrono::seconds length;
+    };
+    struct Case
+    {
+        const char* name;
+        int threshold;
+        std::vector<Event> events;
+        std::optional<std::chrono::seconds> since;
+    };
+    using enum What;
+    const std::vector<Case> cases{
+        {"nothing happened", 1, {}, {}},
+        {"failures, but no cooldown", 3, {{fails, 0s, 30s}, {fails, 1s, 30s}}, {}},
+        {"cooldowns switched off", 0, {{fails, 0s, 30s}, {fails, 1s, 30s}}, {}},
+        {"a Retry-After of nothing", 3, {{asks_to_wait, 1s, 0s}}, {}},
+        {"a run of failures", 2, {{fails, 0s, 30s}, {fails, 5s, 30s}}, 5s},
+        {"a Retry-After", 3, {{asks_to_wait, 7s, 20s}}, 7s},
+        {"a cooldown that is prolonged",
+         1,
+         {{fails, 1s, 30s}, {fails, 9s, 30s}, {asks_to_wait, 10s, 500s}},
+         1s},
+        {"one after the other", 1, {{fails, 1s, 30s}, {fails, 100s, 30s}, {asks_to_wait, 500s, 1s}}, 1s},
+        {"a Retry-After, then failures", 1, {{asks_to_wait, 2s, 1s}, {fails, 60s, 30s}}, 2s},
+    };
+    for (const auto& each : cases) {
+        CAPTURE(each.name);
+        Cooldown cooldown;
+        for (const auto& event : each.events)
+            if (event.what == fails)
+                cooldown.failed(begin + event.at, each.threshold, event.length);
+            else
+                cooldown.retry_after(begin + event.at, event.length);
+        const auto since = cooldown.succeeded();
+        CHECK(since.has_value() == each.since.has_value());
+        if (since && each.since)
+            CHECK(*since == begin + *each.since);
+        CHECK_FALSE(cooldown.succeeded());
+        CHECK(cooldown.retry_after(begin + 1h, 1s));
+        CHECK(cooldown.succeeded() == begin + 1h);
+    }
+}
+
+TEST_CASE("an upstream that answers and refuses by turns is told of once a second")
+{
+    Cooldown cooldown;
+    int starts = 0;
+    int ends = 0;
+    for (auto time = 0ms; time < 10s; time += 10ms) {
+        starts += cooldown.retry_after(begin + time, 30s) ? 1 : 0;
+        CHECK(cooldown.active(begin + time));
+        ends += cooldown.succeeded() ? 1 : 0;
+        CHECK_FALSE(cooldown.active(begin + time));
+    }
+    CHECK(starts == 10);
+    CHECK(ends == 10);
+}
+
+TEST_CASE("a cooldown that was not told when it began is told with a later failure, or not at all")
+{
+    Cooldown cooldown;
+    CHECK(cooldown.retry_after(begin, 30s));
+    CHECK(cooldown.succeeded());
+    CHECK_FALSE(cooldown.retry_after(begin + 500ms, 600s));
+    SECTION("a success")
+    {
+        CHECK_FALSE(cooldown.succeeded());
+    }
+    SECTION("a failure")
+    {
+        CHECK(cooldown.retry_after(begin + 2s, 1s));
+        CHECK(cooldown.until() == begin + 600s + 500ms);
+        CHECK(cooldown.succeeded() == begin + 2s);
+    }
+}
+
+TEST_CASE("of many threads that succeed at once, one is told that the upstream is back")
+{
+    constexpr int rounds = 200;
+    for (int round = 0; round < rounds; ++round) {
+        Cooldown cooldown;
+        cooldown.failed(begin, 1, 30s);
+        std::atomic<int> told{0};
+        std::vector<std::thread> running;
+        for (int thread = 0; thread < 4; ++thread)
+            running.emplace_back([&] { told += cooldown.succeeded() ? 1 : 0; });
+        for (auto& thread : running)
+            thread.join();
+        CHECK(told == 1);
+    }
 }
 
 TEST_CASE("of many threads failing at once, one starts the cooldown")
@@ -115,6 +218,7 @@ TEST_CASE("threads may fail, succeed, wait and look at once")
     for (auto& thread : running)
         thread.join();
     CHECK(cooldown.until() <= begin + 2000ms + 1s);
+    CHECK(cooldown.succeeded().value_or(begin) >= begin);
     cooldown.succeeded();
     CHECK_FALSE(cooldown.active(begin));
 }

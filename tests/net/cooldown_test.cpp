@@ -29,6 +29,25 @@ std::string tried_first(Stage& stage)
     return stage.record(before).attempts.at(0).upstream_name;
 }
 
+/// What the rest of the program is told of upstreams; outlives the router's last words.
+struct Told
+{
+    explicit Told(Stage& stage)
+    {
+        auto& services = stage.router().services();
+        services.on_cooldown = [to = starts](const CooldownStart& start) { to->push_back(start); };
+        services.on_recovered = [to = recovered](const std::string& upstream, std::chrono::seconds away) {
+            to->emplace_back(upstream, away);
+        };
+    }
+
+    std::shared_ptr<std::vector<CooldownStart>> starts = std::make_shared<std::vector<CooldownStart>>();
+    std::shared_ptr<std::vector<std::pair<std::string, std::chrono::seconds>>> recovered =
+        std::make_shared<std::vector<std::pair<std::string, std::chrono::seconds>>>();
+};
+
+using namespace std::chrono_literals;
+
 }  // namespace
 
 TEST_CASE("failures in a row put an upstream behind the others")
@@ -152,6 +171,74 @@ TEST_CASE("Retry-After of 429 and 503 starts a cooldown at once")
     Stage stage{{failing(status, headers), script::chat_reply("hello")}, with_cooldown_after(3)};
     CHECK(tried_first(stage) == "first");
     CHECK(tried_first(stage) == next);
+}
+
+TEST_CASE("it is told that an upstream is tried last, and once that it answers again")
+{
+    const auto ok = [](const char* text) {
+        return step::send(reply_text(200, json_headers, chat_reply(text)));
+    };
+    const auto bad = [](unsigned status) {
+        return step::send(reply_text(status, json_headers, upstream_error("no")));
+    };
+    const Script first{step::read_request(), bad(500),   step::read_request(), bad(502),
+                       step::read_request(), ok("back"), step::read_request(), ok("again")};
+    const Script second{step::read_request(), ok("hello"),          step::read_request(),
+                        ok("hello"),          step::read_request(), bad(404)};
+    auto settings = with_cooldown_after(2);
+    settings.failover.cooldown = Seconds{90};
+    Stage stage{{first, second}, settings};
+    const Told told{stage};
+    stage.ask(chat_request());
+    CHECK(told.starts->empty());
+    stage.ask(chat_request());
+    REQUIRE(told.starts->size() == 1);
+    const auto& start = told.starts->front();
+    CHECK(start.upstream == "first");
+    CHECK(start.failures == 2);
+    CHECK(start.outcome == AttemptOutcome::status);
+    CHECK(start.status == 502u);
+    CHECK(start.error == "status 502");
+    CHECK(start.length == Seconds{90});
+    CHECK(told.recovered->empty());
+
+    CHECK(stage.ask(chat_request()).body() == chat_reply("back"));
+    CHECK(stage.ask(chat_request()).body() == chat_reply("again"));
+    stage.record(3);
+    CHECK(told.starts->size() == 1);
+    REQUIRE(told.recovered->size() == 1);
+    CHECK(told.recovered->front().first == "first");
+    CHECK(told.recovered->front().second >= 0s);
+    CHECK(told.recovered->front().second < 60s);
+}
+
+TEST_CASE("a storm of Retry-After is told of once")
+{
+    const auto [value, seconds] = GENERATE(values<std::pair<std::string, int>>({{"20", 20}, {"36000", 600}}));
+    Headers headers = json_headers;
+    headers.emplace_back("Retry-After", value);
+    Stage stage{{failing(429, headers)}, with_cooldown_after(2)};
+    const Told told{stage};
+    for (int i = 0; i < 4; ++i)
+        CHECK(stage.ask(chat_request()).status() == 429);
+    REQUIRE(told.starts->size() == 1);
+    const auto& start = told.starts->front();
+    CHECK(start.failures == 0);
+    CHECK(start.status == 429u);
+    CHECK(start.length == Seconds{static_cast<double>(seconds)});
+    CHECK(told.recovered->empty());
+}
+
+TEST_CASE("an upstream that is changed while it is away answers again as the same one")
+{
+    Stage stage{{failing(500), script::chat_reply("hello")}, with_cooldown_after(1)};
+    const Told told{stage};
+    CHECK(tried_first(stage) == "first");
+    stage.change([](auto& definitions) { definitions[0].endpoint = definitions[1].endpoint; });
+    stage.change([](auto& definitions) { definitions[1].enabled = false; });
+    CHECK(tried_first(stage) == "first");
+    REQUIRE(told.recovered->size() == 1);
+    CHECK(told.recovered->front().first == "first");
 }
 
 TEST_CASE("cooldown can be switched off")

@@ -291,6 +291,8 @@ std::string Attempt::error_event_text() const
     constexpr std::size_t brief = 200;
     std::string text{recorder_.error_detail()};
     erase_secret_from_cut(text, upstream_.key);
+    for (const auto& key : request_.client_keys)
+        erase_secret_from_cut(text, *key);
     for (const auto& secret : proxy_secrets(upstream_))
         erase_secret_from_cut(text, secret);
     text.resize(cut_utf8(text, brief).size());

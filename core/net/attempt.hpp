@@ -21,7 +21,8 @@ struct OutgoingRequest
     UpstreamRequest head;
     std::string_view body;
     const RequestFacts& facts;
-    bool head_only = false;  ///< HEAD: no reply has a body
+    bool head_only = false;                    ///< HEAD: no reply has a body
+    std::span<const Secret> client_keys = {};  ///< an upstream may quote them
 };
 
 /// The limits of one attempt in absolute time.

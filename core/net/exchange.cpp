@@ -70,6 +70,7 @@ awaitable<void> Exchange::run()
     const auto complaint = check_request_head(request_);
     if (!complaint.empty()) {
         RouterError error{400, "bad_request", std::string{complaint}};
+        authenticate();  // a key that stands where the method should is to be erased there
         co_await refuse(std::move(error));
         co_return;
     }

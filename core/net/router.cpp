@@ -33,7 +33,7 @@ awaitable<void> Exchange::route()
         content_length = body_bytes;
     const OutgoingRequest outgoing{UpstreamRequest{request_.parser->method(), request_.path, request_.query,
                                                    request_.fields(), content_length, key_place_, websocket_},
-                                   request_.body, facts_, request_.head_only()};
+                                   request_.body, facts_, request_.head_only(), record_.client_keys};
     const TimeoutFacts timeout_facts{facts_.stream, body_bytes, chosen.size() == 1};
     const auto total = failover.total.count() > 0 ? Clock::now() + ticks(failover.total) : TimePoint::max();
 

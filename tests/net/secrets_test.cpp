@@ -58,6 +58,44 @@ TEST_CASE("an error event that quotes the upstream's key tells no part of it, wh
     }
 }
 
+TEST_CASE("an error event that quotes the client's key tells no part of it, wherever it is cut")
+{
+    for (std::size_t before = 170; before <= 200; ++before) {
+        const auto event =
+            data_event(R"({"error":{"message":")" + std::string(before - 21, 'm') + "test-key" + R"("}})");
+        Stage stage{{script::error_event_first(event)}};
+        const auto reply = stage.ask(stream_request());
+        CHECK(reply.status() == 502);
+        CHECK(reply.body().find("test") == std::string::npos);
+        CHECK_FALSE(holds(stage.record(), "test"));
+    }
+}
+
+TEST_CASE("a key in a path that is not served, or in place of a method, is erased")
+{
+    Stage stage{{script::chat_reply("hello")}};
+    CHECK(stage.ask(request_text("GET", "/test-key", bearer(), "")).status() == 404);
+    CHECK(stage.record(0).path == "/…");
+    CHECK_FALSE(stage.record(0).authenticated);
+    CHECK(stage.ask(request_text("test-key", "/v1/../x", bearer(), "")).status() == 400);
+    CHECK(stage.record(1).method == "…");
+    CHECK(stage.authenticated_records() == 0);
+}
+
+TEST_CASE("what is told of a cooldown has no key")
+{
+    auto settings = patient_settings();
+    settings.failover.cooldown_after = 1;
+    const auto event = data_event(R"({"error":{"message":"test-key, )" + upstream_key + R"("}})");
+    Stage stage{{script::error_event_first(event)}, settings};
+    std::vector<CooldownStart> starts;
+    stage.router().services().on_cooldown = [&](const CooldownStart& start) { starts.push_back(start); };
+    stage.ask(stream_request());
+    REQUIRE(starts.size() == 1);
+    CHECK(starts[0].outcome == AttemptOutcome::error_event);
+    CHECK_THAT(starts[0].error, ContainsSubstring("…, …"));
+}
+
 TEST_CASE("a body that is cut within a key keeps no part of it")
 {
     auto settings = patient_settings();

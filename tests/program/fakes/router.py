@@ -79,10 +79,17 @@ class Router:
         table = item if isinstance(item, dict) else {"endpoint": item if isinstance(item, str) else item.url}
         return {"name": name, "sk": f"sk-upstream-{name}-0123456789", **table}
 
-    def start(self, *arguments: str, environment=None, ready=True):
+    def start(self, *arguments: str, environment=None, ready=True, journal=False):
+        """`journal`: as far as the program can tell, systemd's journal reads its standard error."""
+        reading, writing = os.pipe()
+        if journal:
+            pipe = os.fstat(writing)
+            environment = {**(environment or {}), "JOURNAL_STREAM": f"{pipe.st_dev}:{pipe.st_ino}"}
         self.process = subprocess.Popen(
             [BINARY, *arguments], cwd=self.directory, env=self.environment(environment),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=writing)
+        os.close(writing)
+        self.process.stderr = os.fdopen(reading, "rb")
         self._readers = [threading.Thread(target=self._read, args=(stream,), daemon=True) for stream in ("stdout", "stderr")]
         for reader in self._readers:
             reader.start()

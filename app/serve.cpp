@@ -116,7 +116,10 @@ Result<void> Program::start()
     services_->node = host_name();
     services_->on_finished = [this](const Record& record) { metrics_->observe(record); };
     services_->on_cooldown = log_cooldown;
-    services_->on_recovered = log_recovery;
+    services_->on_recovered = [this](const std::string& upstream, std::chrono::seconds away) {
+        log_recovery(upstream, away);
+        notifier_->recovered(upstream, away);
+    };
     services_->metrics_text = [this] { return metrics_->text(); };
     services_->readiness = [this] { return readiness(); };
     if (auto notifier = start_notifier(); !notifier)

@@ -30,10 +30,9 @@ void add_parts(std::vector<std::string_view>& secrets, std::string_view text, st
     }
 }
 
-void hide_secrets(std::string& text, const HttpRequest& request)
+std::vector<std::string_view> secrets_of(const HttpRequest& request, std::string_view target)
 {
     const auto& url = request.url;
-    const auto target = url.endpoint.base_path + url.query;
     std::vector<std::string_view> secrets;
     if (url.secret) {
         secrets.push_back(target);
@@ -45,19 +44,18 @@ void hide_secrets(std::string& text, const HttpRequest& request)
     add_parts(secrets, url.user_info, ":");
     for (const auto& [name, value] : request.fields)
         add_parts(secrets, value, " ");
-    for (const auto& secret : secrets)
-        erase_secret(text, secret);
+    return secrets;
 }
 
 }  // namespace
 
-net::awaitable<HttpReply> ask(Http& http, const HttpRequest& request)
+void hide_secrets(HttpReply& reply, const HttpRequest& request)
 {
-    auto asking = http.ask(request);
-    auto reply = co_await std::move(asking);
-    hide_secrets(reply.body, request);
-    hide_secrets(reply.error, request);
-    co_return reply;
+    const auto target = request.url.endpoint.base_path + request.url.query;
+    for (const auto& secret : secrets_of(request, target)) {
+        erase_secret(reply.body, secret);
+        erase_secret(reply.error, secret);
+    }
 }
 
 Delivery judge_status(const HttpReply& reply, SystemTime now)

@@ -36,13 +36,13 @@ class Http
 {
   public:
     virtual ~Http() = default;
-    /// `request` outlives it. Never throws for what the network does.
+    /// `request` outlives it. Never throws for what the network does. The reply has no secret of the request.
     virtual net::awaitable<HttpReply> ask(const HttpRequest& request) = 0;
 };
 
-/// Asks, and puts `…` wherever the reply quotes what is secret of the request: servers like to name the path
-/// or the token that they refuse, and what they say is logged.
-net::awaitable<HttpReply> ask(Http& http, const HttpRequest& request);
+/// Puts `…` wherever the reply quotes what is secret of the request: servers like to name the path or the
+/// token that they refuse, and what they say is logged and shown.
+void hide_secrets(HttpReply& reply, const HttpRequest& request);
 
 /// What became of a message.
 struct Delivery

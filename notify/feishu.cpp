@@ -83,7 +83,7 @@ net::awaitable<Delivery> Feishu::deliver(const Message& message, Http& http, Sys
     }
     HttpRequest request{"POST", webhook_};
     request.body = boost::json::serialize(body);
-    auto asking = ask(http, request);
+    auto asking = http.ask(request);
     const auto reply = co_await std::move(asking);
     co_return judge_feishu(reply, now);
 }

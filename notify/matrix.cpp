@@ -121,7 +121,7 @@ net::awaitable<Delivery> Matrix::find_room(Http& http, SystemTime now)
         co_return Delivery{};
     }
     const auto question = request("GET", "/directory/room/" + path_segment(room_));
-    auto asking = ask(http, question);
+    auto asking = http.ask(question);
     const auto reply = co_await std::move(asking);
     const auto object = json_object_in(reply.body);
     if (reply.status == 200 && object)
@@ -139,7 +139,7 @@ net::awaitable<Delivery> Matrix::find_room(Http& http, SystemTime now)
 net::awaitable<Delivery> Matrix::check_room(Http& http, SystemTime now)
 {
     const auto question = request("GET", "/rooms/" + path_segment(room_id_) + "/state/m.room.encryption");
-    auto asking = ask(http, question);
+    auto asking = http.ask(question);
     const auto reply = co_await std::move(asking);
     Delivery delivery;
     if (reply.status == 200) {
@@ -169,7 +169,7 @@ net::awaitable<Delivery> Matrix::deliver(const Message& message, Http& http, Sys
     content["format"] = "org.matrix.custom.html";
     content["formatted_body"] = matrix_html(message);
     put.body = json::serialize(content);
-    auto asking = ask(http, put);
+    auto asking = http.ask(put);
     const auto reply = co_await std::move(asking);
     auto delivery = judge_matrix(reply, now);
     if (delivery.result == Delivery::Result::refused)
@@ -183,7 +183,7 @@ net::awaitable<Delivery> MatrixApi::deliver(const Message& message, Http& http, 
     content["message"] = "m.text";
     HttpRequest post{"POST", url_};
     post.body = json::serialize(content);
-    auto asking = ask(http, post);
+    auto asking = http.ask(post);
     const auto reply = co_await std::move(asking);
     co_return judge_status(reply, now);
 }

@@ -62,6 +62,7 @@ net::awaitable<HttpReply> NetworkHttp::ask(const HttpRequest& request)
     HttpReply reply{answer.status, std::move(answer.body), std::move(answer.retry_after)};
     if (reply.status == 0 && answer.failure)
         reply.error = describe(*answer.failure);
+    hide_secrets(reply, request);
     co_return reply;
 }
 

@@ -174,7 +174,7 @@ net::awaitable<Delivery> Webhook::deliver(const Message& message, Http& http, Sy
         post.body = webhook_document(message);
     else
         post.body = fill_template(template_, message);
-    auto asking = ask(http, post);
+    auto asking = http.ask(post);
     const auto reply = co_await std::move(asking);
     co_return judge_webhook(reply, now);
 }

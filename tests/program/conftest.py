@@ -3,6 +3,7 @@ from contextlib import ExitStack
 import pytest
 
 from fakes.certificates import Authority
+from fakes.channels import FakeChannel, FakeWebhook
 from fakes.postgres import Cluster, Database
 from fakes.router import BINARY, Router
 from fakes.upstream import FakeUpstream
@@ -30,6 +31,25 @@ def make_upstream():
 @pytest.fixture
 def upstream(make_upstream) -> FakeUpstream:
     return make_upstream()
+
+
+@pytest.fixture
+def make_channel():
+    """make_channel(FakeFeishu, …): where messages go; they end with the test."""
+    made = []
+
+    def make(kind, *args, **kwargs) -> FakeChannel:
+        made.append(kind(*args, **kwargs))
+        return made[-1]
+
+    yield make
+    for channel in made:
+        channel.close()
+
+
+@pytest.fixture
+def webhook(make_channel) -> FakeWebhook:
+    return make_channel(FakeWebhook)
 
 
 @pytest.fixture

@@ -147,7 +147,8 @@ std::string recovery_line(std::string_view upstream, std::chrono::seconds away, 
                           LogFormat format)
 {
     if (format == LogFormat::text)
-        return fmt::format("upstream {} answers again after {} s", escape_for_log(upstream), away.count());
+        return fmt::format("upstream {} answers again after {} s in cooldown", escape_for_log(upstream),
+                           away.count());
     fmt::memory_buffer out;
     begin_json(out, now, "info", "recovered");
     json_text(out, "upstream", upstream);

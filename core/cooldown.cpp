@@ -1,7 +1,5 @@
 #include "core/cooldown.hpp"
 
-#include <algorithm>
-
 namespace route {
 
 namespace {
@@ -24,20 +22,20 @@ std::int64_t extend(std::atomic<std::int64_t>& until, std::int64_t end)
 
 // Each variable stands for itself and guards no other memory: relaxed order is enough.
 
-std::optional<Cooldown::TimePoint> Cooldown::succeeded()
+std::optional<Cooldown::Away> Cooldown::succeeded()
 {
     // Read first: nearly every call finds zeros, and writing would take the cache line from the other
     // threads.
     if (failures_in_a_row_.load(std::memory_order_relaxed) != 0)
         failures_in_a_row_.store(0, std::memory_order_relaxed);
-    if (until_.load(std::memory_order_relaxed) != 0)
-        until_.store(0, std::memory_order_relaxed);
-    if (away_since_.load(std::memory_order_relaxed) == 0)
+    if (until_.load(std::memory_order_relaxed) == 0 && away_since_.load(std::memory_order_relaxed) == 0)
         return std::nullopt;
     const auto since = away_since_.exchange(0, std::memory_order_relaxed);
-    if (since == 0)  // another thread's success was first
+    const auto until = until_.exchange(0, std::memory_order_relaxed);
+    if (since == 0)  // nobody was told, or another thread's success was first
         return std::nullopt;
-    return TimePoint{Duration{since}};
+    // Another thread's success may have taken the end alone.
+    return Away{TimePoint{Duration{since}}, until == 0 ? TimePoint::max() : TimePoint{Duration{until}}};
 }
 
 bool Cooldown::rest_until(TimePoint now, TimePoint end)

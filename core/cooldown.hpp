@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -34,10 +35,21 @@ class Cooldown
     /// An upstream that answers and refuses by turns is told of once in so long.
     static constexpr Duration quiet = std::chrono::seconds{1};
 
-    /// A success ends the cooldown and the run of failures. Says since when the upstream was away: the start
-    /// of the first cooldown that was told and no success followed; nothing when there was none. Of
-    /// successes at once one is told. Plain loads while all is well.
-    std::optional<TimePoint> succeeded();
+    /// Cooldowns that no success interrupted.
+    struct Away
+    {
+        TimePoint since;  ///< start of the first that was told
+        TimePoint until;  ///< end of the last
+
+        /// Who was in none any more, and was not asked, is not away.
+        Duration length(TimePoint now) const { return std::min(now, until) - since; }
+
+        bool operator==(const Away&) const = default;
+    };
+
+    /// A success ends the cooldown and the run of failures. Says when the upstream was away; nothing when it
+    /// was not, or nobody was told. Of successes at once one is told. Plain loads while all is well.
+    std::optional<Away> succeeded();
 
     /// The `threshold`th failure in a row starts a cooldown of `length` (0 of either: never). True when that
     /// is to be told: this call started one, and it is not `quiet`.

@@ -195,9 +195,9 @@ void Exchange::tell_cooldown(const Attempt& attempt, const AttemptFailure& failu
 
 void Exchange::note_success(const Upstream& upstream)
 {
-    if (const auto since = upstream.cooldown->succeeded())
+    if (const auto away = upstream.cooldown->succeeded())
         loop_.services.on_recovered(upstream.name,
-                                    std::chrono::floor<std::chrono::seconds>(Clock::now() - *since));
+                                    std::chrono::floor<std::chrono::seconds>(away->length(Clock::now())));
 }
 
 RouterError Exchange::all_failed() const

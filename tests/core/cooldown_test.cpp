@@ -77,7 +77,7 @@ TEST_CASE("Retry-After starts a cooldown at once, ten minutes at most, and the l
     CHECK_FALSE(cooldown.active(begin));
 }
 
-TEST_CASE("a success says since when the upstream was away, once")
+TEST_CASE("a success says when the upstream was away, once")
 {
     enum class What
     {
@@ -95,22 +95,28 @@ TEST_CASE("a success says since when the upstream was away, once")
         const char* name;
         int threshold;
         std::vector<Event> events;
-        std::optional<std::chrono::seconds> since;
+        std::chrono::seconds since{};
+        std::chrono::seconds until{};  ///< 0: it was not away
     };
     using enum What;
     const std::vector<Case> cases{
-        {"nothing happened", 1, {}, {}},
-        {"failures, but no cooldown", 3, {{fails, 0s, 30s}, {fails, 1s, 30s}}, {}},
-        {"cooldowns switched off", 0, {{fails, 0s, 30s}, {fails, 1s, 30s}}, {}},
-        {"a Retry-After of nothing", 3, {{asks_to_wait, 1s, 0s}}, {}},
-        {"a run of failures", 2, {{fails, 0s, 30s}, {fails, 5s, 30s}}, 5s},
-        {"a Retry-After", 3, {{asks_to_wait, 7s, 20s}}, 7s},
+        {"nothing happened", 1, {}},
+        {"failures, but no cooldown", 3, {{fails, 0s, 30s}, {fails, 1s, 30s}}},
+        {"cooldowns switched off", 0, {{fails, 0s, 30s}, {fails, 1s, 30s}}},
+        {"a Retry-After of nothing", 3, {{asks_to_wait, 1s, 0s}}},
+        {"a run of failures", 2, {{fails, 0s, 30s}, {fails, 5s, 30s}}, 5s, 35s},
+        {"a Retry-After", 3, {{asks_to_wait, 7s, 20s}}, 7s, 27s},
         {"a cooldown that is prolonged",
          1,
          {{fails, 1s, 30s}, {fails, 9s, 30s}, {asks_to_wait, 10s, 500s}},
-         1s},
-        {"one after the other", 1, {{fails, 1s, 30s}, {fails, 100s, 30s}, {asks_to_wait, 500s, 1s}}, 1s},
-        {"a Retry-After, then failures", 1, {{asks_to_wait, 2s, 1s}, {fails, 60s, 30s}}, 2s},
+         1s,
+         510s},
+        {"one after the other",
+         1,
+         {{fails, 1s, 30s}, {fails, 100s, 30s}, {asks_to_wait, 500s, 1s}},
+         1s,
+         501s},
+        {"a Retry-After, then failures", 1, {{asks_to_wait, 2s, 1s}, {fails, 60s, 30s}}, 2s, 90s},
     };
     for (const auto& each : cases) {
         CAPTURE(each.name);
@@ -120,14 +126,22 @@ TEST_CASE("a success says since when the upstream was away, once")
                 cooldown.failed(begin + event.at, each.threshold, event.length);
             else
                 cooldown.retry_after(begin + event.at, event.length);
-        const auto since = cooldown.succeeded();
-        CHECK(since.has_value() == each.since.has_value());
-        if (since && each.since)
-            CHECK(*since == begin + *each.since);
+        std::optional<Cooldown::Away> away;
+        if (each.until > 0s)
+            away = Cooldown::Away{begin + each.since, begin + each.until};
+        CHECK(cooldown.succeeded() == away);
         CHECK_FALSE(cooldown.succeeded());
         CHECK(cooldown.retry_after(begin + 1h, 1s));
-        CHECK(cooldown.succeeded() == begin + 1h);
+        CHECK(cooldown.succeeded() == Cooldown::Away{begin + 1h, begin + 1h + 1s});
     }
+}
+
+TEST_CASE("an upstream is away to the success, or to the end of its cooldown")
+{
+    const Cooldown::Away away{begin, begin + 90s};
+    CHECK(away.length(begin + 61s) == 61s);
+    CHECK(away.length(begin + 90s) == 90s);
+    CHECK(away.length(begin + 10h) == 90s);
 }
 
 TEST_CASE("an upstream that answers and refuses by turns is told of once a second")
@@ -159,7 +173,7 @@ TEST_CASE("a cooldown that was not told when it began is told with a later failu
     {
         CHECK(cooldown.retry_after(begin + 2s, 1s));
         CHECK(cooldown.until() == begin + 600s + 500ms);
-        CHECK(cooldown.succeeded() == begin + 2s);
+        CHECK(cooldown.succeeded() == Cooldown::Away{begin + 2s, begin + 600s + 500ms});
     }
 }
 
@@ -218,7 +232,8 @@ TEST_CASE("threads may fail, succeed, wait and look at once")
     for (auto& thread : running)
         thread.join();
     CHECK(cooldown.until() <= begin + 2000ms + 1s);
-    CHECK(cooldown.succeeded().value_or(begin) >= begin);
-    cooldown.succeeded();
+    if (const auto away = cooldown.succeeded())
+        CHECK(away->since >= begin);
+    CHECK_FALSE(cooldown.succeeded());
     CHECK_FALSE(cooldown.active(begin));
 }

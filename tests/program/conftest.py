@@ -14,6 +14,10 @@ def pytest_sessionstart(session):
         pytest.exit(f"{BINARY} is not built (ROUTER_BINARY names another)", 4)
 
 
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("takes_long") is None)
+
+
 @pytest.fixture
 def make_upstream():
     """Upstreams that end with the test."""

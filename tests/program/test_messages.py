@@ -3,7 +3,9 @@
 import json
 import re
 import signal
+import time
 
+import jsonschema
 import pytest
 
 from fakes.certificates import server_context
@@ -39,7 +41,6 @@ def told(route, make_upstream):
 @pytest.fixture(scope="session")
 def valid():
     """Fails unless a document is what the schema says."""
-    jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate
@@ -204,6 +205,23 @@ def test_a_stream_that_breaks_off_is_told(told, webhook, valid):
     assert text.startswith("IP: 127.0.0.1 request gpt-4o error 200 with ")
     valid(webhook.messages[0])
     assert webhook.messages[0]["failures"][0]["upstream"] == "first"
+
+
+@pytest.mark.takes_long
+def test_an_upstream_that_answers_after_more_than_a_minute_is_told(told, make_upstream, webhook, valid):
+    upstream = make_upstream(reply(429, headers=(("Retry-After", "300"),)))
+    router = told(webhook, upstreams=[{"endpoint": upstream.url, "name": "tired"}])
+    router.ask()
+    assert webhook.wait_for_texts() == ["IP: 127.0.0.1 request gpt-4o error 429 with status 429"]
+    time.sleep(61)  # nothing but time makes a cooldown last
+    upstream.answer(reply())
+    assert router.ask().status == 200
+    assert re.fullmatch(r"upstream tired answers again, after \d\d s in cooldown", webhook.wait_for_texts(2)[1])
+    document = webhook.messages[1]
+    valid(document)
+    assert document["kind"] == "recovery"
+    assert document["recovery"]["upstream"] == "tired"
+    assert 61 <= document["recovery"]["seconds"] < 90
 
 
 def test_what_clients_send_is_escaped_and_cut(told, make_channel, webhook):

@@ -187,7 +187,7 @@ def test_cooldowns_and_recoveries_are_told_once(route, make_upstream):
     answers = [router.ask().header("x-route-upstream") for _ in range(4)]
     assert answers == ["second", "first", "first", "first"]
     router.wait_for_line(r" warning upstream first answered HTTP 429 Too Many Requests with a Retry-After; it is tried last for 45 s$")
-    router.wait_for_line(r" info  upstream first answers again after \d+ s$")
+    router.wait_for_line(r" info  upstream first answers again after \d+ s in cooldown$")
     assert router.stop() == 0
     assert [sum(text in line for line in router.lines) for text in ("tried last", "answers again")] == [1, 1]
 

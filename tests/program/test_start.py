@@ -167,13 +167,6 @@ def test_backend_none_serves_and_keeps_nothing(route, upstream):
     assert not list(router.directory.glob("*.sqlite*"))
 
 
-@pytest.mark.parametrize("environment", [{"FEISHU_WEBHOOK": "http://127.0.0.1:9/hook"}, {"MATRIX_API": "http://127.0.0.1:9/matrix"}])
-def test_channels_that_cannot_send_yet_are_warned_of(route, upstream, environment):
-    router = route(upstream, environment=environment)
-    router.wait_for_line(rf"(?i)warn.*({next(iter(environment))}|message)")
-    assert router.ask().status == 200
-
-
 def test_the_public_default_key_is_warned_of(route, upstream):
     router = route(upstream, auth={"keys": ["woshimima"]})
     router.wait_for_line(r"(?i)warn.*public default")

@@ -143,16 +143,15 @@ std::string cooldown_line(const CooldownStart& start, SystemTime now, LogFormat 
     return fmt::to_string(out);
 }
 
-std::string recovery_line(std::string_view upstream, std::chrono::seconds away, SystemTime now,
-                          LogFormat format)
+std::string recovery_line(const CooldownEnd& end, SystemTime now, LogFormat format)
 {
     if (format == LogFormat::text)
-        return fmt::format("upstream {} answers again after {} s in cooldown", escape_for_log(upstream),
-                           away.count());
+        return fmt::format("upstream {} answers again after {} s in cooldown", escape_for_log(end.upstream),
+                           end.length.count());
     fmt::memory_buffer out;
     begin_json(out, now, "info", "recovered");
-    json_text(out, "upstream", upstream);
-    json_number(out, "away_seconds", away.count());
+    json_text(out, "upstream", end.upstream);
+    json_number(out, "away_seconds", end.length.count());
     out.push_back('}');
     return fmt::to_string(out);
 }

@@ -42,7 +42,6 @@ std::string cooldown_line(const CooldownStart& start, SystemTime now, LogFormat 
 /// About an upstream that answers again, of level info.
 ///
 /// JSON: time, level, msg ("recovered"), upstream, away_seconds.
-std::string recovery_line(std::string_view upstream, std::chrono::seconds away, SystemTime now,
-                          LogFormat format);
+std::string recovery_line(const CooldownEnd& end, SystemTime now, LogFormat format);
 
 }  // namespace route

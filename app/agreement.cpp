@@ -25,6 +25,11 @@ class StoredAgreement final : public notify::Agreement
 
     bool add(const std::string& key, std::uint64_t count) override { return stored_->add(key, count); }
 
+    std::optional<bool> first_to_say(const std::string& key, std::chrono::milliseconds since) override
+    {
+        return stored_->first_to_say(key, since);
+    }
+
     std::optional<Taken> take(const std::string& key, std::chrono::milliseconds window, bool early) override
     {
         const auto taken = stored_->take(key, window, early);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "app/configured_table.hpp"
 #include "app/secrets.hpp"
 #include "notify/feishu.hpp"
 #include "notify/matrix.hpp"
@@ -78,6 +79,9 @@ ConfigResult<notify::ChannelPtr> matrix(const NotifySettings& settings)
     auto homeserver = url_of("matrix_homeserver", settings.matrix_homeserver);
     if (!homeserver)
         return homeserver.error();
+    if (!homeserver->user_info.empty())
+        return refused("matrix_homeserver",
+                       "expected a URL without user: notify.matrix_token says who sends");
     if (!notify::valid_matrix_room(settings.matrix_room))
         return refused("matrix_room", "expected a room id, !…, or an alias, #NAME:SERVER");
     auto token = resolved("matrix_token", settings.matrix_token);
@@ -127,6 +131,10 @@ ConfigResult<std::vector<notify::ChannelPtr>> make_channels(const NotifySettings
         if (*made)
             channels.push_back(*made);
     }
+    if (channels.empty())
+        return channels;
+    if (const auto proxies = environment_proxies(); !proxies)
+        return ConfigError{{}, 0, "notify", "messages cannot be sent: " + proxies.error().reason, {}};
     return channels;
 }
 

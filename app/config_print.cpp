@@ -20,8 +20,15 @@ std::string masked_webhook(const std::string& url)
     if (url.empty() || is_secret_reference(url))
         return url;
     const auto scheme = url.find("://");
-    const auto path = url.find('/', scheme == std::string::npos ? 0 : scheme + 3);
-    return path == std::string::npos ? mask_url(url) : mask_url(url.substr(0, path)) + "/…";
+    if (scheme == std::string::npos)
+        return masked(url);
+    const auto begin = scheme + 3;
+    const auto end = std::min(url.find_first_of("/?#", begin), url.size());
+    const auto user = url.rfind('@', end);
+    const bool has_user = user != std::string::npos && user >= begin;
+    return url.substr(0, begin) + (has_user ? "…@" : "") +
+           url.substr(has_user ? user + 1 : begin, end - (has_user ? user + 1 : begin)) +
+           (end < url.size() ? "/…" : "");
 }
 
 void write(TomlWriter& out, const ServerSettings& server)
@@ -133,7 +140,7 @@ void write(TomlWriter& out, const NotifySettings& notify)
     out.put("window", notify.window);
     out.put("feishu_webhook", masked_webhook(notify.feishu_webhook));
     out.put("feishu_secret", masked(notify.feishu_secret));
-    out.put("matrix_homeserver", mask_url(notify.matrix_homeserver));
+    out.put("matrix_homeserver", masked_webhook(notify.matrix_homeserver));
     out.put("matrix_room", notify.matrix_room);
     out.put("matrix_token", masked(notify.matrix_token));
     out.put("webhook", masked_webhook(notify.webhook));

@@ -1,5 +1,6 @@
 #include "app/log_setup.hpp"
 
+#include <spdlog/async.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -125,6 +126,20 @@ Loggers& loggers()
     return both;
 }
 
+/// As an access line, and written at once, but by another thread. While that cannot write, the oldest of what
+/// waits is left out.
+void log_soon(spdlog::level::level_enum level, const std::string& line)
+{
+    constexpr std::size_t most_waiting = 1024;
+    static const auto thread = std::make_shared<spdlog::details::thread_pool>(most_waiting, 1);
+    static const auto logger = std::make_shared<spdlog::async_logger>(
+        "soon", loggers().access->sinks().front(), thread, spdlog::async_overflow_policy::overrun_oldest);
+    if (!loggers().access->should_log(level))
+        return;
+    logger->log(level, line);
+    logger->flush();
+}
+
 /// Of lines that are whole already in JSON.
 std::unique_ptr<spdlog::formatter> access_formatter(LogFormat format, LogReader reader)
 {
@@ -179,18 +194,14 @@ void log_access(const Record& record)
 
 void log_cooldown(const CooldownStart& start)
 {
-    auto& both = loggers();
-    both.access->log(spdlog::level::warn,
-                     cooldown_line(start, std::chrono::system_clock::now(), both.format));
-    both.access->flush();
+    const auto line = cooldown_line(start, std::chrono::system_clock::now(), loggers().format);
+    log_soon(spdlog::level::warn, line);
 }
 
-void log_recovery(const std::string& upstream, std::chrono::seconds away)
+void log_recovery(const CooldownEnd& end)
 {
-    auto& both = loggers();
-    both.access->log(spdlog::level::info,
-                     recovery_line(upstream, away, std::chrono::system_clock::now(), both.format));
-    both.access->flush();
+    const auto line = recovery_line(end, std::chrono::system_clock::now(), loggers().format);
+    log_soon(spdlog::level::info, line);
 }
 
 void flush_access_log()

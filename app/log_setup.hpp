@@ -22,9 +22,10 @@ void set_up_logging(const LogSettings& settings);
 void log_access(const Record& record);
 void flush_access_log();
 
-/// Logs, and writes at once. Any thread.
+/// Log by a thread of their own, which the first of them makes: an event loop must not wait for whoever reads
+/// the log. Any thread.
 void log_cooldown(const CooldownStart& start);
-void log_recovery(const std::string& upstream, std::chrono::seconds away);
+void log_recovery(const CooldownEnd& end);
 
 /// Who reads the log.
 enum class LogReader

@@ -116,9 +116,9 @@ Result<void> Program::start()
     services_->node = host_name();
     services_->on_finished = [this](const Record& record) { metrics_->observe(record); };
     services_->on_cooldown = log_cooldown;
-    services_->on_recovered = [this](const std::string& upstream, std::chrono::seconds away) {
-        log_recovery(upstream, away);
-        notifier_->recovered(upstream, away);
+    services_->on_recovered = [this](const CooldownEnd& end) {
+        log_recovery(end);
+        notifier_->recovered(end);
     };
     services_->metrics_text = [this] { return metrics_->text(); };
     services_->readiness = [this] { return readiness(); };
@@ -156,10 +156,10 @@ Result<void> Program::start_notifier()
     options.hooks.on_result = [this](std::string_view channel, std::string_view result) {
         metrics_->notification(channel, result);
     };
-    auto proxies = environment_proxies();
-    if (!proxies && !channels->empty())
-        return Invalid{"messages cannot be sent: " + proxies.error().reason};
-    options.hooks.make_http = [proxies = *std::move(proxies)](net::EventLoop& loop) {
+    // Where they cannot be used, there is no channel.
+    const auto usable = environment_proxies();
+    const auto proxies = usable ? *usable : net::EnvironmentProxies{};
+    options.hooks.make_http = [proxies](net::EventLoop& loop) {
         return std::make_unique<notify::NetworkHttp>(loop, proxies);
     };
     notifier_ = std::make_unique<notify::Notifier>(*services_, std::move(options));

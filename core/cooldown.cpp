@@ -32,25 +32,24 @@ std::optional<Cooldown::Away> Cooldown::succeeded()
         return std::nullopt;
     const auto since = away_since_.exchange(0, std::memory_order_relaxed);
     const auto until = until_.exchange(0, std::memory_order_relaxed);
-    if (since == 0)  // nobody was told, or another thread's success was first
+    if (since == 0)  // it was not away, or another thread's success was first
         return std::nullopt;
     // Another thread's success may have taken the end alone.
-    return Away{TimePoint{Duration{since}}, until == 0 ? TimePoint::max() : TimePoint{Duration{until}}};
+    return Away{TimePoint{Duration{since}}, until == 0 ? TimePoint::max() : TimePoint{Duration{until}},
+                told_at_.load(std::memory_order_relaxed) >= since};
 }
 
 bool Cooldown::rest_until(TimePoint now, TimePoint end)
 {
     const bool rested = extend(until_, count(end)) > count(now);
-    if (rested && away_since_.load(std::memory_order_relaxed) != 0)
-        return false;
+    std::int64_t since = 0;
+    if (away_since_.compare_exchange_strong(since, count(now), std::memory_order_relaxed))
+        since = count(now);
     auto told = told_at_.load(std::memory_order_relaxed);
-    if (count(now) - told < quiet.count())
+    if ((rested && told >= since) || count(now) - told < quiet.count())
         return false;
-    if (!told_at_.compare_exchange_strong(told, count(now), std::memory_order_relaxed))
-        return false;  // another thread tells
-    std::int64_t not_away = 0;
-    away_since_.compare_exchange_strong(not_away, count(now), std::memory_order_relaxed);
-    return true;
+    // Of several threads one tells.
+    return told_at_.compare_exchange_strong(told, count(now), std::memory_order_relaxed);
 }
 
 bool Cooldown::failed(TimePoint now, int threshold, Duration length)

@@ -22,6 +22,14 @@ struct CooldownStart
     std::chrono::duration<double> length{};
 };
 
+/// An upstream that answers again.
+struct CooldownEnd
+{
+    std::string upstream;           ///< its name
+    std::chrono::seconds length{};  ///< in cooldown
+    std::chrono::seconds ago{};     ///< from its start to now: longer, when it was not asked at once
+};
+
 /// The cooldown of one upstream (SPEC: "tried last for a while"). Any thread; no lock. Times are
 /// steady_clock's, given by the caller.
 class Cooldown
@@ -32,14 +40,16 @@ class Cooldown
 
     static constexpr Duration longest_retry_after = std::chrono::minutes{10};
 
-    /// An upstream that answers and refuses by turns is told of once in so long.
+    /// An upstream that answers and refuses by turns is told of once in so long; a longer one is told of when
+    /// it ends.
     static constexpr Duration quiet = std::chrono::seconds{1};
 
     /// Cooldowns that no success interrupted.
     struct Away
     {
-        TimePoint since;  ///< start of the first that was told
-        TimePoint until;  ///< end of the last
+        TimePoint since;    ///< start of the first
+        TimePoint until;    ///< end of the last
+        bool told = false;  ///< that it started
 
         /// Who was in none any more, and was not asked, is not away.
         Duration length(TimePoint now) const { return std::min(now, until) - since; }
@@ -48,7 +58,7 @@ class Cooldown
     };
 
     /// A success ends the cooldown and the run of failures. Says when the upstream was away; nothing when it
-    /// was not, or nobody was told. Of successes at once one is told. Plain loads while all is well.
+    /// was not. Of successes at once one is told. Plain loads while all is well.
     std::optional<Away> succeeded();
 
     /// The `threshold`th failure in a row starts a cooldown of `length` (0 of either: never). True when that
@@ -69,8 +79,8 @@ class Cooldown
 
     std::atomic<int> failures_in_a_row_{0};
     std::atomic<std::int64_t> until_{0};
-    std::atomic<std::int64_t> away_since_{0};  ///< 0: it is not, as far as was told
-    std::atomic<std::int64_t> told_at_{0};
+    std::atomic<std::int64_t> away_since_{0};  ///< 0: it is not
+    std::atomic<std::int64_t> told_at_{0};     ///< when a start was told last
 };
 
 }  // namespace route

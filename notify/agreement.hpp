@@ -26,6 +26,9 @@ class Agreement
     /// Adds what this router has counted to what all have, at the end of a window.
     virtual bool add(const std::string& key, std::uint64_t count) = 0;
 
+    /// Whether nobody has said what `key` names for so long; it counts as said by this router then.
+    virtual std::optional<bool> first_to_say(const std::string& key, std::chrono::milliseconds since) = 0;
+
     struct Taken
     {
         std::uint64_t count = 0;  ///< what this router is to tell; 0: nothing, or another has told it

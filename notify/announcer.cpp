@@ -54,7 +54,7 @@ void Announcer::failed(const Failure& failure, TimePoint now)
 template <class Question>
 auto Announcer::ask(TimePoint now, Question question) -> decltype(question())
 {
-    if (!agreement_ || now < ask_again_)
+    if (!agreement_ || now < ask_again_ || now >= ask_until_)
         return {};
     try {
         if (auto answer = question())
@@ -80,15 +80,17 @@ bool Announcer::add(const std::string& key, std::uint64_t count, TimePoint now)
            ask(now, [&] { return agreement_->add(key, count); });
 }
 
-void Announcer::recovered(const std::string& upstream, std::chrono::seconds away, TimePoint now)
+void Announcer::recovered(const CooldownEnd& end, TimePoint now)
 {
-    if (away < worth_telling)
+    if (end.length < worth_telling)
         return;
-    // Routers notice at different times, each with its own next request.
-    const auto window = std::max<milliseconds>(in_ms(windows_.length()), worth_telling);
-    const auto begun = begin("recovered " + upstream, window, now);
-    if (!begun || begun->mine)
-        send_(tell_recovery(upstream, away));
+    // Routers notice at different times, each with its own next request: what another told since this
+    // cooldown began was its end, too.
+    const auto question = [&] {
+        return agreement_->first_to_say("recovered " + end.upstream, end.ago - delay);
+    };
+    if (ask(now, question).value_or(true))
+        send_(tell_recovery(escape_for_log(end.upstream), end.length));
 }
 
 Announcer::TimePoint Announcer::next() const
@@ -136,16 +138,16 @@ void Announcer::take(const Pending& pending, bool early, TimePoint now, std::vec
         return agreement_->take(key_of(pending.kind), in_ms(windows_.length()), early);
     };
     const auto taken = ask(now, question);
-    // Without an answer what was added stays there, for whoever asks next.
     if (!taken || taken->left <= milliseconds{0})
         windows_.close(pending.kind, now);
     else
         windows_.renew(pending.kind, now + taken->left);
-    if (!taken || taken->count == 0)
-        return;
+    // Without an answer it is better told twice than never.
     auto group = pending.sample;
-    group.count = taken->count;
-    told.push_back(std::move(group));
+    if (taken)
+        group.count = taken->count;
+    if (group.count > 0)
+        told.push_back(std::move(group));
 }
 
 void Announcer::tell(std::vector<FailureGroup> groups, std::uint64_t others)
@@ -163,6 +165,8 @@ void Announcer::finish(TimePoint now, const std::function<bool()>& late)
     for (const auto& each : std::exchange(pending_, {}))
         if (!late())
             take(each, true, now, told);
+        else if (each.sample.count > 0)
+            told.push_back(each.sample);
     for (auto& ended : windows_.take_ended(TimePoint::max())) {
         if (!ended.group)
             continue;

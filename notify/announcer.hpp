@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/cooldown.hpp"
 #include "notify/agreement.hpp"
 #include "notify/failure_windows.hpp"
 #include "notify/message.hpp"
@@ -26,6 +27,8 @@ class Announcer
     static constexpr std::chrono::seconds rest{10};
     /// Shorter cooldowns end without a word.
     static constexpr std::chrono::seconds worth_telling{60};
+    /// What is told reaches the others so much later at most.
+    static constexpr std::chrono::seconds delay{2};
 
     /// `send` gives a message its id, node and time. Without an agreement this router is the only one.
     Announcer(std::chrono::seconds window, std::function<void(Message)> send,
@@ -36,7 +39,10 @@ class Announcer
     void failed(const Failure& failure, TimePoint now);
     /// Failures that there was no room for.
     void lost(std::uint64_t count, TimePoint now) { windows_.count_others(count, now); }
-    void recovered(const std::string& upstream, std::chrono::seconds away, TimePoint now);
+    void recovered(const CooldownEnd& end, TimePoint now);
+
+    /// From then on the others are not asked: the program ends.
+    void ask_until(TimePoint limit) { ask_until_ = limit; }
 
     /// When tick() has something to do; max() when nothing is open.
     TimePoint next() const;
@@ -67,6 +73,7 @@ class Announcer
     std::function<void(Message)> send_;
     std::unique_ptr<Agreement> agreement_;
     std::vector<Pending> pending_;
+    TimePoint ask_until_ = TimePoint::max();
     TimePoint ask_again_{};
 };
 

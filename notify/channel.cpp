@@ -1,6 +1,7 @@
 #include "notify/channel.hpp"
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
 
@@ -44,6 +45,7 @@ std::vector<std::string_view> secrets_of(const HttpRequest& request, std::string
     add_parts(secrets, url.user_info, ":");
     for (const auto& [name, value] : request.fields)
         add_parts(secrets, value, " ");
+    secrets.insert(secrets.end(), request.secrets.begin(), request.secrets.end());
     return secrets;
 }
 
@@ -52,16 +54,29 @@ std::vector<std::string_view> secrets_of(const HttpRequest& request, std::string
 void hide_secrets(HttpReply& reply, const HttpRequest& request)
 {
     const auto target = request.url.endpoint.base_path + request.url.query;
-    for (const auto& secret : secrets_of(request, target)) {
+    const auto credentials = basic_credentials(request.url.user_info);
+    auto secrets = secrets_of(request, target);
+    secrets.push_back(credentials);
+    for (const auto& secret : secrets) {
         erase_secret(reply.body, secret);
         erase_secret(reply.error, secret);
     }
 }
 
+std::string basic_credentials(const std::string& user_info)
+{
+    std::string text(4 * ((user_info.size() + 2) / 3) + 1, '\0');
+    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                     reinterpret_cast<const unsigned char*>(user_info.data()),
+                                     static_cast<int>(user_info.size()));
+    text.resize(static_cast<std::size_t>(size));
+    return text;
+}
+
 Delivery judge_status(const HttpReply& reply, SystemTime now)
 {
     if (reply.status == 0)
-        return {Delivery::Result::retry, reply.error};
+        return {Delivery::Result::retry, escape_for_log(reply.error)};
     if (reply.status >= 200 && reply.status < 300)
         return {};
     Delivery delivery{Delivery::Result::refused, detail_of(reply)};

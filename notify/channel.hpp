@@ -21,6 +21,8 @@ struct HttpRequest
     /// Beside Host, Content-Length and User-Agent.
     std::vector<std::pair<std::string, std::string>> fields = {};
     std::string body = {};  ///< with Content-Type application/json
+    /// What of the body is not to be shown; that which authenticates is known without.
+    std::vector<std::string> secrets = {};
 };
 
 struct HttpReply
@@ -43,6 +45,9 @@ class Http
 /// Puts `…` wherever the reply quotes what is secret of the request: servers like to name the path or the
 /// token that they refuse, and what they say is logged and shown.
 void hide_secrets(HttpReply& reply, const HttpRequest& request);
+
+/// User and password, apart by a colon, as basic authentication sends them (RFC 7617).
+std::string basic_credentials(const std::string& user_info);
 
 /// What became of a message.
 struct Delivery

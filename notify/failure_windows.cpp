@@ -5,9 +5,34 @@
 
 namespace route::notify {
 
+namespace {
+
+/// Long words with a digit are ids, which upstreams make up for each request.
+bool is_id(std::string_view word)
+{
+    constexpr std::size_t shortest = 12;
+    return word.size() >= shortest && word.find_first_of("0123456789") != word.npos;
+}
+
+std::string without_ids(std::string_view reason)
+{
+    std::string kept;
+    while (!reason.empty()) {
+        const auto end = std::min(reason.find_first_of(" \t,;:()[]{}'\"`="), reason.size());
+        const auto word = reason.substr(0, end);
+        kept += is_id(word) ? std::string_view{"…"} : word;
+        if (end < reason.size())
+            kept += reason[end];
+        reason.remove_prefix(std::min(end + 1, reason.size()));
+    }
+    return kept;
+}
+
+}  // namespace
+
 FailureKind kind_of(const Failure& failure)
 {
-    return {failure.subject, failure.status, failure.reason};
+    return {failure.subject, failure.status, without_ids(failure.reason)};
 }
 
 void FailureWindows::add(Window& window, const Failure& failure)

@@ -16,7 +16,7 @@ struct FailureKind
 {
     std::string subject;
     unsigned status = 0;
-    std::string reason;
+    std::string reason;  ///< without what is different each time: the ids in what upstreams say
 
     auto operator<=>(const FailureKind&) const = default;
 };

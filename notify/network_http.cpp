@@ -1,7 +1,5 @@
 #include "notify/network_http.hpp"
 
-#include <openssl/evp.h>
-
 #include <utility>
 
 #include "core/net/outbound_request.hpp"
@@ -9,17 +7,6 @@
 namespace route::notify {
 
 namespace {
-
-/// RFC 7617.
-std::string basic(const std::string& user_info)
-{
-    std::string text(4 * ((user_info.size() + 2) / 3) + 1, '\0');
-    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                     reinterpret_cast<const unsigned char*>(user_info.data()),
-                                     static_cast<int>(user_info.size()));
-    text.resize(static_cast<std::size_t>(size));
-    return "Basic " + text;
-}
 
 net::OutboundRequest outbound(const HttpRequest& request)
 {
@@ -29,7 +16,7 @@ net::OutboundRequest outbound(const HttpRequest& request)
     if (!request.body.empty())
         result.fields.emplace_back("Content-Type", "application/json");
     if (!request.url.user_info.empty())
-        result.fields.emplace_back("Authorization", basic(request.url.user_info));
+        result.fields.emplace_back("Authorization", "Basic " + basic_credentials(request.url.user_info));
     return result;
 }
 

@@ -63,10 +63,10 @@ void Notifier::finished(const Record& record)
         put(failure_of(record));
 }
 
-void Notifier::recovered(const std::string& upstream, std::chrono::seconds away)
+void Notifier::recovered(const CooldownEnd& end)
 {
     if (active_.load(std::memory_order_relaxed))
-        put(Recovery{escape_for_log(upstream), away});
+        put(end);
 }
 
 void Notifier::put(Event event)
@@ -101,6 +101,8 @@ void Notifier::run()
         announcer_->lost(std::exchange(lost_, 0), Announcer::Clock::now());
         announcer_->set_window(window_);
         const bool last = stopping_;
+        if (last)
+            announcer_->ask_until(limit_);
         lock.unlock();
         for (const auto& event : events)
             guarded([&] { handle(event); });
@@ -120,12 +122,10 @@ void Notifier::finish()
 
 void Notifier::handle(const Event& event)
 {
-    if (const auto* failure = std::get_if<Failure>(&event)) {
+    if (const auto* failure = std::get_if<Failure>(&event))
         announcer_->failed(*failure, Announcer::Clock::now());
-    } else {
-        const auto& recovery = std::get<Recovery>(event);
-        announcer_->recovered(recovery.upstream, recovery.away, Announcer::Clock::now());
-    }
+    else
+        announcer_->recovered(std::get<CooldownEnd>(event), Announcer::Clock::now());
 }
 
 void Notifier::send(Message message)

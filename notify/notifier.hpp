@@ -44,14 +44,14 @@ class Notifier
 
     /// Of a completed record; does nothing for one that is no failure. Any thread; waits for nobody.
     void finished(const Record& record);
-    void recovered(const std::string& upstream, std::chrono::seconds away);
+    void recovered(const CooldownEnd& end);
 
     /// Tells what was counted so far; what is not sent by `limit` is given up. No events are taken from then
     /// on. Returns by `limit`, or when the agreement has given its last answer.
     void stop(std::chrono::steady_clock::time_point limit);
 
   private:
-    using Event = std::variant<Failure, Recovery>;
+    using Event = std::variant<Failure, CooldownEnd>;
 
     void start(std::chrono::seconds window);
     void put(Event event);

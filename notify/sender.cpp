@@ -193,9 +193,10 @@ void Sender::set_channels(std::vector<ChannelPtr> channels)
 {
     loop_.post([this, channels = std::move(channels)] {
         for (auto& [name, worker] : workers_) {
+            const std::string_view its_name = name;
             const auto same =
                 std::find_if(channels.begin(), channels.end(),
-                             [&name = name](const ChannelPtr& channel) { return channel->name() == name; });
+                             [its_name](const ChannelPtr& channel) { return channel->name() == its_name; });
             worker->set_channel(same == channels.end() ? nullptr : *same);
         }
         for (const auto& channel : channels) {

@@ -100,6 +100,19 @@ void for_each_part(std::string_view body, TakeText take_text, TakeName take_name
     }
 }
 
+/// Those within `value` that hold no `${`.
+void add_strings(std::vector<std::string>& strings, const json::value& value)
+{
+    if (const auto* text = value.if_string(); text != nullptr && text->find("${") == text->npos)
+        strings.emplace_back(std::string_view{*text});
+    if (const auto* array = value.if_array())
+        for (const auto& each : *array)
+            add_strings(strings, each);
+    if (const auto* object = value.if_object())
+        for (const auto& [name, each] : *object)
+            add_strings(strings, each);
+}
+
 }  // namespace
 
 std::string webhook_document(const Message& message)
@@ -132,6 +145,16 @@ std::string fill_template(std::string_view body, const Message& message)
         body, [&](std::string_view text) { filled += text; },
         [&](std::string_view name) { filled += inside_string(value_of(name, message)); });
     return filled;
+}
+
+std::vector<std::string> template_secrets(std::string_view body)
+{
+    boost::system::error_code failed;
+    const auto value = json::parse(json::string_view{body.data(), body.size()}, failed);
+    std::vector<std::string> secrets;
+    if (!failed)
+        add_strings(secrets, value);
+    return secrets;
 }
 
 Result<void> check_template(std::string_view body)
@@ -174,6 +197,7 @@ net::awaitable<Delivery> Webhook::deliver(const Message& message, Http& http, Sy
         post.body = webhook_document(message);
     else
         post.body = fill_template(template_, message);
+    post.secrets = secrets_;
     auto asking = http.ask(post);
     const auto reply = co_await std::move(asking);
     co_return judge_webhook(reply, now);

@@ -5,13 +5,19 @@
 
 namespace route::notify {
 
+/// The strings of a template that nothing is filled into: one of them may be a key.
+std::vector<std::string> template_secrets(std::string_view body);
+
 /// A URL that takes a POST of JSON: the document of `webhook.schema.json`, or what a template makes of it.
 class Webhook final : public Channel
 {
   public:
     /// `body` "": the document itself. User information in the URL is sent as basic authentication (RFC
     /// 7617).
-    Webhook(WebUrl url, std::string body) : url_{std::move(url)}, template_{std::move(body)} {}
+    Webhook(WebUrl url, std::string body)
+        : url_{std::move(url)}, template_{std::move(body)}, secrets_{template_secrets(template_)}
+    {
+    }
 
     std::string_view name() const override { return "webhook"; }
     net::awaitable<Delivery> deliver(const Message& message, Http& http, SystemTime now) override;
@@ -19,6 +25,7 @@ class Webhook final : public Channel
   private:
     WebUrl url_;
     std::string template_;
+    std::vector<std::string> secrets_;
 };
 
 /// The document: everything known of the message.

@@ -47,6 +47,10 @@ class MessageAgreement
     /// Adds to what all have counted; where no window is open, in one that ends at once. False: no answer.
     bool add(const std::string& key, std::uint64_t count);
 
+    /// Whether nobody has said what `key` names for so long; it counts as said by this call then. Keys are
+    /// others than those of windows.
+    std::optional<bool> first_to_say(const std::string& key, Milliseconds since);
+
     struct Taken
     {
         std::uint64_t count = 0;  ///< 0: nothing, or another has taken it

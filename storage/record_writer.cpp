@@ -13,6 +13,9 @@ namespace {
 /// So much waiting wakes a thread that gathers: it would be more than a batch.
 constexpr std::size_t enough_bytes = RecordKeeper::batch_bytes;
 
+/// Longest that a record waits to be completed, and so to be logged and told of, while others gather.
+constexpr std::chrono::milliseconds longest_unread{100};
+
 void call(std::function<void()>& stored)
 {
     if (stored)
@@ -144,7 +147,9 @@ void RecordWriter::sleep(TimePoint until)
     if (pending_.empty())
         sleeper_.sleep(Sleeper::Call::any, until, [this] { return attend_ || !queue_.empty(); });
     else
-        sleeper_.sleep(Sleeper::Call::urgent, until, [this] { return attend_.load(); });
+        sleeper_.sleep(Sleeper::Call::urgent,
+                       std::min(until, std::chrono::steady_clock::now() + longest_unread),
+                       [this] { return attend_.load(); });
 }
 
 void RecordWriter::apply_settings()

@@ -40,6 +40,8 @@ class WatchedHttp final : public notify::Http
         auto asking = http_.ask(request);
         auto reply = co_await std::move(asking);
         Sent each{request.method, notify::shown(request.url), request.body, reply, net::Clock::now() - begin};
+        for (const auto& secret : request.secrets)
+            erase_secret(each.body, secret);
         sent_.push_back(std::move(each));
         co_return reply;
     }
@@ -132,11 +134,8 @@ int test(Session& session, bool json)
             "no channel is configured: set notify.feishu_webhook, notify.matrix_homeserver or "
             "notify.webhook, "
             "or FEISHU_WEBHOOK or MATRIX_API in the environment");
-    auto proxies = environment_proxies();
-    if (!proxies)
-        fail(proxies.error().reason);
     CommandLoop own{std::make_shared<net::RoutingTable>()};
-    notify::NetworkHttp network{own.loop(), *std::move(proxies)};
+    notify::NetworkHttp network{own.loop(), environment_proxies().value()};
     std::vector<Tested> results;
     own.run(test_channels(*channels, network, results));
     std::string failed;

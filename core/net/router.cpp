@@ -195,9 +195,14 @@ void Exchange::tell_cooldown(const Attempt& attempt, const AttemptFailure& failu
 
 void Exchange::note_success(const Upstream& upstream)
 {
-    if (const auto away = upstream.cooldown->succeeded())
-        loop_.services.on_recovered(upstream.name,
-                                    std::chrono::floor<std::chrono::seconds>(away->length(Clock::now())));
+    const auto away = upstream.cooldown->succeeded();
+    if (!away)
+        return;
+    const auto now = Clock::now();
+    const auto length = away->length(now);
+    if (away->told || length >= Cooldown::quiet)
+        loop_.services.on_recovered({upstream.name, std::chrono::floor<std::chrono::seconds>(length),
+                                     std::chrono::floor<std::chrono::seconds>(now - away->since)});
 }
 
 RouterError Exchange::all_failed() const

@@ -34,10 +34,9 @@ struct Services
     RecordSink& sink;
     std::string node;  ///< this router's name in its records: the host's
     std::function<void(const Record&)> on_finished = [](const Record&) {};  ///< metrics; never blocks
-    /// An upstream is tried last from now on, or answers again, after so long in cooldown. Neither may block.
+    /// An upstream is tried last from now on, or answers again. Neither may block.
     std::function<void(const CooldownStart&)> on_cooldown = [](const CooldownStart&) {};
-    std::function<void(const std::string& upstream, std::chrono::seconds away)> on_recovered =
-        [](const std::string&, std::chrono::seconds) {};
+    std::function<void(const CooldownEnd&)> on_recovered = [](const CooldownEnd&) {};
     std::function<std::string()> metrics_text = [] { return std::string{}; };
     std::function<Readiness()> readiness = [] { return Readiness{}; };
 

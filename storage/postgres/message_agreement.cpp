@@ -24,6 +24,12 @@ constexpr auto open_sql =
     " ON CONFLICT (key) DO UPDATE SET ends_at = excluded.ends_at"
     " WHERE message.ends_at < clock_timestamp() - interval '30 seconds' RETURNING 1";
 
+/// The end of this window, of no length, is when it was said.
+constexpr auto say_sql =
+    "INSERT INTO openai_api_route_messages AS message (key, ends_at) VALUES ($1, clock_timestamp())"
+    " ON CONFLICT (key) DO UPDATE SET ends_at = excluded.ends_at"
+    " WHERE message.ends_at < clock_timestamp() - $2::bigint * interval '1 millisecond' RETURNING 1";
+
 constexpr auto look_sql =
     "SELECT count, ceil(extract(epoch FROM ends_at - clock_timestamp()) * 1000)::bigint"
     " FROM openai_api_route_messages WHERE key = $1 FOR UPDATE";
@@ -132,6 +138,13 @@ bool MessageAgreement::add(const std::string& key, std::uint64_t count)
         return true;
     });
     return added.has_value();
+}
+
+std::optional<bool> MessageAgreement::first_to_say(const std::string& key, Milliseconds since)
+{
+    return ask([&](pqxx::work& work) {
+        return !Parameters{}.text(key).text(count_text(since)).execute(work, say_sql).empty();
+    });
 }
 
 std::optional<MessageAgreement::Taken> MessageAgreement::take(const std::string& key, Milliseconds window,

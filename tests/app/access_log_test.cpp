@@ -195,10 +195,9 @@ TEST_CASE("lines about upstreams that are tried last and that answer again")
     CHECK(json.at("status").as_int64() == 429);
     CHECK(json.at("seconds").as_double() == 1.5);
 
-    CHECK(recovery_line("openai", std::chrono::seconds{95}, now, LogFormat::text) ==
-          "upstream openai answers again after 95 s in cooldown");
-    json = boost::json::parse(recovery_line("openai", std::chrono::seconds{95}, now, LogFormat::json))
-               .as_object();
+    const CooldownEnd end{"openai", std::chrono::seconds{95}, std::chrono::seconds{700}};
+    CHECK(recovery_line(end, now, LogFormat::text) == "upstream openai answers again after 95 s in cooldown");
+    json = boost::json::parse(recovery_line(end, now, LogFormat::json)).as_object();
     CHECK(json.at("time").as_string() == "2023-11-14T22:13:20.123Z");
     CHECK(json.at("level").as_string() == "info");
     CHECK(json.at("msg").as_string() == "recovered");

@@ -88,6 +88,10 @@ webhook_body = "HIDDEN")",
         {R"(webhook = "http://h/"
 webhook_body = '{"a":"${HIDDEN}"}')",
          "notify.webhook_body", "expected one of"},
+        {R"(matrix_homeserver = "https://HIDDEN@m"
+matrix_room = "!r:m"
+matrix_token = "t")",
+         "notify.matrix_homeserver", "without user"},
         {R"(matrix_homeserver = "https://m"
 matrix_room = "HIDDEN"
 matrix_token = "t")",
@@ -98,6 +102,17 @@ matrix_token = "t")",
     CHECK(channels.error().key == row.key);
     CHECK_THAT(channels.error().problem, ContainsSubstring(row.problem));
     CHECK(describe(channels.error()).find("HIDDEN") == std::string::npos);
+}
+
+TEST_CASE("the environment's proxies matter where there is a channel")
+{
+    const NoChannels none;
+    const Variable proxy{"https_proxy", "socks5://HIDDEN:1"};
+    CHECK(channel_names("").empty());
+    const auto channels = make_channels(settings_of("[notify]\nwebhook = \"https://h/\"").notify);
+    REQUIRE(!channels);
+    CHECK(channels.error().key == "notify");
+    CHECK_THAT(channels.error().problem, ContainsSubstring("messages cannot be sent"));
 }
 
 TEST_CASE("a variable of the environment that is no URL is named")

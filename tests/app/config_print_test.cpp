@@ -56,5 +56,26 @@ TEST_CASE("what is printed holds no secret")
     CHECK_THAT(text, ContainsSubstring("sk-u…9xyz"));
 }
 
+TEST_CASE("of a URL that messages go to only the host is printed")
+{
+    const auto [url, printed] = GENERATE(values<std::pair<std::string, std::string>>({
+        {"https://h.example.org/services/SECRET", "https://h.example.org/…"},
+        {"https://h.example.org?token=SECRET", "https://h.example.org/…"},
+        {"https://SECRET@h.example.org/", "https://…@h.example.org/…"},
+        {"https://SECRET:SECRET@h.example.org:8443", "https://…@h.example.org:8443"},
+        {"env:WEBHOOK", "env:WEBHOOK"},
+        {"", ""},
+    }));
+    Settings settings;
+    settings.notify.feishu_webhook = url;
+    settings.notify.webhook = url;
+    settings.notify.matrix_homeserver = url;
+    const auto text = print_settings(settings);
+    CHECK_THAT(text, ContainsSubstring("feishu_webhook = \"" + printed + "\"\n"));
+    CHECK_THAT(text, ContainsSubstring("\nwebhook = \"" + printed + "\"\n"));
+    CHECK_THAT(text, ContainsSubstring("matrix_homeserver = \"" + printed + "\"\n"));
+    CHECK(text.find("SECRET") == std::string::npos);
+}
+
 }  // namespace
 }  // namespace route::tests

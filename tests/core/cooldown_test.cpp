@@ -128,11 +128,11 @@ TEST_CASE("a success says when the upstream was away, once")
                 cooldown.retry_after(begin + event.at, event.length);
         std::optional<Cooldown::Away> away;
         if (each.until > 0s)
-            away = Cooldown::Away{begin + each.since, begin + each.until};
+            away = Cooldown::Away{begin + each.since, begin + each.until, true};
         CHECK(cooldown.succeeded() == away);
         CHECK_FALSE(cooldown.succeeded());
         CHECK(cooldown.retry_after(begin + 1h, 1s));
-        CHECK(cooldown.succeeded() == Cooldown::Away{begin + 1h, begin + 1h + 1s});
+        CHECK(cooldown.succeeded() == Cooldown::Away{begin + 1h, begin + 1h + 1s, true});
     }
 }
 
@@ -152,14 +152,15 @@ TEST_CASE("an upstream that answers and refuses by turns is told of once a secon
     for (auto time = 0ms; time < 10s; time += 10ms) {
         starts += cooldown.retry_after(begin + time, 30s) ? 1 : 0;
         CHECK(cooldown.active(begin + time));
-        ends += cooldown.succeeded() ? 1 : 0;
+        const auto away = cooldown.succeeded();
+        ends += away && away->told ? 1 : 0;
         CHECK_FALSE(cooldown.active(begin + time));
     }
     CHECK(starts == 10);
     CHECK(ends == 10);
 }
 
-TEST_CASE("a cooldown that was not told when it began is told with a later failure, or not at all")
+TEST_CASE("a cooldown that was not told when it began is told with a later failure, or when it ends")
 {
     Cooldown cooldown;
     CHECK(cooldown.retry_after(begin, 30s));
@@ -167,13 +168,14 @@ TEST_CASE("a cooldown that was not told when it began is told with a later failu
     CHECK_FALSE(cooldown.retry_after(begin + 500ms, 600s));
     SECTION("a success")
     {
-        CHECK_FALSE(cooldown.succeeded());
+        CHECK(cooldown.succeeded() == Cooldown::Away{begin + 500ms, begin + 600s + 500ms, false});
     }
     SECTION("a failure")
     {
         CHECK(cooldown.retry_after(begin + 2s, 1s));
         CHECK(cooldown.until() == begin + 600s + 500ms);
-        CHECK(cooldown.succeeded() == Cooldown::Away{begin + 2s, begin + 600s + 500ms});
+        CHECK_FALSE(cooldown.retry_after(begin + 3s, 1s));
+        CHECK(cooldown.succeeded() == Cooldown::Away{begin + 500ms, begin + 600s + 500ms, true});
     }
 }
 

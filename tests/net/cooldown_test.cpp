@@ -36,14 +36,11 @@ struct Told
     {
         auto& services = stage.router().services();
         services.on_cooldown = [to = starts](const CooldownStart& start) { to->push_back(start); };
-        services.on_recovered = [to = recovered](const std::string& upstream, std::chrono::seconds away) {
-            to->emplace_back(upstream, away);
-        };
+        services.on_recovered = [to = recovered](const CooldownEnd& end) { to->push_back(end); };
     }
 
     std::shared_ptr<std::vector<CooldownStart>> starts = std::make_shared<std::vector<CooldownStart>>();
-    std::shared_ptr<std::vector<std::pair<std::string, std::chrono::seconds>>> recovered =
-        std::make_shared<std::vector<std::pair<std::string, std::chrono::seconds>>>();
+    std::shared_ptr<std::vector<CooldownEnd>> recovered = std::make_shared<std::vector<CooldownEnd>>();
 };
 
 using namespace std::chrono_literals;
@@ -207,9 +204,9 @@ TEST_CASE("it is told that an upstream is tried last, and once that it answers a
     stage.record(3);
     CHECK(told.starts->size() == 1);
     REQUIRE(told.recovered->size() == 1);
-    CHECK(told.recovered->front().first == "first");
-    CHECK(told.recovered->front().second >= 0s);
-    CHECK(told.recovered->front().second < 60s);
+    CHECK(told.recovered->front().upstream == "first");
+    CHECK(told.recovered->front().length >= 0s);
+    CHECK(told.recovered->front().length < 60s);
 }
 
 TEST_CASE("a storm of Retry-After is told of once")
@@ -238,7 +235,7 @@ TEST_CASE("an upstream that is changed while it is away answers again as the sam
     stage.change([](auto& definitions) { definitions[1].enabled = false; });
     CHECK(tried_first(stage) == "first");
     REQUIRE(told.recovered->size() == 1);
-    CHECK(told.recovered->front().first == "first");
+    CHECK(told.recovered->front().upstream == "first");
 }
 
 TEST_CASE("cooldown can be switched off")

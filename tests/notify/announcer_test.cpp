@@ -24,6 +24,7 @@ struct Shared
         std::uint64_t count = 0;
     };
     std::map<std::string, Window> windows = {};
+    std::map<std::string, Announcer::TimePoint> said = {};
     Announcer::TimePoint now = outset;
     bool away = false;
     int asked = 0;
@@ -50,6 +51,18 @@ class SharedAgreement final : public Agreement
         if (!shared_.away)
             shared_.windows.try_emplace(key, Shared::Window{shared_.now}).first->second.count += count;
         return !shared_.away;
+    }
+
+    std::optional<bool> first_to_say(const std::string& key, std::chrono::milliseconds since) override
+    {
+        ++shared_.asked;
+        if (shared_.away)
+            return std::nullopt;
+        const auto [found, made] = shared_.said.try_emplace(key, shared_.now);
+        const bool first = made || found->second < shared_.now - since;
+        if (first)
+            found->second = shared_.now;
+        return first;
     }
 
     std::optional<Taken> take(const std::string& key, std::chrono::milliseconds window, bool early) override
@@ -165,9 +178,9 @@ TEST_CASE("what was counted is told when the program ends")
 TEST_CASE("an upstream that was away for long is told of when it answers again")
 {
     Router router;
-    router.announcer.recovered("openai", 59s, outset);
+    router.announcer.recovered({"openai", 59s, 59s}, outset);
     CHECK(router.said.empty());
-    router.announcer.recovered("openai", 75s, outset);
+    router.announcer.recovered({"openai", 75s, 75s}, outset);
     CHECK(router.said == std::vector<std::string>{"upstream openai answers again, after 75 s in cooldown"});
 }
 
@@ -238,10 +251,24 @@ TEST_CASE("an upstream's recovery is told by one router")
     Shared shared;
     Router a{std::make_unique<SharedAgreement>(shared)};
     Router b{std::make_unique<SharedAgreement>(shared)};
-    a.announcer.recovered("openai", 75s, outset);
-    b.announcer.recovered("openai", 80s, outset);
+    a.announcer.recovered({"openai", 75s, 75s}, outset);
+    b.announcer.recovered({"openai", 80s, 80s}, outset);
     CHECK(a.said.size() == 1);
     CHECK(b.said.empty());
+    SECTION("however late the other one asks it again")
+    {
+        shared.now += 8h;
+        b.announcer.recovered({"openai", 90s, 8h + 80s}, shared.now);
+        CHECK(b.said.empty());
+    }
+    SECTION("and so is the next, however soon")
+    {
+        shared.now += 61s;
+        b.announcer.recovered({"openai", 60s, 60s}, shared.now);
+        CHECK(b.said.size() == 1);
+        a.announcer.recovered({"openai", 62s, 62s}, shared.now);
+        CHECK(a.said.size() == 1);
+    }
 }
 
 TEST_CASE("while the others cannot be reached, a router tells for itself")
@@ -253,8 +280,28 @@ TEST_CASE("while the others cannot be reached, a router tells for itself")
     router.announcer.failed(sample_failure(), outset + 1s);
     router.announcer.tick(outset + 60s);
     CHECK(router.said == std::vector<std::string>{first_text, counted(1)});
-    router.announcer.recovered("openai", 75s, outset);
+    router.announcer.recovered({"openai", 75s, 75s}, outset);
     CHECK(router.said.size() == 3);
+}
+
+TEST_CASE("what was given to others that are away by then is told all the same")
+{
+    Shared shared;
+    Router router{std::make_unique<SharedAgreement>(shared)};
+    for (int i = 0; i < 3; ++i)
+        router.announcer.failed(sample_failure(), outset);
+    router.announcer.tick(outset + 60s);
+    CHECK(router.said.size() == 1);
+    shared.away = true;
+    SECTION("at the end of the window")
+    {
+        router.announcer.tick(outset + 63s);
+    }
+    SECTION("at the end of the program, when it is late")
+    {
+        router.announcer.finish(outset + 61s, [] { return true; });
+    }
+    CHECK(router.said == std::vector<std::string>{first_text, counted(2)});
 }
 
 TEST_CASE("others that do not answer are left alone for a while: each question may take seconds")

@@ -23,20 +23,23 @@ TEST_CASE("a status alone says whether another try is worth it, and when")
 
 TEST_CASE("what a server quotes of a secret is not repeated")
 {
-    const auto quoted = GENERATE(as<std::string>{}, "/services/T0000SECRET/B111SECRET?token=S3CRETsecret&x=1",
-                                 "/services/T0000SECRET/B111SECRET", "T0000SECRET", "token S3CRETsecret!",
-                                 "user:pa55word!", "pa55word!", "\\/T0000SECRET\\/B111SECRET");
+    const auto quoted = GENERATE(
+        as<std::string>{}, "/services/T0000SECRET/B111SECRET?token=S3CRETsecret&x=1",
+        "/services/T0000SECRET/B111SECRET", "T0000SECRET", "token S3CRETsecret!", "user:pa55word!",
+        "pa55word!", "Basic dXNlcjpwYTU1d29yZCE=", "R0UTINGSECRETKEY", "\\/T0000SECRET\\/B111SECRET");
     CAPTURE(quoted);
-    const HttpRequest request{
+    HttpRequest request{
         "POST",
         test::web_url(
             "https://user:pa55word!@hooks.example/services/T0000SECRET/B111SECRET?token=S3CRETsecret&x=1")};
+    request.secrets = {"R0UTINGSECRETKEY"};
     HttpReply reply{500, "no such thing: " + quoted, "", "in " + quoted};
     hide_secrets(reply, request);
     for (const auto& text : {reply.body, reply.error}) {
         CHECK(text.find("SECRET") == std::string::npos);
         CHECK(text.find("S3CRET") == std::string::npos);
         CHECK(text.find("pa55word") == std::string::npos);
+        CHECK(text.find("dXNlcjpw") == std::string::npos);
         CHECK(text.find("…") != std::string::npos);
     }
     CHECK(reply.body.find("no such thing: ") == 0);

@@ -39,6 +39,22 @@ TEST_CASE("another model, status or reason is another kind")
     CHECK(windows.count(elsewhere, start) == Verdict::counted);
 }
 
+TEST_CASE("failures that differ in an id only are equal")
+{
+    const auto kind = [](const std::string& reason) {
+        auto failure = sample_failure();
+        failure.reason = reason;
+        return kind_of(failure);
+    };
+    CHECK(kind("error event: overloaded (request ID req_0123abcdef)") ==
+          kind("error event: overloaded (request ID req_fedcba3210)"));
+    CHECK(kind("01a21607-521c-7ee1-8300-474721d39ce7: no") ==
+          kind("01a21607-5240-7d45-9aeb-97996fe4c48b: no"));
+    CHECK(kind("status 500") != kind("status 502"));
+    CHECK(kind("overloaded") != kind("overwhelmed by many requests"));
+    CHECK(kind("everything-is-overloaded") != kind("everything-is-overwhelmed"));
+}
+
 TEST_CASE("a window in which nothing was counted is forgotten: the next failure is the first again")
 {
     FailureWindows windows{60s};

@@ -86,6 +86,10 @@ class BrokenAgreement final : public Agreement
         throw std::runtime_error{"broken"};
     }
     bool add(const std::string&, std::uint64_t) override { throw std::runtime_error{"broken"}; }
+    std::optional<bool> first_to_say(const std::string&, std::chrono::milliseconds) override
+    {
+        throw std::runtime_error{"broken"};
+    }
     std::optional<Taken> take(const std::string&, std::chrono::milliseconds, bool) override
     {
         return std::nullopt;
@@ -103,7 +107,7 @@ TEST_CASE("without channels nothing is made, and nothing is kept")
     }};
     a.notifier.configure({}, 60s);
     a.notifier.finished(failed_record());
-    a.notifier.recovered("openai", 75s);
+    a.notifier.recovered({"openai", 75s, 75s});
     a.notifier.stop(soon());
     CHECK(a.wire.made() == 0);
     CHECK(agreements == 0);
@@ -157,8 +161,8 @@ TEST_CASE("an upstream that answers again is told of")
 {
     Notifying a;
     a.to_webhook(60s);
-    a.notifier.recovered("a\nb", 59s);
-    a.notifier.recovered("a\nb", 75s);
+    a.notifier.recovered({"a\nb", 59s, 59s});
+    a.notifier.recovered({"a\nb", 75s, 75s});
     a.notifier.stop(soon());
     CHECK(a.texts() == std::vector<std::string>{"upstream a\\nb answers again, after 75 s in cooldown"});
 }
@@ -196,7 +200,7 @@ TEST_CASE("of more events than there is room for only the number is kept")
     const auto all = Notifier::most_waiting + 234;
     for (std::size_t i = 0; i < all; ++i)
         a.notifier.finished(failed_record());
-    a.notifier.recovered("openai", 75s);
+    a.notifier.recovered({"openai", 75s, 75s});
     let_go.count_down();
     a.notifier.stop(soon());
     REQUIRE(a.documents().size() == 2);

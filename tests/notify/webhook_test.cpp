@@ -56,6 +56,14 @@ TEST_CASE("what a message has not is empty in a template")
     CHECK(fill_template(R"("${upstream}")", tell_recovery("a", 75s)) == R"("a")");
 }
 
+TEST_CASE("strings of a template that nothing is filled into may be keys")
+{
+    CHECK(template_secrets(
+              R"({"routing_key":"R0UTING","payload":{"summary":"${text}","tags":["a","${kind}"]}})") ==
+          std::vector<std::string>{"R0UTING", "a"});
+    CHECK(template_secrets("").empty());
+}
+
 TEST_CASE("a template that cannot be JSON is refused")
 {
     CHECK(check_template(R"({"text":"${text}"})").has_value());

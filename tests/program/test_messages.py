@@ -324,7 +324,7 @@ def test_requests_do_not_wait_for_channels(told, make_channel, webhook):
     router.ask()
     feishu.wait_for_requests()
     webhook.wait_for_requests()
-    for number in range(300):
+    for number in range(50):
         assert router.ask(body=chat(model=f"model-{number}")).status == 500
     assert (len(feishu.requests), len(webhook.requests)) == (1, 1), "no answer and no timeout yet"
     router.kill()
@@ -421,6 +421,7 @@ def test_sighup_changes_the_channels(told, make_channel, webhook):
         router.signal(signal.SIGHUP)
         router.wait_for_line("configuration was read again", after=before)
         router.ask(body=chat(model=model))
+        router.wait_for_line(f"model={model}", after=before)  # it has been told of, too
     assert "request to-the-other error 404" in other.wait_for_texts()[0]
     assert "request to-the-first error 404" in webhook.wait_for_texts(2)[1]
     assert router.stop() == 0

@@ -201,6 +201,7 @@ def test_a_variable_that_names_no_proxy_is_said_without_quoting_it(router, upstr
     assert "pa55word" not in checked.stderr
     router.configure([upstream], upstream={"proxy": "direct"})
     assert router.run("config", "check", environment={"HTTPS_PROXY": "socks5://h:1080"}).returncode == 0
+    assert router.start(environment={"HTTPS_PROXY": "socks5://h:1080"}).ask().status == 200
 
 
 # --- proxies that do not do their work

@@ -255,6 +255,20 @@ TEST_CASE("a connection that has ended meanwhile is made anew by the call that n
     CHECK(router.take("k", 60s, true)->count == 1);
 }
 
+TEST_CASE("what one has said since is not said by another")
+{
+    const AgreedDatabase database;
+    auto a = database.router();
+    auto b = database.router();
+    CHECK(a.first_to_say("k", 60s) == true);
+    CHECK(b.first_to_say("k", 60s) == false);
+    CHECK(b.first_to_say("other", 60s) == true);
+    database.end_window("70 seconds");
+    CHECK(b.first_to_say("k", 80s) == false);
+    CHECK(b.first_to_say("k", 60s) == true);
+    CHECK(a.first_to_say("k", 60s) == false);
+}
+
 TEST_CASE("a role that may use the table and make none is enough")
 {
     const AgreedDatabase database;

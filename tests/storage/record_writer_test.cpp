@@ -136,6 +136,17 @@ TEST_CASE("records are gathered for `flush` into one transaction")
     CHECK(writing.batches == std::vector<std::size_t>{6});
 }
 
+TEST_CASE("records are told of while others gather, however long that takes")
+{
+    FakeDatabase database;
+    Writing writing{database.connector(), flushing_after(3'600'000)};
+    for (std::uint64_t number = 1; number <= 3; ++number) {
+        writing.take(number);
+        CHECK(writing.bell.until([&] { return writing.completed.size() == number; }));
+    }
+    CHECK(writing.bell.look([&] { return writing.written; }) == 0);
+}
+
 TEST_CASE("what was gathered is written when `flush` has passed")
 {
     FakeDatabase database;

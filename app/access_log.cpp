@@ -11,12 +11,18 @@
 namespace route {
 namespace {
 
+/// One of the words without a name: `-` where there is none.
+std::string word(std::string_view text)
+{
+    return text.empty() ? "-" : escape_for_log(text);
+}
+
 std::string text_line(const Record& record)
 {
     fmt::memory_buffer out;
     fmt::format_to(std::back_inserter(out), FMT_COMPILE("{} {} {} {} status={} outcome={}"),
-                   record.request_id, escape_for_log(record.ip), escape_for_log(record.method),
-                   escape_for_log(record.path), record.status, to_string(record.outcome));
+                   record.request_id, word(record.ip), word(record.method), word(record.path), record.status,
+                   to_string(record.outcome));
     text_field(out, " model=", record.model.value_or(""));
     text_field(out, " upstream=", record.upstream_name);
     fmt::format_to(std::back_inserter(out), FMT_COMPILE(" attempts={} ms="), record.attempts.size());
@@ -125,9 +131,10 @@ std::string cooldown_line(const CooldownStart& start, SystemTime now, LogFormat 
     const auto reason = reason_of(start.outcome, start.status, start.error);
     const bool by_request = start.failures == 0;
     if (format == LogFormat::text) {
-        const auto why = by_request ? fmt::format("answered {} with a Retry-After", escape_for_log(reason))
-                                    : fmt::format("failed {} times in a row, last: {}", start.failures,
-                                                  escape_for_log(reason));
+        const auto why = by_request
+                             ? fmt::format("answered {} with a Retry-After", escape_for_log(reason))
+                             : fmt::format("failed {} {} in a row, last: {}", start.failures,
+                                           start.failures == 1 ? "time" : "times", escape_for_log(reason));
         return fmt::format("upstream {} {}; it is tried last for {} s", escape_for_log(start.upstream), why,
                            start.length.count());
     }

@@ -23,19 +23,29 @@ class StoredAgreement final : public notify::Agreement
         return Begun{begun->mine, begun->left};
     }
 
-    bool add(const std::string& key, std::uint64_t count) override { return stored_->add(key, count); }
+    bool add(const std::vector<Counted>& counted) override
+    {
+        std::vector<storage::MessageAgreement::Counted> stored;
+        for (const auto& each : counted)
+            stored.push_back({each.key, each.count});
+        return stored_->add(stored);
+    }
 
     std::optional<bool> first_to_say(const std::string& key, std::chrono::milliseconds since) override
     {
         return stored_->first_to_say(key, since);
     }
 
-    std::optional<Taken> take(const std::string& key, std::chrono::milliseconds window, bool early) override
+    std::optional<std::vector<Taken>> take(const std::vector<std::string>& keys,
+                                           std::chrono::milliseconds window, bool early) override
     {
-        const auto taken = stored_->take(key, window, early);
-        if (!taken)
+        const auto stored = stored_->take(keys, window, early);
+        if (!stored)
             return std::nullopt;
-        return Taken{taken->count, taken->left};
+        std::vector<Taken> taken;
+        for (const auto& each : *stored)
+            taken.push_back({each.count, each.left});
+        return taken;
     }
 
   private:

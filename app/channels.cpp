@@ -45,11 +45,12 @@ ConfigResult<WebUrl> url_of(const char* key, const std::string& setting)
     return *std::move(url);
 }
 
-ConfigResult<WebUrl> url_of_environment(const char* key, const char* name)
+ConfigResult<WebUrl> url_of_environment(const char* name)
 {
     auto url = notify::parse_web_url(environment(name));
     if (!url)
-        return refused(key, std::string{"environment variable "} + name + ": " + url.error().reason);
+        return ConfigError{
+            {}, 0, "notify", std::string{"environment variable "} + name + ": " + url.error().reason, {}};
     return *std::move(url);
 }
 
@@ -60,10 +61,10 @@ ConfigResult<notify::ChannelPtr> feishu(const NotifySettings& settings)
     const bool configured = !settings.feishu_webhook.empty();
     if (!configured && environment(variable).empty()) {
         if (!settings.feishu_secret.empty())
-            return refused("feishu_secret", "expected notify.feishu_webhook with it");
+            return refused("feishu_secret", "expected notify.feishu_webhook or FEISHU_WEBHOOK with it");
         return notify::ChannelPtr{};
     }
-    auto url = configured ? url_of(key, settings.feishu_webhook) : url_of_environment(key, variable);
+    auto url = configured ? url_of(key, settings.feishu_webhook) : url_of_environment(variable);
     if (!url)
         return url.error();
     auto secret = resolved("feishu_secret", settings.feishu_secret);
@@ -79,9 +80,9 @@ ConfigResult<notify::ChannelPtr> matrix(const NotifySettings& settings)
     auto homeserver = url_of("matrix_homeserver", settings.matrix_homeserver);
     if (!homeserver)
         return homeserver.error();
-    if (!homeserver->user_info.empty())
+    if (!homeserver->user_info.empty() || !homeserver->query.empty())
         return refused("matrix_homeserver",
-                       "expected a URL without user: notify.matrix_token says who sends");
+                       "expected a URL without user and query: notify.matrix_token says who sends");
     if (!notify::valid_matrix_room(settings.matrix_room))
         return refused("matrix_room", "expected a room id, !…, or an alias, #NAME:SERVER");
     auto token = resolved("matrix_token", settings.matrix_token);
@@ -95,7 +96,7 @@ ConfigResult<notify::ChannelPtr> matrix_api()
     constexpr auto variable = "MATRIX_API";
     if (environment(variable).empty())
         return notify::ChannelPtr{};
-    auto url = url_of_environment("matrix_homeserver", variable);
+    auto url = url_of_environment(variable);
     if (!url)
         return url.error();
     return std::make_shared<notify::MatrixApi>(*std::move(url));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace route::notify {
 
@@ -23,8 +24,14 @@ class Agreement
     /// Opens a window for `key` unless one is open.
     virtual std::optional<Begun> begin(const std::string& key, std::chrono::milliseconds window) = 0;
 
-    /// Adds what this router has counted to what all have, at the end of a window.
-    virtual bool add(const std::string& key, std::uint64_t count) = 0;
+    struct Counted
+    {
+        std::string key;
+        std::uint64_t count = 0;
+    };
+    /// Adds what this router has counted to what all have, at the end of windows. All in one: however many
+    /// there are, that is one question. No key comes twice.
+    virtual bool add(const std::vector<Counted>& counted) = 0;
 
     /// Whether nobody has said what `key` names for so long; it counts as said by this router then.
     virtual std::optional<bool> first_to_say(const std::string& key, std::chrono::milliseconds since) = 0;
@@ -34,10 +41,10 @@ class Agreement
         std::uint64_t count = 0;  ///< what this router is to tell; 0: nothing, or another has told it
         std::chrono::milliseconds left{0};  ///< until the end of the next window; 0: there is none
     };
-    /// Takes what was added, once the window has ended; with `early` before that, too. Where there was
-    /// something, another window begins.
-    virtual std::optional<Taken> take(const std::string& key, std::chrono::milliseconds window,
-                                      bool early) = 0;
+    /// Takes what was added for each of the keys, in their order, where the window has ended; with `early`
+    /// before that, too. Where there was something, another window begins.
+    virtual std::optional<std::vector<Taken>> take(const std::vector<std::string>& keys,
+                                                   std::chrono::milliseconds window, bool early) = 0;
 };
 
 }  // namespace route::notify

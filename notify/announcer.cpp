@@ -54,7 +54,7 @@ void Announcer::failed(const Failure& failure, TimePoint now)
 template <class Question>
 auto Announcer::ask(TimePoint now, Question question) -> decltype(question())
 {
-    if (!agreement_ || now < ask_again_ || now >= ask_until_)
+    if (!agreement_ || now < ask_again_ || late_())
         return {};
     try {
         if (auto answer = question())
@@ -74,10 +74,14 @@ std::optional<Agreement::Begun> Announcer::begin(const std::string& key, millise
     return ask(now, [&] { return agreement_->begin(key, window); });
 }
 
-bool Announcer::add(const std::string& key, std::uint64_t count, TimePoint now)
+bool Announcer::add(const std::vector<FailureWindows::Ended>& ended, TimePoint now)
 {
-    return windows_.length() > TimePoint::duration{0} &&
-           ask(now, [&] { return agreement_->add(key, count); });
+    if (ended.empty() || windows_.length() <= TimePoint::duration{0})
+        return false;
+    std::vector<Agreement::Counted> counted;
+    for (const auto& each : ended)
+        counted.push_back({key_of(each.kind), each.group ? each.group->count : 0});
+    return ask(now, [&] { return agreement_->add(counted); });
 }
 
 void Announcer::recovered(const CooldownEnd& end, TimePoint now)
@@ -104,22 +108,28 @@ Announcer::TimePoint Announcer::next() const
 void Announcer::tick(TimePoint now)
 {
     std::vector<FailureGroup> told;
-    for (auto& ended : windows_.take_ended(now)) {
-        if (!add(key_of(ended.kind), ended.group ? ended.group->count : 0, now)) {
-            end_alone(std::move(ended), now, told);
-        } else {
-            auto sample = ended.group.value_or(FailureGroup{ended.first, 0, ended.first.time});
-            pending_.push_back({std::move(ended.kind), std::move(sample), now + grace});
-        }
-    }
+    give(windows_.take_ended(now), now, told);
     std::vector<Pending> taken;
     std::vector<Pending> later;
     for (auto& each : pending_)
         (each.when > now ? later : taken).push_back(std::move(each));
     pending_ = std::move(later);
-    for (const auto& each : taken)
-        take(each, false, now, told);
+    take(taken, false, now, told);
     tell(std::move(told), windows_.take_others(now));
+}
+
+/// To the others, to be taken back as the sum of all; what they do not take is told.
+void Announcer::give(std::vector<FailureWindows::Ended> ended, TimePoint now, std::vector<FailureGroup>& told)
+{
+    const bool given = add(ended, now);
+    for (auto& each : ended) {
+        if (given) {
+            auto sample = each.group.value_or(FailureGroup{each.first, 0, each.first.time});
+            pending_.push_back({std::move(each.kind), std::move(sample), now + grace});
+        } else {
+            end_alone(std::move(each), now, told);
+        }
+    }
 }
 
 void Announcer::end_alone(FailureWindows::Ended ended, TimePoint now, std::vector<FailureGroup>& told)
@@ -132,22 +142,27 @@ void Announcer::end_alone(FailureWindows::Ended ended, TimePoint now, std::vecto
         told.push_back(*std::move(ended.group));
 }
 
-void Announcer::take(const Pending& pending, bool early, TimePoint now, std::vector<FailureGroup>& told)
+void Announcer::take(const std::vector<Pending>& pending, bool early, TimePoint now,
+                     std::vector<FailureGroup>& told)
 {
-    const auto question = [&] {
-        return agreement_->take(key_of(pending.kind), in_ms(windows_.length()), early);
-    };
-    const auto taken = ask(now, question);
-    if (!taken || taken->left <= milliseconds{0})
-        windows_.close(pending.kind, now);
-    else
-        windows_.renew(pending.kind, now + taken->left);
-    // Without an answer it is better told twice than never.
-    auto group = pending.sample;
-    if (taken)
-        group.count = taken->count;
-    if (group.count > 0)
-        told.push_back(std::move(group));
+    if (pending.empty())
+        return;
+    std::vector<std::string> keys;
+    for (const auto& each : pending)
+        keys.push_back(key_of(each.kind));
+    const auto taken = ask(now, [&] { return agreement_->take(keys, in_ms(windows_.length()), early); });
+    for (std::size_t i = 0; i < pending.size(); ++i) {
+        const auto& each = pending[i];
+        // Without an answer it is better told twice than never.
+        const auto [count, left] =
+            taken ? taken->at(i) : Agreement::Taken{each.sample.count, milliseconds{0}};
+        if (left <= milliseconds{0})
+            windows_.close(each.kind, now);
+        else
+            windows_.renew(each.kind, now + left);
+        if (count > 0)
+            told.emplace_back(each.sample).count = count;
+    }
 }
 
 void Announcer::tell(std::vector<FailureGroup> groups, std::uint64_t others)
@@ -159,22 +174,13 @@ void Announcer::tell(std::vector<FailureGroup> groups, std::uint64_t others)
                                  std::chrono::seconds{1})));
 }
 
-void Announcer::finish(TimePoint now, const std::function<bool()>& late)
+void Announcer::finish(TimePoint now)
 {
     std::vector<FailureGroup> told;
-    for (const auto& each : std::exchange(pending_, {}))
-        if (!late())
-            take(each, true, now, told);
-        else if (each.sample.count > 0)
-            told.push_back(each.sample);
-    for (auto& ended : windows_.take_ended(TimePoint::max())) {
-        if (!ended.group)
-            continue;
-        if (!late() && add(key_of(ended.kind), ended.group->count, now))
-            take({std::move(ended.kind), *std::move(ended.group), now}, true, now, told);
-        else
-            told.push_back(*std::move(ended.group));
-    }
+    auto ended = windows_.take_ended(TimePoint::max());
+    std::erase_if(ended, [](const auto& each) { return !each.group; });
+    give(std::move(ended), now, told);
+    take(std::exchange(pending_, {}), true, now, told);
     tell(std::move(told), windows_.take_others(TimePoint::max()));
 }
 

@@ -41,15 +41,15 @@ class Announcer
     void lost(std::uint64_t count, TimePoint now) { windows_.count_others(count, now); }
     void recovered(const CooldownEnd& end, TimePoint now);
 
-    /// From then on the others are not asked: the program ends.
-    void ask_until(TimePoint limit) { ask_until_ = limit; }
+    /// While it is `late`, the others are not asked: the program ends.
+    void ask_unless(std::function<bool()> late) { late_ = std::move(late); }
 
     /// When tick() has something to do; max() when nothing is open.
     TimePoint next() const;
     void tick(TimePoint now);
 
-    /// Tells what has been counted so far: the program ends. Once it is `late`, the others are not asked.
-    void finish(TimePoint now, const std::function<bool()>& late);
+    /// Tells what has been counted so far: the program ends.
+    void finish(TimePoint now);
 
   private:
     /// A window whose end has come, given to the others and soon taken back as the sum of all.
@@ -64,16 +64,18 @@ class Announcer
     auto ask(TimePoint now, Question question) -> decltype(question());
     std::optional<Agreement::Begun> begin(const std::string& key, std::chrono::milliseconds window,
                                           TimePoint now);
-    bool add(const std::string& key, std::uint64_t count, TimePoint now);
+    bool add(const std::vector<FailureWindows::Ended>& ended, TimePoint now);
+    void give(std::vector<FailureWindows::Ended> ended, TimePoint now, std::vector<FailureGroup>& told);
     void end_alone(FailureWindows::Ended ended, TimePoint now, std::vector<FailureGroup>& told);
-    void take(const Pending& pending, bool early, TimePoint now, std::vector<FailureGroup>& told);
+    void take(const std::vector<Pending>& pending, bool early, TimePoint now,
+              std::vector<FailureGroup>& told);
     void tell(std::vector<FailureGroup> groups, std::uint64_t others);
 
     FailureWindows windows_;
     std::function<void(Message)> send_;
     std::unique_ptr<Agreement> agreement_;
     std::vector<Pending> pending_;
-    TimePoint ask_until_ = TimePoint::max();
+    std::function<bool()> late_ = [] { return false; };
     TimePoint ask_again_{};
 };
 

@@ -61,7 +61,7 @@ FailureWindows::Verdict FailureWindows::count(const Failure& failure, TimePoint 
     }
     if (at_once_++ < most_at_once)
         return Verdict::open;
-    window.end = std::max(window.end, at_once_end_);  // else windows of length 0 would be told one by one
+    window.end = at_once_end_;  // all of these together: a message each would be a flood, too
     add(window, failure);
     return Verdict::counted;
 }

@@ -34,7 +34,8 @@ class FailureWindows
 
     /// Kinds counted apart at a time; failures of further kinds are counted together.
     static constexpr std::size_t most_kinds = 256;
-    /// Messages about single failures within a window; further kinds wait for its end.
+    /// Messages about single failures within a window's time, which the first of them begins; further kinds
+    /// are told together at its end.
     static constexpr std::size_t most_at_once = 10;
 
     /// A `length` of 0: windows end at once, so that equal failures are told as they come, but for

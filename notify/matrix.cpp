@@ -168,6 +168,7 @@ net::awaitable<Delivery> Matrix::deliver(const Message& message, Http& http, Sys
     auto content = text_message(message);
     content["format"] = "org.matrix.custom.html";
     content["formatted_body"] = matrix_html(message);
+    content["m.mentions"] = json::object{};  // nobody, whatever names clients send (MSC3952, v1.7)
     put.body = json::serialize(content);
     auto asking = http.ask(put);
     const auto reply = co_await std::move(asking);

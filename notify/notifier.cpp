@@ -69,17 +69,17 @@ void Notifier::recovered(const CooldownEnd& end)
         put(end);
 }
 
-void Notifier::put(Event event)
+void Notifier::put(std::variant<Failure, CooldownEnd> what)
 {
     {
         const std::lock_guard lock{mutex_};
         if (!active_ || stopping_)
             return;
         if (waiting_.size() >= most_waiting) {
-            lost_ += std::holds_alternative<Failure>(event);
+            lost_ += std::holds_alternative<Failure>(what);
             return;
         }
-        waiting_.push_back(std::move(event));
+        waiting_.push_back({std::move(what), Announcer::Clock::now()});
     }
     changed_.notify_one();
 }
@@ -91,6 +91,7 @@ void Notifier::run()
     std::unique_lock lock{mutex_};
     announcer_ = std::make_unique<Announcer>(
         window_, [this](Message message) { send(std::move(message)); }, std::move(agreement));
+    announcer_->ask_unless([this] { return Announcer::Clock::now() >= ask_until_.load(); });
     for (;;) {
         const auto due = [this] { return stopping_ || !waiting_.empty() || lost_ > 0; };
         if (const auto next = announcer_->next(); next == Announcer::TimePoint::max())
@@ -101,8 +102,6 @@ void Notifier::run()
         announcer_->lost(std::exchange(lost_, 0), Announcer::Clock::now());
         announcer_->set_window(window_);
         const bool last = stopping_;
-        if (last)
-            announcer_->ask_until(limit_);
         lock.unlock();
         for (const auto& event : events)
             guarded([&] { handle(event); });
@@ -111,21 +110,15 @@ void Notifier::run()
         guarded([this] { announcer_->tick(Announcer::Clock::now()); });
         lock.lock();
     }
-    guarded([this] { finish(); });
-}
-
-void Notifier::finish()
-{
-    const auto late = [this] { return Announcer::Clock::now() >= limit_; };
-    announcer_->finish(Announcer::Clock::now(), late);
+    guarded([this] { announcer_->finish(Announcer::Clock::now()); });
 }
 
 void Notifier::handle(const Event& event)
 {
-    if (const auto* failure = std::get_if<Failure>(&event))
-        announcer_->failed(*failure, Announcer::Clock::now());
+    if (const auto* failure = std::get_if<Failure>(&event.what))
+        announcer_->failed(*failure, event.when);
     else
-        announcer_->recovered(std::get<CooldownEnd>(event), Announcer::Clock::now());
+        announcer_->recovered(std::get<CooldownEnd>(event.what), event.when);
 }
 
 void Notifier::send(Message message)
@@ -142,7 +135,9 @@ void Notifier::stop(std::chrono::steady_clock::time_point limit)
             return;
         stopping_ = true;
         active_ = false;
-        limit_ = limit;
+        // The other half is for sending what is told then.
+        const auto now = Announcer::Clock::now();
+        ask_until_ = now + std::max(limit - now, Announcer::Clock::duration{0}) / 2;
     }
     changed_.notify_one();
     if (thread_.joinable())

@@ -22,7 +22,7 @@ class Notifier
 {
   public:
     /// Events that wait to be looked at; of more only the number is known.
-    static constexpr std::size_t most_waiting = 1'000;
+    static constexpr std::size_t most_waiting = 10'000;
 
     struct Options
     {
@@ -51,14 +51,17 @@ class Notifier
     void stop(std::chrono::steady_clock::time_point limit);
 
   private:
-    using Event = std::variant<Failure, CooldownEnd>;
+    struct Event
+    {
+        std::variant<Failure, CooldownEnd> what;
+        Announcer::TimePoint when;  ///< it came: it may have to wait for an answer to one before it
+    };
 
     void start(std::chrono::seconds window);
-    void put(Event event);
+    void put(std::variant<Failure, CooldownEnd> what);
     void run();
     void handle(const Event& event);
     void send(Message message);
-    void finish();
 
     net::Services& services_;
     Options options_;
@@ -72,7 +75,7 @@ class Notifier
     std::chrono::seconds window_{60};
     std::atomic<bool> active_ = false;  ///< there is a channel; changed under the lock
     bool stopping_ = false;
-    std::chrono::steady_clock::time_point limit_{};  ///< of stop()
+    std::atomic<Announcer::TimePoint> ask_until_{Announcer::TimePoint::max()};  ///< the program ends
     std::thread thread_;
 };
 

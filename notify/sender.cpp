@@ -62,10 +62,13 @@ class Sender::Worker
         arrived_.notify();
     }
 
-    void drop_all(std::string_view why)
+    /// How many.
+    std::size_t drop_all(std::string_view why)
     {
+        const auto count = waiting_.size();
         for (; !waiting_.empty(); waiting_.pop_front())
             result(why);
+        return count;
     }
 
     /// What did not end by itself when it was told to: run() is not resumed any more.
@@ -269,7 +272,8 @@ void Sender::begin_stop(Clock::time_point limit)
 void Sender::give_up()
 {
     for (auto& [name, worker] : workers_)
-        worker->drop_all("failed");
+        if (const auto count = worker->drop_all("failed"); count > 0)
+            spdlog::warn("messages to {} given up, for the program ends: {}", name, count);
     end();
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace route::storage {
 
@@ -15,7 +16,7 @@ struct AgreementBounds
 {
     using Milliseconds = std::chrono::milliseconds;
 
-    Milliseconds call{2'000};      ///< longest that one call takes, connecting included
+    Milliseconds call{1'000};      ///< longest that one call takes, connecting included
     Milliseconds retry{5'000};     ///< after a failure there is no answer for so long, and nobody waits
     Milliseconds purge{3600'000};  ///< how often rows that nobody asks for any more are deleted
 };
@@ -44,8 +45,14 @@ class MessageAgreement
     /// who counted in it: it is opened anew, and what they counted is part of what the next take() gives.
     std::optional<Begun> begin(const std::string& key, Milliseconds window);
 
-    /// Adds to what all have counted; where no window is open, in one that ends at once. False: no answer.
-    bool add(const std::string& key, std::uint64_t count);
+    struct Counted
+    {
+        std::string key;
+        std::uint64_t count = 0;
+    };
+    /// Adds to what all have counted; where no window is open, in one that ends at once. No key comes twice.
+    /// False: no answer.
+    bool add(const std::vector<Counted>& counted);
 
     /// Whether nobody has said what `key` names for so long; it counts as said by this call then. Keys are
     /// others than those of windows.
@@ -56,9 +63,11 @@ class MessageAgreement
         std::uint64_t count = 0;  ///< 0: nothing, or another has taken it
         Milliseconds left{0};     ///< until the end of the window that is open now; 0: none is
     };
-    /// Takes what was added once the window has ended, with `early` before that, too: one of those who ask
-    /// gets it, and a window of this length begins. Where there was nothing, the ended one is closed.
-    std::optional<Taken> take(const std::string& key, Milliseconds window, bool early);
+    /// Takes what was added for each key, in their order, once its window has ended, with `early` before
+    /// that, too: one of those who ask gets it, and a window of this length begins. Where there was nothing,
+    /// the ended one is closed.
+    std::optional<std::vector<Taken>> take(const std::vector<std::string>& keys, Milliseconds window,
+                                           bool early);
 
   private:
     using Clock = std::chrono::steady_clock;

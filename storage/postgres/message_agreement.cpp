@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "core/text.hpp"
@@ -30,20 +31,21 @@ constexpr auto say_sql =
     " ON CONFLICT (key) DO UPDATE SET ends_at = excluded.ends_at"
     " WHERE message.ends_at < clock_timestamp() - $2::bigint * interval '1 millisecond' RETURNING 1";
 
+/// In one order, so that of two who lock several rows neither waits for the other.
 constexpr auto look_sql =
-    "SELECT count, ceil(extract(epoch FROM ends_at - clock_timestamp()) * 1000)::bigint"
-    " FROM openai_api_route_messages WHERE key = $1 FOR UPDATE";
+    "SELECT key, count, ceil(extract(epoch FROM ends_at - clock_timestamp()) * 1000)::bigint"
+    " FROM openai_api_route_messages WHERE key = ANY ($1::text[]) ORDER BY key FOR UPDATE";
 
 constexpr auto add_sql =
     "INSERT INTO openai_api_route_messages AS message (key, ends_at, count)"
-    " VALUES ($1, clock_timestamp(), $2::bigint)"
-    " ON CONFLICT (key) DO UPDATE SET count = message.count + excluded.count";
+    " SELECT key, clock_timestamp(), count FROM unnest($1::text[], $2::bigint[]) AS counted (key, count)"
+    " ORDER BY key ON CONFLICT (key) DO UPDATE SET count = message.count + excluded.count";
 
 constexpr auto renew_sql =
     "UPDATE openai_api_route_messages SET count = 0,"
-    " ends_at = clock_timestamp() + $2::bigint * interval '1 millisecond' WHERE key = $1";
+    " ends_at = clock_timestamp() + $2::bigint * interval '1 millisecond' WHERE key = ANY ($1::text[])";
 
-constexpr auto close_sql = "DELETE FROM openai_api_route_messages WHERE key = $1";
+constexpr auto close_sql = "DELETE FROM openai_api_route_messages WHERE key = ANY ($1::text[])";
 
 /// Waits for nobody, and so has nobody wait for it the other way round.
 constexpr auto purge_sql =
@@ -59,13 +61,30 @@ struct MessageWindow
     milliseconds left{0};  ///< 0 or less: it has ended
 };
 
-/// Locks the row.
-std::optional<MessageWindow> look_at_window(pqxx::work& work, const std::string& key)
+/// As PostgreSQL writes an array.
+std::string array_text(const std::vector<std::string>& elements)
 {
-    const auto rows = Parameters{}.text(key).execute(work, look_sql);
-    if (rows.empty())
-        return {};
-    return MessageWindow{rows[0][0].as<std::uint64_t>(), milliseconds{rows[0][1].as<std::int64_t>()}};
+    std::string text{"{"};
+    for (const auto& element : elements) {
+        text += text.size() > 1 ? ",\"" : "\"";
+        for (const char c : element) {
+            if (c == '"' || c == '\\')
+                text += '\\';
+            text += c;
+        }
+        text += '"';
+    }
+    return text + '}';
+}
+
+/// Locks the rows.
+std::map<std::string, MessageWindow> look_at_windows(pqxx::work& work, const std::vector<std::string>& keys)
+{
+    std::map<std::string, MessageWindow> windows;
+    for (const auto& row : Parameters{}.text(array_text(keys)).execute(work, look_sql))
+        windows[row[0].as<std::string>()] = {row[1].as<std::uint64_t>(),
+                                             milliseconds{row[2].as<std::int64_t>()}};
+    return windows;
 }
 
 std::string count_text(milliseconds time)
@@ -126,15 +145,21 @@ std::optional<MessageAgreement::Begun> MessageAgreement::begin(const std::string
     return ask([&](pqxx::work& work) {
         if (!Parameters{}.text(key).text(count_text(window)).execute(work, open_sql).empty())
             return Begun{};
-        const auto open = look_at_window(work, key);
-        return Begun{false, open && open->left > milliseconds{0} ? open->left : being_taken};
+        const auto left = look_at_windows(work, {key})[key].left;
+        return Begun{false, left > milliseconds{0} ? left : being_taken};
     });
 }
 
-bool MessageAgreement::add(const std::string& key, std::uint64_t count)
+bool MessageAgreement::add(const std::vector<Counted>& counted)
 {
+    std::vector<std::string> keys;
+    std::vector<std::string> counts;
+    for (const auto& each : counted) {
+        keys.push_back(each.key);
+        counts.push_back(std::to_string(each.count));
+    }
     const auto added = ask([&](pqxx::work& work) {
-        Parameters{}.text(key).text(std::to_string(count)).execute(work, add_sql);
+        Parameters{}.text(array_text(keys)).text(array_text(counts)).execute(work, add_sql);
         return true;
     });
     return added.has_value();
@@ -147,22 +172,32 @@ std::optional<bool> MessageAgreement::first_to_say(const std::string& key, Milli
     });
 }
 
-std::optional<MessageAgreement::Taken> MessageAgreement::take(const std::string& key, Milliseconds window,
-                                                              bool early)
+std::optional<std::vector<MessageAgreement::Taken>> MessageAgreement::take(
+    const std::vector<std::string>& keys, Milliseconds window, bool early)
 {
     return ask([&](pqxx::work& work) {
-        const auto open = look_at_window(work, key);
-        if (!open)
-            return Taken{};
-        const bool ended = open->left <= milliseconds{0};
-        if (open->count > 0 && (ended || early)) {
-            Parameters{}.text(key).text(count_text(window)).execute(work, renew_sql);
-            return Taken{open->count, window};
+        auto windows = look_at_windows(work, keys);
+        std::vector<Taken> taken;
+        std::vector<std::string> renewed;
+        std::vector<std::string> closed;
+        for (const auto& key : keys) {
+            const auto [count, left] = windows[key];
+            const bool ended = left <= milliseconds{0};
+            if (count > 0 && (ended || early)) {
+                renewed.push_back(key);
+                taken.push_back({count, window});
+            } else if (ended) {
+                closed.push_back(key);
+                taken.emplace_back();
+            } else {
+                taken.push_back({0, left});
+            }
         }
-        if (!ended)
-            return Taken{0, open->left};
-        Parameters{}.text(key).execute(work, close_sql);
-        return Taken{};
+        if (!renewed.empty())
+            Parameters{}.text(array_text(renewed)).text(count_text(window)).execute(work, renew_sql);
+        if (!closed.empty())
+            Parameters{}.text(array_text(closed)).execute(work, close_sql);
+        return taken;
     });
 }
 

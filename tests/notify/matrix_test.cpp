@@ -44,7 +44,7 @@ TEST_CASE("a message is put into the room under its own transaction id, with HTM
             R"({"msgtype":"m.text","format":"org.matrix.custom.html",)"
             R"("body":"IP: 1.2.3.4 request gpt-4o error 502 with every upstream failed: a: HTTP status 500",)"
             R"("formatted_body":"IP: 1.2.3.4 request <code>gpt-4o</code> error <strong>502</strong> with )"
-            R"(every upstream failed: a: HTTP status 500"})"));
+            R"(every upstream failed: a: HTTP status 500","m.mentions":{}})"));
 }
 
 TEST_CASE("another try has the same transaction id, another message another one")

@@ -85,12 +85,13 @@ class BrokenAgreement final : public Agreement
     {
         throw std::runtime_error{"broken"};
     }
-    bool add(const std::string&, std::uint64_t) override { throw std::runtime_error{"broken"}; }
+    bool add(const std::vector<Counted>&) override { throw std::runtime_error{"broken"}; }
     std::optional<bool> first_to_say(const std::string&, std::chrono::milliseconds) override
     {
         throw std::runtime_error{"broken"};
     }
-    std::optional<Taken> take(const std::string&, std::chrono::milliseconds, bool) override
+    std::optional<std::vector<Taken>> take(const std::vector<std::string>&, std::chrono::milliseconds,
+                                           bool) override
     {
         return std::nullopt;
     }
@@ -205,7 +206,7 @@ TEST_CASE("of more events than there is room for only the number is kept")
     a.notifier.stop(soon());
     REQUIRE(a.documents().size() == 2);
     CHECK(a.texts()[1] ==
-          std::string{told_at_once} + " (999 times within 60 min)\n234 other failed requests within 60 min");
+          std::string{told_at_once} + " (9999 times within 60 min)\n234 other failed requests within 60 min");
     CHECK(a.told() == all);
 }
 

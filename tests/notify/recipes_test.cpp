@@ -32,7 +32,7 @@ const Recipe recipes[] = {
      R"({"type":"AdaptiveCard","version":"1.4","body":[{"type":"TextBlock","wrap":true,"text":"${text}"}]}}]})",
      "/attachments/0/content/body/0/text"},
     {"Alertmanager",
-     R"([{"labels":{"alertname":"RequestsFail","model":"${subject}","status":"${status}","upstream":"${upstream}"},)"
+     R"([{"labels":{"alertname":"OpenaiApiRoute","kind":"${kind}","model":"${subject}","status":"${status}","upstream":"${upstream}"},)"
      R"("annotations":{"summary":"${text}"}}])",
      "/0/annotations/summary"},
 };
@@ -63,9 +63,11 @@ TEST_CASE("the recipes of README fit what they are for")
     }
 }
 
-TEST_CASE("Alertmanager gets an array, whose labels stay the same for the same failure")
+TEST_CASE("Alertmanager gets an array, whose labels say what failed")
 {
     const auto filled = test::json_of(fill_template(std::end(recipes)[-1].body, test::sample_message()));
-    CHECK(filled.at(0).at("labels") ==
-          test::json_of(R"({"alertname":"RequestsFail","model":"gpt-4o","status":"502","upstream":""})"));
+    CHECK(
+        filled.at(0).at("labels") ==
+        test::json_of(
+            R"({"alertname":"OpenaiApiRoute","kind":"failure","model":"gpt-4o","status":"502","upstream":""})"));
 }

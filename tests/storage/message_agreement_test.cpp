@@ -19,6 +19,23 @@ using namespace std::chrono_literals;
 
 namespace {
 
+template <class Router>
+bool add(Router&& router, const std::string& key, std::uint64_t count)
+{
+    return router.add({{key, count}});
+}
+
+template <class Router>
+std::optional<MessageAgreement::Taken> take(Router&& router, const std::string& key,
+                                            MessageAgreement::Milliseconds window, bool early)
+{
+    const auto taken = router.take({key}, window, early);
+    if (!taken)
+        return std::nullopt;
+    REQUIRE(taken->size() == 1);
+    return taken->front();
+}
+
 /// A database with the tables.
 class AgreedDatabase : public PostgresDatabase
 {
@@ -118,9 +135,9 @@ TEST_CASE("what all routers counted is taken once the window has ended, by one o
 {
     const AgreedDatabase database;
     REQUIRE(database.router().begin("k", 1ms)->mine);
-    on_many_routers(database, 8, [](auto& router) { return router.add("k", 3); });
+    on_many_routers(database, 8, [](auto& router) { return add(router, "k", 3); });
     const auto answers =
-        on_many_routers(database, 8, [](auto& router) { return router.take("k", 60s, false); });
+        on_many_routers(database, 8, [](auto& router) { return take(router, "k", 60s, false); });
     std::vector<std::uint64_t> counts;
     for (const auto& answer : answers) {
         REQUIRE(answer);
@@ -138,16 +155,16 @@ TEST_CASE("nothing is taken from a window that is open, unless it must be early"
     auto one = database.router();
     auto other = database.router();
     REQUIRE(one.begin("k", 60s)->mine);
-    REQUIRE(other.add("k", 2));
-    const auto waiting = one.take("k", 90s, false);
+    REQUIRE(add(other, "k", 2));
+    const auto waiting = take(one, "k", 90s, false);
     CHECK(waiting->count == 0);
     CHECK(waiting->left > 30s);
     CHECK(waiting->left <= 60s);
-    const auto early = one.take("k", 90s, true);
+    const auto early = take(one, "k", 90s, true);
     CHECK(early->count == 2);
     CHECK(early->left == 90s);
     // The other one's window goes on: this is no reason for the next failure to be told at once.
-    const auto late = other.take("k", 90s, true);
+    const auto late = take(other, "k", 90s, true);
     CHECK(late->count == 0);
     CHECK(late->left > 60s);
     CHECK_FALSE(other.begin("k", 60s)->mine);
@@ -164,12 +181,12 @@ TEST_CASE("a window in which nothing was counted is closed, and the next one is 
     const auto ended = other.begin("k", 60s);
     CHECK_FALSE(ended->mine);
     CHECK(ended->left == 1s);
-    REQUIRE(one.add("k", 0));
-    const auto taken = one.take("k", 60s, false);
+    REQUIRE(add(one, "k", 0));
+    const auto taken = take(one, "k", 60s, false);
     CHECK(taken->count == 0);
     CHECK(taken->left == 0s);
     CHECK(database.keys().empty());
-    CHECK(other.take("k", 60s, false)->left == 0s);
+    CHECK(take(other, "k", 60s, false)->left == 0s);
     CHECK(other.begin("k", 60s)->mine);
 }
 
@@ -178,19 +195,19 @@ TEST_CASE("a window that those who counted in it have left is opened anew, and k
     const AgreedDatabase database;
     auto router = database.router();
     REQUIRE(database.router().begin("k", 60s)->mine);
-    REQUIRE(database.router().add("k", 5));
+    REQUIRE(add(database.router(), "k", 5));
     database.end_window("31 seconds");
     CHECK(router.begin("k", 60s)->mine);
-    REQUIRE(router.add("k", 1));
-    CHECK(router.take("k", 60s, false)->count == 0);
-    CHECK(router.take("k", 60s, true)->count == 6);
+    REQUIRE(add(router, "k", 1));
+    CHECK(take(router, "k", 60s, false)->count == 0);
+    CHECK(take(router, "k", 60s, true)->count == 6);
 }
 
 TEST_CASE("what is counted without a window can be taken at once")
 {
     const AgreedDatabase database;
-    REQUIRE(database.router().add("k", 7));
-    const auto taken = database.router().take("k", 60s, false);
+    REQUIRE(add(database.router(), "k", 7));
+    const auto taken = take(database.router(), "k", 60s, false);
     CHECK(taken->count == 7);
     CHECK(taken->left == 60s);
 }
@@ -217,8 +234,8 @@ TEST_CASE("a database that is away gives no answer, and is not waited for each t
                             {.call = 300ms, .retry = 3600s}};
     CHECK(duration_of([&] { CHECK_FALSE(router.begin("k", 60s)); }) < 1500ms);
     CHECK(duration_of([&] {
-              CHECK_FALSE(router.add("k", 1));
-              CHECK_FALSE(router.take("k", 60s, false));
+              CHECK_FALSE(add(router, "k", 1));
+              CHECK_FALSE(take(router, "k", 60s, false));
               CHECK_FALSE(router.begin("k", 60s));
           }) < 200ms);
 }
@@ -237,8 +254,8 @@ TEST_CASE("a URL that is none, a table that is missing or locked give no answer"
     CHECK(router.begin("k", 60s)->mine);
     database.execute("ALTER TABLE openai_api_route_messages RENAME TO elsewhere");
     CHECK_FALSE(router.begin("k", 60s));
-    CHECK_FALSE(router.add("k", 1));
-    CHECK_FALSE(router.take("k", 60s, true));
+    CHECK_FALSE(add(router, "k", 1));
+    CHECK_FALSE(take(router, "k", 60s, true));
     database.execute("ALTER TABLE elsewhere RENAME TO openai_api_route_messages");
     CHECK_FALSE(router.begin("k", 60s)->mine);
 }
@@ -251,8 +268,28 @@ TEST_CASE("a connection that has ended meanwhile is made anew by the call that n
     database.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         " AND application_name = current_setting('application_name')");
-    CHECK(router.add("k", 1));
-    CHECK(router.take("k", 60s, true)->count == 1);
+    CHECK(add(router, "k", 1));
+    CHECK(take(router, "k", 60s, true)->count == 1);
+}
+
+TEST_CASE("many windows are one question")
+{
+    const AgreedDatabase database;
+    auto router = database.router();
+    CHECK(router.begin("open", 60s)->mine);
+    CHECK(router.add({{"a\"b\\c", 3}, {"open", 2}, {"empty", 0}, {"{,}", 4}}));
+    const auto taken = router.take({"empty", "{,}", "open", "a\"b\\c", "unknown"}, 90s, false);
+    REQUIRE(taken);
+    REQUIRE(taken->size() == 5);
+    CHECK(taken->at(0).count == 0);
+    CHECK(taken->at(0).left == 0s);
+    CHECK(taken->at(1).count == 4);
+    CHECK(taken->at(1).left == 90s);
+    CHECK(taken->at(2).count == 0);
+    CHECK(taken->at(2).left > 50s);
+    CHECK(taken->at(3).count == 3);
+    CHECK(taken->at(4).left == 0s);
+    CHECK(database.keys() == "a\"b\\c open {,}");
 }
 
 TEST_CASE("what one has said since is not said by another")
@@ -279,8 +316,8 @@ TEST_CASE("a role that may use the table and make none is enough")
     {
         MessageAgreement router{database.url() + "%20-c%20role%3D" + name};
         CHECK(router.begin("k", 60s)->mine);
-        CHECK(router.add("k", 1));
-        CHECK(router.take("k", 60s, true)->count == 1);
+        CHECK(add(router, "k", 1));
+        CHECK(take(router, "k", 60s, true)->count == 1);
         database.execute("REVOKE ALL ON openai_api_route_messages FROM " + name);
         CHECK_FALSE(router.begin("k", 60s));
     }

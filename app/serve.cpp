@@ -188,6 +188,7 @@ storage::WriterHooks Program::writer_hooks()
         metrics_->record_write_seconds(Seconds{took}.count());
     };
     hooks.on_dropped = [this](std::size_t records) { metrics_->records_dropped(records); };
+    hooks.on_rejected = [this] { metrics_->record_rejected(); };
     return hooks;
 }
 

@@ -93,6 +93,8 @@ struct Metrics::Instruments
     Counter& written = counters("records_written_total", "Records written to the database.").Add({});
     Counter& dropped =
         counters("records_dropped_total", "Records lost because nothing could take them.").Add({});
+    Counter& rejected =
+        counters("records_rejected_total", "Records the database refused, set aside in a file.").Add({});
     Histogram& write_time =
         histograms("record_write_seconds", "Time to write one batch of records.").Add({}, write_buckets);
     Family<Counter>& notifications = counters("notifications_total", "Messages sent to people.");
@@ -251,6 +253,11 @@ void Metrics::records_written(std::uint64_t count)
 void Metrics::records_dropped(std::uint64_t count)
 {
     instruments_->dropped.Increment(static_cast<double>(count));
+}
+
+void Metrics::record_rejected()
+{
+    instruments_->rejected.Increment();
 }
 
 void Metrics::record_write_seconds(double seconds)

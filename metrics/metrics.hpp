@@ -41,6 +41,8 @@ class Metrics
 
     void records_written(std::uint64_t count);
     void records_dropped(std::uint64_t count);
+    /// One that the database refuses by itself and that is set aside.
+    void record_rejected();
     /// How long one batch took to be written.
     void record_write_seconds(double seconds);
     /// Messages to one channel ("feishu", "matrix") are counted from now on, so that the first that fails is

@@ -10,7 +10,8 @@ namespace route::notify {
 
 /// What routers that share a database agree on, so that one of them tells and not each. Asked on the
 /// notifier's thread, which may be kept waiting for a second or two. No answer (nullopt, false): the others
-/// cannot be reached, and this router acts for itself.
+/// cannot be reached, and this router acts for itself; the next ten seconds' questions have none either, at
+/// once, so that a flood of failures is not held up by each.
 class Agreement
 {
   public:

@@ -43,7 +43,7 @@ void Announcer::failed(const Failure& failure, TimePoint now)
 {
     if (windows_.count(failure, now) == FailureWindows::Verdict::counted)
         return;
-    const auto begun = begin(key_of(kind_of(failure)), in_ms(windows_.length()), now);
+    const auto begun = begin(key_of(kind_of(failure)), in_ms(windows_.length()));
     if (begun && !begun->mine)
         windows_.join(failure, now + begun->left);
     else
@@ -52,39 +52,37 @@ void Announcer::failed(const Failure& failure, TimePoint now)
 
 /// The answer of the others, or nothing while there are none. What the question throws is no answer.
 template <class Question>
-auto Announcer::ask(TimePoint now, Question question) -> decltype(question())
+auto Announcer::ask(Question question) -> decltype(question())
 {
-    if (!agreement_ || now < ask_again_ || late_())
+    if (!agreement_ || late_())
         return {};
     try {
-        if (auto answer = question())
-            return answer;
+        return question();
     } catch (const std::exception& error) {
-        spdlog::warn("messages: other routers are not asked: {}", escape_for_log(error.what()));
+        spdlog::warn("messages: other routers do not answer: {}", escape_for_log(error.what()));
+        return {};
     }
-    ask_again_ = now + rest;
-    return {};
 }
 
 /// Nothing when this router acts for itself; so it does, too, where windows end at once.
-std::optional<Agreement::Begun> Announcer::begin(const std::string& key, milliseconds window, TimePoint now)
+std::optional<Agreement::Begun> Announcer::begin(const std::string& key, milliseconds window)
 {
     if (window <= milliseconds{0})
         return std::nullopt;
-    return ask(now, [&] { return agreement_->begin(key, window); });
+    return ask([&] { return agreement_->begin(key, window); });
 }
 
-bool Announcer::add(const std::vector<FailureWindows::Ended>& ended, TimePoint now)
+bool Announcer::add(const std::vector<FailureWindows::Ended>& ended)
 {
     if (ended.empty() || windows_.length() <= TimePoint::duration{0})
         return false;
     std::vector<Agreement::Counted> counted;
     for (const auto& each : ended)
         counted.push_back({key_of(each.kind), each.group ? each.group->count : 0});
-    return ask(now, [&] { return agreement_->add(counted); });
+    return ask([&] { return agreement_->add(counted); });
 }
 
-void Announcer::recovered(const CooldownEnd& end, TimePoint now)
+void Announcer::recovered(const CooldownEnd& end)
 {
     if (end.length < worth_telling)
         return;
@@ -93,7 +91,7 @@ void Announcer::recovered(const CooldownEnd& end, TimePoint now)
     const auto question = [&] {
         return agreement_->first_to_say("recovered " + end.upstream, end.ago - delay);
     };
-    if (ask(now, question).value_or(true))
+    if (ask(question).value_or(true))
         send_(tell_recovery(escape_for_log(end.upstream), end.length));
 }
 
@@ -121,7 +119,7 @@ void Announcer::tick(TimePoint now)
 /// To the others, to be taken back as the sum of all; what they do not take is told.
 void Announcer::give(std::vector<FailureWindows::Ended> ended, TimePoint now, std::vector<FailureGroup>& told)
 {
-    const bool given = add(ended, now);
+    const bool given = add(ended);
     for (auto& each : ended) {
         if (given) {
             auto sample = each.group.value_or(FailureGroup{each.first, 0, each.first.time});
@@ -150,7 +148,7 @@ void Announcer::take(const std::vector<Pending>& pending, bool early, TimePoint 
     std::vector<std::string> keys;
     for (const auto& each : pending)
         keys.push_back(key_of(each.kind));
-    const auto taken = ask(now, [&] { return agreement_->take(keys, in_ms(windows_.length()), early); });
+    const auto taken = ask([&] { return agreement_->take(keys, in_ms(windows_.length()), early); });
     for (std::size_t i = 0; i < pending.size(); ++i) {
         const auto& each = pending[i];
         // Without an answer it is better told twice than never.

@@ -23,8 +23,6 @@ class Announcer
 
     /// How long routers have to add what they counted before one of them tells.
     static constexpr std::chrono::milliseconds grace{2'000};
-    /// For how long the others are not asked once they did not answer: each question may take seconds.
-    static constexpr std::chrono::seconds rest{10};
     /// Shorter cooldowns end without a word.
     static constexpr std::chrono::seconds worth_telling{60};
     /// What is told reaches the others so much later at most.
@@ -39,7 +37,7 @@ class Announcer
     void failed(const Failure& failure, TimePoint now);
     /// Failures that there was no room for.
     void lost(std::uint64_t count, TimePoint now) { windows_.count_others(count, now); }
-    void recovered(const CooldownEnd& end, TimePoint now);
+    void recovered(const CooldownEnd& end);
 
     /// While it is `late`, the others are not asked: the program ends.
     void ask_unless(std::function<bool()> late) { late_ = std::move(late); }
@@ -61,10 +59,9 @@ class Announcer
     };
 
     template <class Question>
-    auto ask(TimePoint now, Question question) -> decltype(question());
-    std::optional<Agreement::Begun> begin(const std::string& key, std::chrono::milliseconds window,
-                                          TimePoint now);
-    bool add(const std::vector<FailureWindows::Ended>& ended, TimePoint now);
+    auto ask(Question question) -> decltype(question());
+    std::optional<Agreement::Begun> begin(const std::string& key, std::chrono::milliseconds window);
+    bool add(const std::vector<FailureWindows::Ended>& ended);
     void give(std::vector<FailureWindows::Ended> ended, TimePoint now, std::vector<FailureGroup>& told);
     void end_alone(FailureWindows::Ended ended, TimePoint now, std::vector<FailureGroup>& told);
     void take(const std::vector<Pending>& pending, bool early, TimePoint now,
@@ -76,7 +73,6 @@ class Announcer
     std::unique_ptr<Agreement> agreement_;
     std::vector<Pending> pending_;
     std::function<bool()> late_ = [] { return false; };
-    TimePoint ask_again_{};
 };
 
 }  // namespace route::notify

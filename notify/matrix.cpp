@@ -70,17 +70,17 @@ std::string matrix_html(const Message& message)
         const auto& failure = group.first;
         begin_line();
         html += fmt::format("IP: {} request {} error <strong>{}</strong> with {}", html_escaped(failure.ip),
-                            code(failure.subject), failure.status, html_escaped(failure.reason));
+                            code(failure.subject), failure.status, html_escaped(what_happened(failure)));
         if (message.kind == Message::Kind::failures)
-            html +=
-                fmt::format(" (<strong>{}</strong> {})", group.count, group.count == 1 ? "time" : "times");
+            html += fmt::format(" (<strong>{}</strong> {} within {})", group.count,
+                                group.count == 1 ? "time" : "times", duration_text(message.window));
     }
     if (message.failures.empty())
         return html_escaped(message.text);
     if (message.others > 0) {
         begin_line();
-        html +=
-            fmt::format("{} other failed {}", message.others, message.others == 1 ? "request" : "requests");
+        html += fmt::format("{} other failed {} within {}", message.others,
+                            message.others == 1 ? "request" : "requests", duration_text(message.window));
     }
     return html;
 }

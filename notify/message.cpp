@@ -19,22 +19,12 @@ constexpr std::size_t most_text = 1'900;
 std::string line(const Failure& failure)
 {
     return fmt::format("IP: {} request {} error {} with {}", failure.ip, failure.subject, failure.status,
-                       failure.reason);
+                       what_happened(failure));
 }
 
 std::string_view times(std::uint64_t count)
 {
     return count == 1 ? "time" : "times";
-}
-
-std::string duration_text(std::chrono::seconds time)
-{
-    const auto seconds = time.count();
-    if (seconds < 120)
-        return fmt::format("{} s", seconds);
-    if (seconds < 7200)
-        return fmt::format("{} min", seconds / 60);
-    return fmt::format("{} h {} min", seconds / 3600, seconds / 60 % 60);
 }
 
 }  // namespace
@@ -59,6 +49,21 @@ Failure failure_of(const Record& record)
     failure.upstream = record.upstream_name;
     failure.time = record.created_at;
     return failure;
+}
+
+std::string what_happened(const Failure& failure)
+{
+    return failure.upstream.empty() ? failure.reason : failure.upstream + ": " + failure.reason;
+}
+
+std::string duration_text(std::chrono::seconds time)
+{
+    const auto seconds = time.count();
+    if (seconds < 120)
+        return fmt::format("{} s", seconds);
+    if (seconds < 7200)
+        return fmt::format("{} min", seconds / 60);
+    return fmt::format("{} h {} min", seconds / 3600, seconds / 60 % 60);
 }
 
 std::string_view to_string(Message::Kind kind)
@@ -108,6 +113,7 @@ Message tell_failures(std::vector<FailureGroup> groups, std::uint64_t others, st
                                     others == 1 ? "request" : "requests", within);
     message.failures = std::move(groups);
     message.others = others;
+    message.window = window;
     return message;
 }
 

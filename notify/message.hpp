@@ -29,6 +29,9 @@ bool is_failure(const Record& record);
 /// Of a completed record, which holds no key any more.
 Failure failure_of(const Record& record);
 
+/// The reason, with the name of the upstream whose reply was sent: "b: status 503".
+std::string what_happened(const Failure& failure);
+
 /// Equal failures of one window.
 struct FailureGroup
 {
@@ -60,11 +63,15 @@ struct Message
     SystemTime time{};
     std::string text;  ///< plain, lines apart by '\n'
     std::vector<FailureGroup> failures = {};
-    std::uint64_t others = 0;  ///< failures beside those
+    std::uint64_t others = 0;        ///< failures beside those
+    std::chrono::seconds window{0};  ///< within which they were counted
     Recovery recovery = {};
 };
 
 std::string_view to_string(Message::Kind kind);
+
+/// "90 s", "15 min", "3 h 5 min".
+std::string duration_text(std::chrono::seconds time);
 
 /// Fill `text` and `kind`; id, node and time are the caller's.
 Message tell_failure(const Failure& failure);

@@ -118,7 +118,7 @@ void Notifier::handle(const Event& event)
     if (const auto* failure = std::get_if<Failure>(&event.what))
         announcer_->failed(*failure, event.when);
     else
-        announcer_->recovered(std::get<CooldownEnd>(event.what), event.when);
+        announcer_->recovered(std::get<CooldownEnd>(event.what));
 }
 
 void Notifier::send(Message message)

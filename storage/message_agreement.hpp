@@ -17,7 +17,7 @@ struct AgreementBounds
     using Milliseconds = std::chrono::milliseconds;
 
     Milliseconds call{1'000};      ///< longest that one call takes, connecting included
-    Milliseconds retry{5'000};     ///< after a failure there is no answer for so long, and nobody waits
+    Milliseconds retry{10'000};    ///< after a failure there is no answer for so long, and nobody waits
     Milliseconds purge{3600'000};  ///< how often rows that nobody asks for any more are deleted
 };
 

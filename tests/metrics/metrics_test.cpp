@@ -41,6 +41,7 @@ void use_all(Metrics& metrics)
     metrics.observe_tokens(record);
     metrics.records_written(2);
     metrics.records_dropped(1);
+    metrics.record_rejected();
     metrics.record_write_seconds(0.004);
     metrics.has_channel("feishu");
     metrics.notification("feishu", "ok");
@@ -80,6 +81,7 @@ TEST_CASE("the exposition has every instrument under its name, with help")
         {"openai_api_route_tokens_total", "counter"},
         {"openai_api_route_records_written_total", "counter"},
         {"openai_api_route_records_dropped_total", "counter"},
+        {"openai_api_route_records_rejected_total", "counter"},
         {"openai_api_route_record_queue_bytes", "gauge"},
         {"openai_api_route_outbox_records", "gauge"},
         {"openai_api_route_record_write_seconds", "histogram"},
@@ -131,6 +133,7 @@ TEST_CASE("one request with a failover moves every counter it should")
         R"(openai_api_route_tokens_total{model="gpt-4o",type="completion",upstream="a"} 20)",
         R"(openai_api_route_records_written_total 2)",
         R"(openai_api_route_records_dropped_total 1)",
+        R"(openai_api_route_records_rejected_total 1)",
         R"(openai_api_route_record_write_seconds_count 1)",
         R"(openai_api_route_notifications_total{channel="feishu",result="ok"} 1)",
         R"(openai_api_route_notifications_total{channel="feishu",result="failed"} 0)",
@@ -174,6 +177,7 @@ TEST_CASE("what nobody knows is not exposed, and counters of records begin at 0"
     const auto text = metrics.text();
     CHECK(has_line(text, "openai_api_route_records_written_total 0"));
     CHECK(has_line(text, "openai_api_route_records_dropped_total 0"));
+    CHECK(has_line(text, "openai_api_route_records_rejected_total 0"));
     CHECK(families(text).count("openai_api_route_requests_in_flight") == 0);
     CHECK(families(text).count("openai_api_route_upstream_up") == 0);
 }

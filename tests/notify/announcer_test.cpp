@@ -183,9 +183,9 @@ TEST_CASE("what was counted is told when the program ends")
 TEST_CASE("an upstream that was away for long is told of when it answers again")
 {
     Router router;
-    router.announcer.recovered({"openai", 59s, 59s}, outset);
+    router.announcer.recovered({"openai", 59s, 59s});
     CHECK(router.said.empty());
-    router.announcer.recovered({"openai", 75s, 75s}, outset);
+    router.announcer.recovered({"openai", 75s, 75s});
     CHECK(router.said == std::vector<std::string>{"upstream openai answers again, after 75 s in cooldown"});
 }
 
@@ -256,22 +256,22 @@ TEST_CASE("an upstream's recovery is told by one router")
     Shared shared;
     Router a{std::make_unique<SharedAgreement>(shared)};
     Router b{std::make_unique<SharedAgreement>(shared)};
-    a.announcer.recovered({"openai", 75s, 75s}, outset);
-    b.announcer.recovered({"openai", 80s, 80s}, outset);
+    a.announcer.recovered({"openai", 75s, 75s});
+    b.announcer.recovered({"openai", 80s, 80s});
     CHECK(a.said.size() == 1);
     CHECK(b.said.empty());
     SECTION("however late the other one asks it again")
     {
         shared.now += 8h;
-        b.announcer.recovered({"openai", 90s, 8h + 80s}, shared.now);
+        b.announcer.recovered({"openai", 90s, 8h + 80s});
         CHECK(b.said.empty());
     }
     SECTION("and so is the next, however soon")
     {
         shared.now += 61s;
-        b.announcer.recovered({"openai", 60s, 60s}, shared.now);
+        b.announcer.recovered({"openai", 60s, 60s});
         CHECK(b.said.size() == 1);
-        a.announcer.recovered({"openai", 62s, 62s}, shared.now);
+        a.announcer.recovered({"openai", 62s, 62s});
         CHECK(a.said.size() == 1);
     }
 }
@@ -285,7 +285,7 @@ TEST_CASE("while the others cannot be reached, a router tells for itself")
     router.announcer.failed(sample_failure(), outset + 1s);
     router.announcer.tick(outset + 60s);
     CHECK(router.said == std::vector<std::string>{first_text, counted(1)});
-    router.announcer.recovered({"openai", 75s, 75s}, outset);
+    router.announcer.recovered({"openai", 75s, 75s});
     CHECK(router.said.size() == 3);
 }
 
@@ -308,24 +308,6 @@ TEST_CASE("what was given to others that are away by then is told all the same")
         router.announcer.finish(outset + 61s);
     }
     CHECK(router.said == std::vector<std::string>{first_text, counted(2)});
-}
-
-TEST_CASE("others that do not answer are left alone for a while: each question may take seconds")
-{
-    Shared shared;
-    shared.away = true;
-    Router router{std::make_unique<SharedAgreement>(shared)};
-    for (int i = 0; i < 200; ++i)
-        router.announcer.failed(sample_failure(std::to_string(i)), outset);
-    CHECK(shared.asked == 1);
-    router.announcer.tick(outset + 60s);
-    CHECK(shared.asked == 2);
-    router.announcer.finish(outset + 61s);
-    CHECK(shared.asked == 2);
-    shared.away = false;
-    router.announcer.failed(sample_failure("back"), outset + 75s);
-    CHECK(shared.asked == 3);
-    CHECK(shared.windows.size() == 1);
 }
 
 TEST_CASE("at the end the others are not asked for longer than there is time")

@@ -142,11 +142,12 @@ TEST_CASE("nothing from outside is markup")
 TEST_CASE("a digest in HTML has a line for each kind")
 {
     const FailureGroup group{test::sample_failure("a", 502, "x"), 3, test::notice_time};
-    CHECK(
-        matrix_html(tell_failures({group, group}, 4, 60s)) ==
-        "IP: 1.2.3.4 request <code>a</code> error <strong>502</strong> with x (<strong>3</strong> times)<br>"
-        "IP: 1.2.3.4 request <code>a</code> error <strong>502</strong> with x (<strong>3</strong> times)<br>"
-        "4 other failed requests");
+    CHECK(matrix_html(tell_failures({group, group}, 4, 60s)) ==
+          "IP: 1.2.3.4 request <code>a</code> error <strong>502</strong> with x (<strong>3</strong> times "
+          "within 60 s)<br>"
+          "IP: 1.2.3.4 request <code>a</code> error <strong>502</strong> with x (<strong>3</strong> times "
+          "within 60 s)<br>"
+          "4 other failed requests within 60 s");
 }
 
 TEST_CASE("rooms are ids or aliases")

@@ -80,6 +80,13 @@ TEST_CASE("what is told of is a request that ended badly, and not by its client"
     CHECK_FALSE(is_failure(record));
 }
 
+TEST_CASE("a failure that an upstream answered with names it")
+{
+    auto failure = test::sample_failure("gpt-4o", 503, "status 503");
+    failure.upstream = "spare";
+    CHECK(tell_failure(failure).text == "IP: 1.2.3.4 request gpt-4o error 503 with spare: status 503");
+}
+
 TEST_CASE("counted failures are told a line each, with how often")
 {
     FailureGroup often{test::sample_failure("gpt-4o", 502, "a"), 12, test::notice_time};

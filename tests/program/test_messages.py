@@ -58,7 +58,7 @@ def test_a_failed_request_is_told_to_every_channel_at_once(told, make_channel, w
     feishu, matrix, api = make_channel(FakeFeishu), make_channel(FakeMatrix), make_channel(FakeMatrixApi)
     router = told(feishu, matrix, webhook, environment=api.environment)
     response, record = fail_once(router)
-    text = "IP: 127.0.0.1 request gpt-4o error 500 with status 500"
+    text = "IP: 127.0.0.1 request gpt-4o error 500 with first: status 500"
     for channel in (feishu, matrix, api, webhook):
         assert channel.wait_for_texts() == [text]
     document = webhook.messages[0]
@@ -142,7 +142,7 @@ def test_a_webhook_gets_the_body_that_is_configured(told, webhook):
     webhook.text_of = lambda message: message[0]["annotations"]["summary"]
     router = told(webhook, notify={"webhook_body": body})
     _, record = fail_once(router, body=chat(model='gpt "4"\\'))
-    text = f"error 500 with {record['error']}"
+    text = f"error 500 with first: {record['error']}"
     assert webhook.wait_for_texts()[0].endswith(text)
     assert webhook.messages[0][0]["labels"] == {"model": 'gpt "4"\\\\', "status": "500"}
 
@@ -202,7 +202,7 @@ def test_a_stream_that_breaks_off_is_told(told, webhook, valid):
         assert client.read_head().status == 200
         client.read_until(b"upstream_truncated")
         text = webhook.wait_for_texts()[0]
-    assert text.startswith("IP: 127.0.0.1 request gpt-4o error 200 with ")
+    assert text.startswith("IP: 127.0.0.1 request gpt-4o error 200 with first: ")
     valid(webhook.messages[0])
     assert webhook.messages[0]["failures"][0]["upstream"] == "first"
 
@@ -212,7 +212,7 @@ def test_an_upstream_that_answers_after_more_than_a_minute_is_told(told, make_up
     upstream = make_upstream(reply(429, headers=(("Retry-After", "300"),)))
     router = told(webhook, upstreams=[{"endpoint": upstream.url, "name": "tired"}])
     router.ask()
-    assert webhook.wait_for_texts() == ["IP: 127.0.0.1 request gpt-4o error 429 with status 429"]
+    assert webhook.wait_for_texts() == ["IP: 127.0.0.1 request gpt-4o error 429 with tired: status 429"]
     time.sleep(61)  # nothing but time makes a cooldown last
     upstream.answer(reply())
     assert router.ask().status == 200

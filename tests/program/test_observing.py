@@ -16,7 +16,7 @@ from fakes.upstream import chat_events, close, event, raw, refused_url, reply, r
 from fakes.websocket import handshake
 
 METRICS = """requests_total request_duration_seconds time_to_first_byte_seconds overhead_seconds attempts_total failovers_total upstream_up
-    requests_in_flight tokens_total records_written_total records_dropped_total record_queue_bytes outbox_records record_write_seconds
+    requests_in_flight tokens_total records_written_total records_dropped_total records_rejected_total record_queue_bytes outbox_records record_write_seconds
     build_info""".split()
 
 

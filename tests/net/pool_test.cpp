@@ -155,11 +155,9 @@ TEST_CASE("a reused connection that dies after the first byte of a response is a
 
 TEST_CASE("a reused connection that stays silent is not replaced")
 {
-    Settings settings = patient_settings();
-    settings.timeouts.default_ = Seconds{0.05};
     Stage stage{{{step::read_request(), step::send(hello), step::read_request(), step::wait_for_close()},
-                 script::chat_reply("hello")},
-                settings};
+                 script::chat_reply("hello")}};
+    stage.change([](auto& definitions) { definitions[0].timeout = Seconds{0.5}; });
     ask_well(stage);
     CHECK(stage.ask(chat_request()).header("x-route-upstream") == "second");
     CHECK(stage.first().connections() == 1);

@@ -31,6 +31,12 @@ std::string padded_request(bool stream, std::size_t padding)
                         body);
 }
 
+/// It is to answer, however slow the machine.
+void wait_for_second(Stage& stage)
+{
+    stage.change([](auto& definitions) { definitions[1].timeout = Seconds{600}; });
+}
+
 void check_timed_out(const AttemptRecord& attempt)
 {
     CAPTURE(attempt.error);
@@ -61,6 +67,7 @@ TEST_CASE("the limit of an attempt is the one for its kind of request")
     Settings settings = patient_settings();
     limit.shorten(settings);
     Stage stage{{script::silence(), script::chat_reply("hello")}, settings};
+    wait_for_second(stage);
     CHECK(stage.ask(padded_request(limit.stream, limit.padding)).body() == chat_reply("hello"));
     check_timed_out(stage.record().attempts.at(0));
     CHECK_FALSE(stage.record().attempts.at(0).status);
@@ -120,6 +127,7 @@ TEST_CASE("only a whole response head ends the wait")
     Settings settings = patient_settings();
     settings.timeouts.default_ = short_time;
     Stage stage{{script::raw_then_silence(bytes), script::chat_reply("hello")}, settings};
+    wait_for_second(stage);
     CHECK(stage.ask(chat_request()).body() == chat_reply("hello"));
     check_timed_out(stage.record().attempts.at(0));
     stage.run_until([&] { return stage.first().closed_by_peer(); });
@@ -130,13 +138,13 @@ TEST_CASE("the wait restarts while the upstream accepts bytes of the request")
     // Longer in all than the limit, each silence far shorter than it.
     Script slow;
     for (int piece = 0; piece < 12; ++piece) {
-        slow.push_back(step::pause(100ms));
+        slow.push_back(step::pause(250ms));
         slow.push_back(step::read_some(2 << 20));
     }
     slow.push_back(step::read_request());
     slow.push_back(step::send(reply_text(200, json_headers, chat_reply("at last"))));
     Settings settings = patient_settings();
-    settings.timeouts.default_ = Seconds{0.6};
+    settings.timeouts.default_ = Seconds{2};
     settings.timeouts.large_body_over = 1 << 30;
     Stage stage{{slow, script::chat_reply("never")}, settings};
     const Reply reply = stage.ask(padded_request(false, 32 << 20));
@@ -184,7 +192,7 @@ TEST_CASE("`total` ends all attempts of a request")
 TEST_CASE("`total` leaves a response that was kept to be relayed")
 {
     Settings settings = patient_settings();
-    settings.failover.total = Seconds{0.2};
+    settings.failover.total = Seconds{1};
     Stage stage{{script::reply(500, json_headers, upstream_error("one")), script::silence(),
                  script::chat_reply("never")},
                 settings};
@@ -197,10 +205,10 @@ TEST_CASE("`total` leaves a response that was kept to be relayed")
 TEST_CASE("`total` ends at commit")
 {
     Settings settings = patient_settings();
-    settings.failover.total = Seconds{0.1};
+    settings.failover.total = Seconds{1};
     Stage stage{
         {{step::read_request(), step::send(reply_head(200, chunked_sse_headers) + chunk(chat_event("hel"))),
-          step::pause(300ms), step::send(chunk(chat_event("lo")) + std::string{last_chunk})}},
+          step::pause(1500ms), step::send(chunk(chat_event("lo")) + std::string{last_chunk})}},
         settings};
     const Reply reply = stage.ask(stream_request());
     CHECK(reply.whole);
@@ -244,11 +252,11 @@ TEST_CASE("`idle` restarts at each byte")
     Script trickle{step::read_request(),
                    step::send("HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\nContent-Length: 12\r\n\r\n")};
     for (int byte = 0; byte < 12; ++byte) {
-        trickle.push_back(step::pause(100ms));
+        trickle.push_back(step::pause(250ms));
         trickle.push_back(step::send("x"));
     }
     Settings settings = patient_settings();
-    settings.timeouts.idle = Seconds{0.6};
+    settings.timeouts.idle = Seconds{2};
     Stage stage{{trickle}, settings};
     const Reply reply = stage.ask(chat_request());
     CHECK(reply.whole);

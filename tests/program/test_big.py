@@ -222,7 +222,7 @@ def test_a_client_that_does_not_read_holds_up_its_own_upstream_only(route, make_
     with router.client() as client:
         client.send(request(body=chat(model="big")))
         answer = client.read_head()
-        with router.client(seconds=2) as other:
+        with router.client() as other:
             while not stuck.is_set():
                 assert other.ask().status == 200
             assert [other.ask().status for _ in range(20)] == [200] * 20

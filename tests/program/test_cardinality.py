@@ -80,6 +80,8 @@ def attacked(route, picky):
     served = [number for number in itertools.islice(numbers, ROOM * 3 // 2) if is_served(name(number))]
     assert len(served) == ROOM
     assert set(send_all(router, [request(body=chat(model=name(number))) for number in range(served[-1] + 1)], connections=1)) == {200, 404}
+    # Or later names might come before the last of these.
+    eventually(lambda: sum(read(router).values("requests_total").values()) == served[-1] + 1)
     rest = [request(PATHS[number % len(PATHS)].replace("{}", f"p{number}"), body=chat(model=name(number))) for number in numbers]
     statuses = send_all(router, rest)
     assert statuses.count(200) == sum(is_served(name(number)) for number in range(ROOM * 3 // 2, MANY))
@@ -91,6 +93,7 @@ def test_ten_thousand_models_and_paths(attacked):
     router, first = attacked
     tokens = CHAT_REPLY["usage"]["total_tokens"] * sum(is_served(name(number)) for number in range(MANY))
     eventually(lambda: sum(read(router).values("tokens_total").values()) == tokens)  # they are read out of replies later
+    eventually(lambda: sum(read(router).values("requests_total").values()) == MANY)
     now = read(router)
     models = now.labels_of_all("model")
     assert models == first | {"other"}

@@ -6,15 +6,8 @@ import time
 
 import pytest
 
-from fakes.router import key_hash
+from fakes.router import key_hash, within_a_second
 from fakes.upstream import refused_url
-
-
-def within_a_second(condition, grace=0.5):
-    end = time.monotonic() + 1 + grace
-    while not condition():
-        assert time.monotonic() < end, "not within a second"
-        time.sleep(0.02)
 
 
 def test_upstreams_added_and_changed_on_the_command_line_take_effect_within_a_second(route, make_upstream):

@@ -74,7 +74,7 @@ def test_a_second_signal_ends_at_once(route, make_upstream):
         router.signal(signal.SIGTERM)
         router.wait_for_line("shutting down")
         router.signal(signal.SIGTERM)
-        router.wait(5)
+        router.wait(20)
 
 
 def test_a_second_signal_ends_at_once_while_records_wait_for_the_database(route, upstream):
@@ -89,8 +89,8 @@ def test_a_second_signal_ends_at_once_while_records_wait_for_the_database(route,
         assert router.process.poll() is None, "it did not wait for the database"
         started = time.monotonic()
         router.signal(signal.SIGTERM)
-        router.wait(5)
-        assert time.monotonic() - started < 2
+        router.wait(20)
+        assert time.monotonic() - started < 5
         assert "a signal ends it at once" in "\n".join(router.lines)
     finally:
         holder.close()

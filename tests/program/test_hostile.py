@@ -417,10 +417,10 @@ def test_a_body_that_stops_anywhere_is_given_up(make_router, make_upstream, data
 
 def test_a_body_that_drips_is_waited_for(make_router, make_upstream):
     upstream = make_upstream()
-    router = make_router().configure([upstream], server={"body_timeout": 0.5}).start()
+    router = make_router().configure([upstream], server={"body_timeout": 2}).start()
     with router.client() as client:
         client.send(lines("Content-Length: 12"))
-        client.socket.settimeout(0.1)
+        client.socket.settimeout(0.25)  # eleven times that is longer than the limit
         for _ in range(11):
             client.send(b"x")
             with pytest.raises((socket.timeout, Broken)):

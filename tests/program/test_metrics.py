@@ -11,11 +11,11 @@ import pytest
 
 from fakes.client import Broken, chat, request
 from fakes.exposition import LABELS, Exposition, Moved, read
-from fakes.router import eventually
+from fakes.router import eventually, impatient
 from fakes.upstream import Gate, chat_events, chunk, event, head, raw, refused_url, reply, reset, silence, stream
 
 CHAT = "/v1/chat/completions"
-QUICK = {"default": 0.4, "stream": 0.4, "single": 0.4}
+SHORT = 0.4  # seconds; nobody answers in it
 
 
 def leave(router, upstream, body=None):
@@ -59,7 +59,7 @@ REQUESTS = {
 @pytest.mark.parametrize("script, asked, moved", REQUESTS.values(), ids=REQUESTS.keys())
 def test_a_request_is_counted_once(route, make_upstream, script, asked, moved):
     upstream = make_upstream()
-    router = route({"endpoint": upstream.url, "deny": ["denied"]}, timeouts=QUICK)
+    router = route({"endpoint": upstream.url, "deny": ["denied"]}, timeouts={"single": 2 if script is silence else 60})
     router.ask()  # makes the model's name known
     upstream.answer(script)
     since = Moved(router)
@@ -121,7 +121,7 @@ def test_a_failed_attempt_and_its_failover(route, make_upstream, outcome):
     elif outcome == "tls":
         plain = make_upstream(on_accept=lambda connection: (connection.read_more(), connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")))
         bad = f"https://127.0.0.1:{plain.port}/v1"
-    router = route(bad, good, timeouts=QUICK)
+    router = route(impatient(bad, SHORT) if outcome == "timeout" else bad, good)
     since = Moved(router)
     assert router.ask().status == 200
     assert since.by("attempts_total") == {("first", outcome): 1, ("second", "ok"): 1}
@@ -148,14 +148,14 @@ def test_a_reply_that_breaks_off_is_a_failed_attempt_and_no_failover(route, make
 
 def test_time_to_the_first_byte(route, make_upstream):
     """From the request's beginning, whoever was tried before, to the first byte, whatever comes after it."""
-    gate, pause = Gate(), 0.6
+    gate, pause = Gate(), 1.5
 
     def slow_stream(connection, seen):
         connection.send(head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")]) + chunk(event({"n": 1})))
         gate.wait()
         connection.send(b"0\r\n\r\n")
 
-    router = route(make_upstream(silence), make_upstream(slow_stream), timeouts=QUICK)
+    router = route(impatient(make_upstream(silence), SHORT), make_upstream(slow_stream))
     since = Moved(router)
     with router.client() as client:
         client.send(request(body=chat(stream=True)))
@@ -167,13 +167,13 @@ def test_time_to_the_first_byte(route, make_upstream):
     [seconds] = since.by("time_to_first_byte_seconds", "_sum").values()
     [duration] = since.by("request_duration_seconds", "_sum").values()
     # The router notes a byte once it is sent: the client may have read it by then, a little of the pause may be over.
-    assert QUICK["stream"] <= seconds < duration - pause / 2
-    assert duration >= QUICK["stream"] + pause
+    assert SHORT <= seconds < duration - pause / 2
+    assert duration >= SHORT + pause
 
 
 def test_overhead_is_no_waiting(route, make_upstream):
     """Neither for the client's body, nor for the upstream's head, nor for the rest of its reply."""
-    pause = 0.5
+    pause = 1
 
     def slow(connection, seen):
         time.sleep(pause)
@@ -192,7 +192,7 @@ def test_overhead_is_no_waiting(route, make_upstream):
     [duration] = since.by("request_duration_seconds", "_sum").values()
     [overhead] = since.by("overhead_seconds", "_sum").values()
     assert duration > 2.5 * pause
-    assert 0 < overhead < pause / 2
+    assert 0 < overhead < 0.9 * pause
 
 
 def ups(router) -> dict:
@@ -275,7 +275,7 @@ def test_records_written(route, upstream):
     assert since.by("record_write_seconds", "_count") == {(): 3}  # each before its reply ends
     assert 0 < since.by("record_write_seconds", "_sum")[()] < 3
     assert since.by("records_dropped_total") == {}
-    assert read(router).value("record_queue_bytes") == read(router).value("outbox_records") == 0
+    eventually(lambda: read(router).value("record_queue_bytes") == read(router).value("outbox_records") == 0)
 
 
 def test_records_rejected(route, upstream):
@@ -301,8 +301,8 @@ def test_records_wait_in_the_outbox(route, upstream):
         for _ in range(5):
             router.ask()
         eventually(lambda: read(router).value("outbox_records") == 5)
-        now = read(router)
-        assert (now.value("record_queue_bytes"), now.value("records_written_total")) == (0, 1)
+        eventually(lambda: read(router).value("record_queue_bytes") == 0)
+        assert read(router).value("records_written_total") == 1
     eventually(lambda: read(router).value("outbox_records") == 0, 20)
     now = read(router)
     assert (now.value("records_written_total"), now.value("records_dropped_total")) == (6, 0)
@@ -354,7 +354,8 @@ def test_process(route, upstream):
     uptime = float(pathlib.Path("/proc/uptime").read_text().split()[0])
     assert first.process("start_time_seconds") == pytest.approx(time.time() - uptime + int(fields[19]) / ticks, abs=2)
     assert first.process("virtual_memory_bytes") == pytest.approx(int(fields[20]), rel=0.5)  # an arena of malloc more or less
-    assert first.process("resident_memory_bytes") == pytest.approx(int(fields[21]) * os.sysconf("SC_PAGE_SIZE"), rel=0.2)
+    resident = [int(stat[21]) * os.sysconf("SC_PAGE_SIZE") for stat in (before, fields)]
+    assert 0.8 * min(resident) < first.process("resident_memory_bytes") < 1.2 * max(resident)
     used = [(int(stat[11]) + int(stat[12])) / ticks for stat in (before, fields)]
     assert used[0] - 2 / ticks <= first.process("cpu_seconds_total") <= used[1] + 2 / ticks
     limit = next(line for line in (proc / "limits").read_text().splitlines() if line.startswith("Max open files"))

@@ -143,7 +143,7 @@ def test_json_for_a_stream_is_relayed_as_json(route, make_upstream):
 def test_a_stream_cut_after_its_first_event_breaks(route, make_upstream, then):
     events = chat_events("one", "two")[:3]
     upstream, other = make_upstream(stream(*events, then=then)), make_upstream()
-    router = route(upstream, other, timeouts={"idle": 0.4})
+    router = route(upstream, other, timeouts={"idle": 1} if then == "stall" else {})
     with router.client() as client:
         client.send(request(body=STREAMED))
         answer = client.read_head()
@@ -217,10 +217,10 @@ def test_bytes_restart_the_idle_limit(route, make_upstream):
         connection.send(SSE_HEAD)
         for number in range(8):
             connection.send(chunk(event({"n": number})))
-            time.sleep(0.15)
+            time.sleep(0.4)
         connection.send(END)
 
-    answer = route(make_upstream(script), timeouts={"idle": 0.6}).ask(body=STREAMED)
+    answer = route(make_upstream(script), timeouts={"idle": 2}).ask(body=STREAMED)
     assert answer.body == b"".join(event({"n": number}) for number in range(8))
 
 
@@ -232,12 +232,12 @@ def test_total_ends_at_commit(route, make_upstream):
         gate.wait()
         connection.send(chunk(event({"n": 2})) + END)
 
-    router = route(make_upstream(script), failover={"total": 0.3})
+    router = route(make_upstream(script), failover={"total": 2})
     with router.client() as client:
         client.send(request(body=STREAMED))
         client.read_head()
         assert client.read_chunk() == event({"n": 1})
-        time.sleep(0.5)
+        time.sleep(2.3)
         gate.open()
         assert client.read_chunk() == event({"n": 2})
         assert client.read_chunk() == b""

@@ -50,6 +50,9 @@ class FakeChannel(FakeUpstream):
         self.wait_for(lambda: len(self.messages) >= count, seconds)
         return self.texts
 
+    def wait_until_it_has(self, words: str, seconds=20):
+        self.wait_for(lambda: any(words in text for text in self.texts), seconds)
+
     def keep(self, message: dict):
         with self.changed:
             self.messages.append(message)

@@ -202,8 +202,10 @@ class Cluster:
         return run_sql(self.port, "postgres", database, statement)
 
     def set(self, name: str, value: str):
-        """A setting of the server, for connections that are open, too; "default" is one value."""
+        """A setting of the server, "on" or "default", which is off; for connections that are open, too."""
         self.sql(f"SET default_transaction_read_only = off;\nALTER SYSTEM SET {name} = {value};\nSELECT pg_reload_conf()")
+        # A new session has it once the server has told the others.
+        eventually(lambda: self.sql(f"SHOW {name}") == ("off" if value == "default" else value))
 
     def database(self, options="", name=None) -> "Database":
         """A new one, empty."""

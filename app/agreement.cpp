@@ -26,6 +26,7 @@ class StoredAgreement final : public notify::Agreement
     bool add(const std::vector<Counted>& counted) override
     {
         std::vector<storage::MessageAgreement::Counted> stored;
+        stored.reserve(counted.size());
         for (const auto& each : counted)
             stored.push_back({each.key, each.count});
         return stored_->add(stored);
@@ -43,6 +44,7 @@ class StoredAgreement final : public notify::Agreement
         if (!stored)
             return std::nullopt;
         std::vector<Taken> taken;
+        taken.reserve(stored->size());
         for (const auto& each : *stored)
             taken.push_back({each.count, each.left});
         return taken;

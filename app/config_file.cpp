@@ -70,7 +70,7 @@ std::optional<ConfigError> apply(const ServeOptions& options, Settings& settings
         return std::nullopt;
     if (options.database->empty() || has_control_characters(*options.database))
         return of_command_line("--database", "expected a path or postgresql://…");
-    const auto expected = of_command_line(
+    auto expected = of_command_line(
         "--database",
         "expected a path or postgresql://…, special characters of user and password percent-encoded");
     if (is_postgres_url(*options.database)) {

@@ -77,6 +77,7 @@ bool Announcer::add(const std::vector<FailureWindows::Ended>& ended)
     if (ended.empty() || windows_.length() <= TimePoint::duration{0})
         return false;
     std::vector<Agreement::Counted> counted;
+    counted.reserve(ended.size());
     for (const auto& each : ended)
         counted.push_back({key_of(each.kind), each.group ? each.group->count : 0});
     return ask([&] { return agreement_->add(counted); });
@@ -146,6 +147,7 @@ void Announcer::take(const std::vector<Pending>& pending, bool early, TimePoint 
     if (pending.empty())
         return;
     std::vector<std::string> keys;
+    keys.reserve(pending.size());
     for (const auto& each : pending)
         keys.push_back(key_of(each.kind));
     const auto taken = ask([&] { return agreement_->take(keys, in_ms(windows_.length()), early); });

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <deque>
 #include <exception>
@@ -168,11 +169,9 @@ net::awaitable<void> Sender::Worker::pause(milliseconds time)
     if (sender_.stopping_)
         co_return;
     pause_.expires_after(time);
-    auto passed = pause_.async_wait(boost::asio::deferred);
-    try {
-        co_await std::move(passed);
-    } catch (const boost::system::system_error&) {  // cancelled
-    }
+    // A tuple holds the error instead of its being thrown: a pause that is cancelled is over as well.
+    auto passed = pause_.async_wait(boost::asio::as_tuple(boost::asio::deferred));
+    co_await std::move(passed);
 }
 
 Sender::Sender(net::Services& services, Retries retries, Hooks hooks)

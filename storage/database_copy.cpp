@@ -1,5 +1,7 @@
 #include "storage/database_copy.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <span>
@@ -28,8 +30,8 @@ auto add_under_free_name(const char* what, const std::string& name, const CopyHo
         try {
             auto added = add(tried);
             if (tried != name && hooks.on_renamed)
-                hooks.on_renamed(std::string{what} + " " + name + " is called " + tried +
-                                 " there: the name is taken");
+                hooks.on_renamed(
+                    fmt::format("{} {} is called {} there: the name is taken", what, name, tried));
             return added;
         } catch (const StorageError& error) {
             if (error.kind() != Kind::conflict || name.empty() || number > most_names)

@@ -54,8 +54,8 @@ std::string free_suffix(pqxx::transaction_base& transaction, const std::string& 
 {
     const auto day = fmt::format("p{:%Y%m%d}", fmt::gmtime(std::chrono::system_clock::to_time_t(from)));
     for (int number = 1;; ++number) {
-        const auto suffix = number == 1 ? day : fmt::format("{}_{}", day, number);
-        if (!has_table(transaction, table + "_" + suffix))
+        auto suffix = number == 1 ? day : fmt::format("{}_{}", day, number);
+        if (!has_table(transaction, fmt::format("{}_{}", table, suffix)))
             return suffix;
     }
 }

@@ -43,9 +43,11 @@ class Parameters
     {
 #if PQXX_VERSION_MAJOR < 7
         std::vector<const char*> texts;
+        texts.reserve(texts_.size());
         for (const auto& text : texts_)
             texts.push_back(text ? text->c_str() : nullptr);
         std::vector<pqxx::binarystring> binaries;
+        binaries.reserve(binaries_.size());
         for (const auto& bytes : binaries_)
             binaries.emplace_back(bytes.data(), bytes.size());
         return transaction.exec_params(sql, pqxx::prepare::make_dynamic_params(texts),

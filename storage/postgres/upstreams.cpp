@@ -156,6 +156,7 @@ std::vector<std::int64_t> PostgresRepository::write_upstreams(
                 throw upstream_gone(definition.id);
         }
         std::vector<std::int64_t> ids;
+        ids.reserve(definitions.size());
         for (const auto& definition : definitions)
             ids.push_back(naming_conflicts(definition, [&] {
                 if (definition.id == 0)

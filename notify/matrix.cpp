@@ -69,8 +69,10 @@ std::string matrix_html(const Message& message)
     for (const auto& group : message.failures) {
         const auto& failure = group.first;
         begin_line();
-        html += fmt::format("IP: {} request {} error <strong>{}</strong> with {}", html_escaped(failure.ip),
-                            code(failure.subject), failure.status, html_escaped(what_happened(failure)));
+        html += fmt::format(
+            "IP: {} request {} error <strong>{}</strong> with {}", html_escaped(failure.ip),
+            code(failure.subject), failure.status,
+            html_escaped(message.kind == Message::Kind::failure ? what_happened(failure) : failure.reason));
         if (message.kind == Message::Kind::failures)
             html += fmt::format(" (<strong>{}</strong> {} within {})", group.count,
                                 group.count == 1 ? "time" : "times", duration_text(message.window));

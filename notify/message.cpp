@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -16,10 +17,10 @@ namespace {
 /// 2048 bytes. Groups beyond are counted only.
 constexpr std::size_t most_text = 1'900;
 
-std::string line(const Failure& failure)
+std::string line(const Failure& failure, const std::string& what)
 {
     return fmt::format("IP: {} request {} error {} with {}", failure.ip, failure.subject, failure.status,
-                       what_happened(failure));
+                       what);
 }
 
 std::string_view times(std::uint64_t count)
@@ -47,13 +48,20 @@ Failure failure_of(const Record& record)
         record.error.empty() ? std::string{to_string(record.outcome)} : escape_for_log(record.error);
     failure.request_id = record.request_id;
     failure.upstream = record.upstream_name;
+    failure.reason_is_upstreams =
+        std::any_of(record.attempts.begin(), record.attempts.end(), [&](const auto& attempt) {
+            return attempt.outcome != AttemptOutcome::ok &&
+                   attempt.outcome != AttemptOutcome::client_closed &&
+                   attempt.upstream_name == record.upstream_name && attempt.error == record.error;
+        });
     failure.time = record.created_at;
     return failure;
 }
 
 std::string what_happened(const Failure& failure)
 {
-    return failure.upstream.empty() ? failure.reason : failure.upstream + ": " + failure.reason;
+    return failure.reason_is_upstreams ? fmt::format("{}: {}", failure.upstream, failure.reason)
+                                       : failure.reason;
 }
 
 std::string duration_text(std::chrono::seconds time)
@@ -85,7 +93,7 @@ Message tell_failure(const Failure& failure)
 {
     Message message;
     message.kind = Message::Kind::failure;
-    message.text = line(failure);
+    message.text = line(failure, what_happened(failure));
     message.failures = {{failure, 1, failure.time}};
     return message;
 }
@@ -97,8 +105,9 @@ Message tell_failures(std::vector<FailureGroup> groups, std::uint64_t others, st
     const auto within = duration_text(window);
     std::size_t told = 0;
     for (const auto& group : groups) {
-        const auto text =
-            fmt::format("{} ({} {} within {})", line(group.first), group.count, times(group.count), within);
+        // Of no upstream: equal failures may be several ones'.
+        const auto text = fmt::format("{} ({} {} within {})", line(group.first, group.first.reason),
+                                      group.count, times(group.count), within);
         if (!message.text.empty() && message.text.size() + text.size() > most_text)
             break;
         if (told++ > 0)

@@ -19,7 +19,9 @@ struct Failure
     std::string reason;
     std::string request_id;
     std::string upstream;  ///< whose reply was sent; "": none
-    SystemTime time{};     ///< when the request came
+    /// The reason is that one's failure, and not that of the router or of several.
+    bool reason_is_upstreams = false;
+    SystemTime time{};  ///< when the request came
 };
 
 /// Whether SPEC 8 wants a message: an authenticated request that ended with another status than 2xx, 304 or
@@ -29,7 +31,7 @@ bool is_failure(const Record& record);
 /// Of a completed record, which holds no key any more.
 Failure failure_of(const Record& record);
 
-/// The reason, with the name of the upstream whose reply was sent: "b: status 503".
+/// The reason, with the name of the upstream that failed so: "b: status 503".
 std::string what_happened(const Failure& failure);
 
 /// Equal failures of one window.

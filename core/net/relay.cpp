@@ -162,12 +162,13 @@ awaitable<void> Exchange::relay_kept(Attempt& attempt)
 {
     auto& recorder = attempt.recorder();
     const auto& fields = attempt.reply().fields();
+    auto why = describe(attempt.failure());  // its own, not what those after it did
     recorder.begin(find_field(fields, http::field::content_type),
                    find_field(fields, http::field::content_encoding));
     co_await attempt.record_held();
     start_reply(attempt, record_.attempts.size());
     record_.outcome = RequestOutcome::upstream_error;
-    record_.error = record_.attempts.back().error;
+    record_.error = std::move(why);
     auto written = writer_.write(attempt.pending(), true);
     if (written == ReplyWriter::Written::waiting)
         written = co_await writer_.drain();

@@ -84,7 +84,40 @@ TEST_CASE("a failure that an upstream answered with names it")
 {
     auto failure = test::sample_failure("gpt-4o", 503, "status 503");
     failure.upstream = "spare";
+    failure.reason_is_upstreams = true;
     CHECK(tell_failure(failure).text == "IP: 1.2.3.4 request gpt-4o error 503 with spare: status 503");
+    // Equal ones may be others' failures.
+    CHECK(tell_failures({{failure, 2, test::notice_time}}, 0, 60s).text ==
+          "IP: 1.2.3.4 request gpt-4o error 503 with status 503 (2 times within 60 s)");
+}
+
+TEST_CASE("an upstream is named with what it did itself")
+{
+    auto record = failed_request();
+    record.upstream_name = "a";
+    record.error = "status 429";
+    AttemptRecord attempt;
+    attempt.upstream_name = "a";
+    attempt.outcome = AttemptOutcome::status;
+    attempt.error = "status 429";
+    SECTION("it did")
+    {
+        record.attempts = {attempt};
+        CHECK(what_happened(failure_of(record)) == "a: status 429");
+    }
+    SECTION("another did")
+    {
+        attempt.upstream_name = "b";
+        record.attempts = {attempt};
+        CHECK(what_happened(failure_of(record)) == "status 429");
+    }
+    SECTION("the router was stopped while it answered")
+    {
+        record.error = attempt.error = "the router was stopped";
+        attempt.outcome = AttemptOutcome::client_closed;
+        record.attempts = {attempt};
+        CHECK(what_happened(failure_of(record)) == "the router was stopped");
+    }
 }
 
 TEST_CASE("counted failures are told a line each, with how often")

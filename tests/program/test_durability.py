@@ -26,7 +26,7 @@ def test_kill_9_under_load(route, make_upstream, make_router, durability, stream
     may_lose = (3 if INSTRUMENTED else 0.5) if durability == "batch" else 0
     for _ in range(2 if INSTRUMENTED else 4):
         load = Load(router)
-        time.sleep(1)
+        time.sleep(1 + may_lose)
         eventually(lambda: len(load.seen) > 100, 30)
         load.stopping.set()
         killed = time.monotonic()

@@ -195,6 +195,14 @@ def test_no_upstream_that_answers_is_told_with_what_each_of_them_did(told, webho
     assert "first" in text and "second" in text and "connection refused" in text
 
 
+def test_a_reply_that_was_kept_is_told_with_its_own_reason(told, webhook):
+    """Not with what those did that were tried after it."""
+    router = told(webhook, upstreams=[reply(429), {"endpoint": refused_url()}])
+    response, record = fail_once(router)
+    assert (response.status, record["upstream_name"], record["error"]) == (429, "first", "status 429")
+    assert webhook.wait_for_texts() == ["IP: 127.0.0.1 request gpt-4o error 429 with first: status 429"]
+
+
 def test_a_stream_that_breaks_off_is_told(told, webhook, valid):
     router = told(webhook, upstreams=[stream(*chat_events("one", "two")[:2], then="reset")])
     with router.client() as client:
@@ -269,7 +277,7 @@ def test_what_was_counted_is_told_before_the_program_ends(told, make_channel, we
         router.ask()
     assert router.stop() == 0
     for channel in (feishu, webhook):
-        assert channel.texts[1] == channel.texts[0] + " (3 times within 60 min)"
+        assert channel.texts[1] == channel.texts[0].replace("first: ", "") + " (3 times within 60 min)"
     assert webhook.told == 4
 
 

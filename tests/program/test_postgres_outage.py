@@ -241,7 +241,7 @@ def test_requests_go_on_and_are_recorded_once(outage, stocked, make_upstream):
     eventually(lambda: router.ask(key=KEY).header("x-route-upstream") == "after", 30)
     gone, back = len(lines_with(router, GONE)), len(lines_with(router, BACK))
     # A slow machine's database may be given up for a moment once more: each time it is told once, too.
-    assert gone == back if INSTRUMENTED else (gone, back) == (1, 1)
+    assert gone == back >= 1 if INSTRUMENTED else (gone, back) == (1, 1)
     if outage.feed_notices or lines_with(router, FEED_GONE):
         router.wait_for_line(FEED_BACK)
         assert (len(lines_with(router, FEED_GONE)), len(lines_with(router, FEED_BACK))) == (1, 1)

@@ -301,7 +301,7 @@ def test_an_upstream_that_has_ended_may_be_followed_by_silence(route, make_upstr
 
 
 def test_a_slow_reader_is_not_silent(route, make_upstream):
-    size = 8 << 20
+    size = 16 << 20
 
     def flood(connection):
         connection.send(b"x" * size)

@@ -152,6 +152,17 @@ IoResult Connection::write_some(std::span<const iovec> parts)
 {
     if (!is_open())
         return {0, asio::error::operation_aborted};
+    if (written_ >= written_at_most) {
+        poller_.tell_later(*this);
+        return {0, asio::error::would_block};
+    }
+    const auto result = send_some(parts);
+    written_ += result.bytes;
+    return result;
+}
+
+IoResult Connection::send_some(std::span<const iovec> parts)
+{
     if (ssl_) {
         // One record for all parts, as far as they fit: a TLS write takes one buffer.
         thread_local std::array<char, 16384> joined;
@@ -207,8 +218,10 @@ void Connection::on_events(std::uint32_t events)
         if (!poller.telling(this))
             return;  // that was its end
     }
-    if ((events & (EPOLLOUT | ends)) != 0)
+    if ((events & (EPOLLOUT | ends)) != 0) {
+        written_ = 0;
         writer_.notify();
+    }
 }
 
 std::size_t Connection::unacknowledged() const

@@ -47,6 +47,8 @@ class Connection final : private Watched
     /// The next read waits for a turn: what was read made much work.
     void end_turn() { reads_left_ = 0; }
 
+    /// After a number of bytes in a row would_block as well, like read_some(): a peer that takes them as fast
+    /// as they come holds up nobody.
     IoResult write_some(std::span<const iovec> parts);
 
     /// The next byte, which stays to be read: for TLS that is still to be started. Errors as of read_some().
@@ -114,14 +116,17 @@ class Connection final : private Watched
     void on_events(std::uint32_t events) override;
     void close_socket();
     IoResult tls_result(int done);
+    IoResult send_some(std::span<const iovec> parts);
 
     Poller& poller_;
     int socket_;
     static constexpr int reads_in_a_row = 16;
+    static constexpr std::size_t written_at_most = 1u << 20;
 
     bool readable_ = false;
     int reads_left_ = reads_in_a_row;
-    bool ended_ = false;  ///< by the peer, or an error: there is always something to read
+    std::size_t written_ = 0;  ///< bytes in a row
+    bool ended_ = false;       ///< by the peer, or an error: there is always something to read
     bool wants_write_ = false;
     std::unique_ptr<SSL, FreeSsl> ssl_;
     Signal reader_;

@@ -2,6 +2,13 @@
 
 namespace route::net {
 
+namespace {
+
+/// So many are acted on in a row, then others of the loop have their turn.
+constexpr int most_expired = 64;
+
+}  // namespace
+
 void Deadline::expire_at(TimePoint when)
 {
     when_ = when;
@@ -38,7 +45,7 @@ void Deadlines::expire()
 {
     armed_for_ = TimePoint::max();
     const auto now = Clock::now();
-    while (!pending_.empty() && pending_.begin()->key_ <= now) {
+    for (int acted = 0; acted < most_expired && !pending_.empty() && pending_.begin()->key_ <= now;) {
         auto& deadline = *pending_.begin();
         pending_.erase(pending_.begin());
         if (deadline.when_ == TimePoint::max())
@@ -49,6 +56,7 @@ void Deadlines::expire()
             continue;
         }
         deadline.when_ = TimePoint::max();
+        ++acted;
         deadline.action_(deadline.target_);  // may destroy it
     }
     arm();

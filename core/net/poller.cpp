@@ -8,8 +8,10 @@ namespace route::net {
 
 namespace {
 
-/// So often the events are asked for again before others of the loop have their turn.
-constexpr int rounds = 8;
+/// So many sockets are told of events, then others of the loop have their turn.
+constexpr int most_told = 256;
+/// The same of those told late: each has just read as much as it may in a row.
+constexpr int most_told_late = 4;
 
 int make_epoll()
 {
@@ -74,7 +76,7 @@ void Poller::wait()
 
 void Poller::tell_all()
 {
-    for (int round = 0; round < rounds; ++round) {
+    for (int told = 0; told < most_told; told += count_) {
         next_ = 0;
         count_ = ::epoll_wait(epoll_.native_handle(), events_.data(), batch, 0);
         if (count_ > 1)
@@ -103,14 +105,21 @@ void Poller::tell_first_ones()
     }
 }
 
+/// Those told put themselves back as long as there is more to read: they are told again after everything else
+/// of the loop had its turn.
 void Poller::tell_late()
 {
-    late_posted_ = false;
-    while (!late_.empty()) {
-        auto& watched = late_.front();
-        late_.pop_front();
+    decltype(late_) due;
+    for (int taken = 0; taken < most_told_late && !late_.empty(); ++taken)
+        due.splice(due.end(), late_, late_.begin());
+    while (!due.empty()) {
+        auto& watched = due.front();
+        due.pop_front();
         tell(watched, EPOLLIN | EPOLLOUT);
     }
+    late_posted_ = !late_.empty();
+    if (late_posted_)
+        asio::post(epoll_.get_executor(), [this] { tell_late(); });
 }
 
 void Poller::tell(Watched& watched, std::uint32_t events)

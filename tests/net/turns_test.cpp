@@ -1,8 +1,115 @@
+#include "tests/support/turns.hpp"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/write.hpp>
+#include <random>
+
 #include "tests/net/stage.hpp"
+#include "tests/support/asio.hpp"
+#include "tests/support/compression.hpp"
 
 // Nobody holds up the others of an event loop, however much it sends.
 
 namespace route::test {
+
+namespace {
+
+/// Clients that read nothing by themselves; what the router has sent them is taken when it is asked for.
+class PlainClients
+{
+  public:
+    PlainClients(Stage& stage, std::size_t count)
+    {
+        for (std::size_t i = 0; i < count; ++i) {
+            sockets_.emplace_back(stage.io());
+            sockets_.back().connect({asio::ip::address_v4::loopback(), stage.router().port()});
+            sockets_.back().non_blocking(true);
+        }
+    }
+
+    void ask(const std::string& request)
+    {
+        for (auto& socket : sockets_)
+            asio::write(socket, asio::buffer(request));
+    }
+
+    /// Bytes that came since the last call.
+    std::size_t take()
+    {
+        std::size_t taken = 0;
+        for (auto& socket : sockets_) {
+            error_code error;
+            while (!error)
+                taken += socket.read_some(asio::buffer(buffer_), error);
+        }
+        return taken;
+    }
+
+  private:
+    std::vector<tcp::socket> sockets_;
+    std::vector<char> buffer_ = std::vector<char>(64 << 10);
+};
+
+/// The most bytes that the clients get while others of the event loop have one turn, until `done`.
+std::size_t most_in_a_turn(Stage& stage, PlainClients& clients, const std::function<bool()>& done)
+{
+    std::size_t most = 0;
+    bool ended = false;
+    const auto observe = [&]() -> asio::awaitable<void> {
+        while (!done()) {
+            co_await let_others_run(1);
+            most = std::max(most, clients.take());
+        }
+        ended = true;
+    };
+    asio::co_spawn(stage.io(), observe(), asio::detached);
+    stage.run_until([&] { return ended; });
+    return most;
+}
+
+/// An event stream that stays long when it is compressed.
+std::string long_stream(std::size_t bytes)
+{
+    std::mt19937 random{1};
+    std::string stream;
+    while (stream.size() < bytes) {
+        std::string words;
+        for (int i = 0; i < 200; ++i)
+            words += std::to_string(random());
+        stream += chat_event(words);
+    }
+    return stream + std::string{done_event};
+}
+
+}  // namespace
+
+TEST_CASE("several compressed replies at once leave turns to others")
+{
+    constexpr std::size_t many = 6;
+    constexpr std::size_t portion = 8 << 10;  // of a compressed reply, read at once
+    const auto body = compressed_pieces(Format::gzip, {chat_event("begin"), long_stream(400 << 10)});
+    REQUIRE(body.back().size() > 16 * portion);
+    Stage stage{{{step::read_request(),
+                  step::send(reply_head(200, {{"Content-Type", "text/event-stream"},
+                                              {"Content-Encoding", "gzip"},
+                                              {"Content-Length", std::to_string(joined(body).size())}}) +
+                             body.front()),
+                  step::hold("rest"), step::send(body.back())}}};
+    PlainClients clients{stage, many};
+    clients.ask(stream_request());
+    std::size_t begun = 0;
+    stage.run_until([&] {
+        return (begun += clients.take()) > many * body.front().size() &&
+               stage.first().requests().size() == many;
+    });
+    stage.settle();
+    clients.take();
+    stage.first().release("rest");
+    const auto most = most_in_a_turn(stage, clients, [&] { return stage.router().records().size() == many; });
+    CHECK(most < 3 * many * portion);
+}
 
 TEST_CASE("requests that come together leave a turn to those of others")
 {

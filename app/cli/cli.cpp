@@ -6,6 +6,9 @@
 
 #include "app/cli/arguments.hpp"
 #include "app/cli/commands.hpp"
+#include "app/cli/help_format.hpp"
+#include "app/cli/mistyped.hpp"
+#include "app/version.hpp"
 #include "core/text.hpp"
 
 namespace route::cli {
@@ -43,24 +46,17 @@ void add_all(Commands& commands, const std::function<int(const ServeOptions&)>& 
     add_explain(commands);
     auto config = commands.group("config", "The configuration");
     add_config(config);
+    add_help(commands);
+    add_version(commands);
 }
 
 void add_options(CLI::App& app, ServeOptions& options)
 {
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    app.add_option("--config", options.config,
-                   "Configuration file (default: ./openai-api-route.toml, if there)")
+    app.add_option("--config", options.config, "Configuration file (else ./openai-api-route.toml, if there)")
         ->type_name("FILE");
     app.add_option("--database", options.database, "SQLite file or postgresql:// URL; wins over [storage]")
         ->type_name("PATH");
-}
-
-/// An argument that is no option may be a key typed in the wrong place.
-std::string shown_argument(const std::string& argument)
-{
-    if (argument.starts_with('-'))
-        return argument.substr(0, argument.find('='));
-    return argument.size() < 16 ? argument : std::string{mask_key(argument)};
 }
 
 void print_error(std::ostream& err, const std::string& reason)
@@ -68,12 +64,71 @@ void print_error(std::ostream& err, const std::string& reason)
     err << "openai-api-route: " << escape_for_log(reason, 1024) << '\n';
 }
 
-int parse(CLI::App& app, const std::vector<std::string>& arguments)
+/// The options of `serve` alone may stand without its name.
+std::vector<std::string> with_command(const CLI::App& app, std::vector<std::string> arguments)
+{
+    const auto named = named_command(app, arguments);
+    const auto* serve = app.get_subcommand("serve");
+    if (named.app == &app && has_option(*serve, named.unknown))
+        arguments.insert(arguments.begin(), "serve");
+    return arguments;
+}
+
+/// What is mistyped comes before what is missing: `--ks KEY` leaves no `--sk`.
+[[noreturn]] void refuse_arguments(const CLI::App& app, const CLI::App& command, const std::string& reason)
+{
+    if (const auto rest = app.remaining(true); !rest.empty())
+        wrong_usage(unexpected_argument(command, rest.front()));
+    wrong_usage(reason);
+}
+
+void parse(CLI::App& app, const CLI::App& command, const std::vector<std::string>& arguments)
 {
     // CLI11 takes them from the back.
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-    app.parse(std::move(reversed));
-    return 0;
+    try {
+        app.parse(std::move(reversed));
+    } catch (const CLI::Success&) {
+        throw;
+    } catch (const CLI::ExtrasError& error) {
+        refuse_arguments(app, command, error.what());
+    } catch (const CLI::RequiredError& error) {
+        refuse_arguments(app, command, error.what());
+    } catch (const CLI::ArgumentMismatch& error) {
+        const std::string reason = error.what();
+        wrong_usage(reason.substr(0, reason.find(':')) + ": expected a value");
+    } catch (const CLI::ParseError& error) {
+        wrong_usage(error.what());
+    }
+}
+
+/// `upstream help` is `upstream --help`.
+NamedCommand understand(const CLI::App& app, std::vector<std::string>& arguments)
+{
+    arguments = with_command(app, std::move(arguments));
+    auto named = named_command(app, arguments);
+    const auto& unknown = named.unknown;
+    if (unknown == "help") {
+        *std::find(arguments.begin(), arguments.end(), unknown) = "--help";
+        return {named.app, {}};
+    }
+    if (!unknown.empty() && unknown.front() != '-')
+        wrong_usage(unknown_command(*named.app, unknown));
+    return named;
+}
+
+int run_command(CLI::App& app, const Commands& commands, std::vector<std::string> arguments)
+{
+    const auto named = understand(app, arguments);
+    try {
+        parse(app, *named.app, arguments);
+        return commands.run();
+    } catch (const CommandError& error) {
+        const std::string reason = error.what();
+        if (error.exit_code() != 2 || reason.find(" --help") != std::string::npos)
+            throw;
+        wrong_usage(fmt::format("{}. {}", reason, pointer_to_help(*named.app)));
+    }
 }
 
 }  // namespace
@@ -99,7 +154,11 @@ int Commands::run() const
     for (const auto& command : *all_)
         if (command.app->parsed())
             return command.action();
-    wrong_usage("expected a command; --help lists them");
+    const CLI::App* group = &app_;
+    while (!group->get_subcommands().empty())
+        group = group->get_subcommands().front();
+    wrong_usage(fmt::format("{}: expected a command: {}. {}", group->get_name(),
+                            fmt::join(command_names(*group), ", "), pointer_to_help(*group)));
 }
 
 int run(int argc, const char* const* argv, std::istream& in, std::ostream& out, std::ostream& err,
@@ -109,12 +168,14 @@ int run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
     CLI::App app{"Routes OpenAI API requests to the first upstream that answers.", "openai-api-route"};
     try {
         app.require_subcommand(0, 1);
-        app.set_version_flag("--version", "openai-api-route " ROUTE_VERSION);
+        app.formatter(std::make_shared<HelpFormat>());
+        app.footer("Without a command it serves. `openai-api-route help COMMAND` says all about one.");
+        app.set_version_flag("--version", version_text(), "Prints version, commit and compiler");
         add_options(app, session.options);
         Commands commands{app, session};
         add_all(commands, serve);
-        parse(app, modern_arguments({argv + std::min(argc, 1), argv + argc}));
-        const int code = commands.run();
+        const int code =
+            run_command(app, commands, modern_arguments({argv + std::min(argc, 1), argv + argc}));
         out.flush();
         if (!out)
             fail("standard output cannot be written");
@@ -125,12 +186,6 @@ int run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
     } catch (const CLI::CallForHelp&) {
         out << app.help();
         return 0;
-    } catch (const CLI::ExtrasError&) {
-        print_error(err, "unexpected argument: " + shown_argument(app.remaining(true).front()));
-        return 2;
-    } catch (const CLI::ParseError& error) {
-        print_error(err, error.what());
-        return 2;
     } catch (const CommandError& error) {
         print_error(err, error.what());
         return error.exit_code();

@@ -17,6 +17,7 @@ class Commands
     Commands(CLI::App& app, Session& session) : app_{app}, session_{session} {}
 
     Session& session() { return session_; }
+    const CLI::App& app() const { return app_; }
 
     /// A command; `action` gives the exit code.
     CLI::App& add(const std::string& name, const std::string& description, std::function<int()> action);
@@ -68,5 +69,7 @@ void add_db_status(Commands& db);
 void add_notify_test(Commands& notify);
 void add_explain(Commands& commands);
 void add_config(Commands& config);
+void add_help(Commands& commands);
+void add_version(Commands& commands);
 
 }  // namespace route::cli

@@ -34,8 +34,15 @@ int show_configuration(Session& session, bool json)
 void add_config(Commands& config)
 {
     auto& session = config.session();
-    config.add("check", "Validates the configuration file and what it refers to",
-               [&session] { return check(session); });
+    auto& checking = config.add("check", "Validates the configuration file and what it refers to",
+                                [&session] { return check(session); });
+    const auto name_file = [&session](const std::string& file) {
+        if (session.options.config && *session.options.config != file)
+            wrong_usage("expected one file: FILE or --config FILE");
+        session.options.config = file;
+    };
+    checking.add_option_function<std::string>("FILE", name_file,
+                                              "Instead of the one that `serve` would read");
     const auto json = std::make_shared<bool>(false);
     auto& command = config.add("show", "Shows the effective configuration, secrets masked",
                                [&session, json] { return show_configuration(session, *json); });

@@ -2,11 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include "app/cli/number_option.hpp"
 #include "app/cli/session.hpp"
 #include "app/cli/time_argument.hpp"
 
 namespace route::cli {
+namespace {
+
+constexpr std::array<std::string_view, 6> outcomes{"ok",        "upstream_error", "timeout",
+                                                   "truncated", "client_closed",  "rejected"};
+
+}  // namespace
 
 void declare_filters(CLI::App& command, RecordOptions& options)
 {
@@ -21,11 +31,16 @@ void declare_filters(CLI::App& command, RecordOptions& options)
         options.status = static_cast<unsigned>(status);
     };
     add_number(command, "--status", set_status, {100, 999}, "What the client got");
+    const auto check_outcome = [](const std::string& name) {
+        return std::find(outcomes.begin(), outcomes.end(), name) == outcomes.end()
+                   ? fmt::format("expected one of {}", fmt::join(outcomes, ", "))
+                   : std::string{};
+    };
     command
         .add_option("--outcome", options.outcome,
                     "ok, upstream_error, timeout, truncated, client_closed or rejected")
         ->type_name("NAME")
-        ->check(CLI::IsMember({"ok", "upstream_error", "timeout", "truncated", "client_closed", "rejected"}));
+        ->check(check_outcome);
     command.add_option("--grep", options.grep, "In request body, response or error")->type_name("TEXT");
 }
 

@@ -27,7 +27,7 @@ void add_upstream_add(Commands& upstream)
     const auto options = std::make_shared<UpstreamOptions>();
     auto& command = upstream.add("add", "Adds an upstream; running routers use it within a second",
                                  [&session, options] { return add(session, *options); });
-    declare(command, *options)->required();
+    declare(command, *options, OptionsFor::add)->required();
 }
 
 }  // namespace route::cli

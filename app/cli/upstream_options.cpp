@@ -65,17 +65,20 @@ std::map<std::string, std::string> renames(const Texts& values)
 
 }  // namespace
 
-CLI::Option* declare(CLI::App& command, UpstreamOptions& options)
+CLI::Option* declare(CLI::App& command, UpstreamOptions& options, OptionsFor command_kind)
 {
+    const bool add = command_kind == OptionsFor::add;
     auto* sk = text(command, "--sk", options.sk, "KEY",
                     "Its key; - reads standard input, env:NAME and file:PATH are stored as such, "
                     "asis passes the client's own key on");
-    text(command, "--endpoint", options.endpoint, "URL", "Default: https://api.openai.com/v1");
-    text(command, "--name", options.name, "NAME", "Default: upstream-ID ('' on set)");
+    text(command, "--endpoint", options.endpoint, "URL",
+         add ? "Default: https://api.openai.com/v1" : "Such as https://api.openai.com/v1");
+    text(command, "--name", options.name, "NAME", add ? "Default: upstream-ID" : "'' for upstream-ID");
     number(command, "--priority", options.priority, -most_priority_or_weight,
-           "Lower is tried first; default 0");
+           add ? "Lower is tried first; default 0" : "Lower is tried first");
     number(command, "--weight", options.weight, 0,
-           "Share within equal priority when the order is random; default 1");
+           add ? "Share within equal priority when the order is random; default 1"
+               : "Share within equal priority when the order is random");
     seconds(command, "--timeout", options.timeout, "Until its response headers; 0: the general ones");
     seconds(command, "--stream-timeout", options.stream_timeout, "The same for streams; 0: as --timeout");
     list(command, "--allow", options.allow, "MODEL", "Only these models or paths (with *); no value: all");

@@ -27,8 +27,14 @@ struct UpstreamOptions
     bool disabled = false;
 };
 
-/// Declares them all; gives `--sk`.
-CLI::Option* declare(CLI::App& command, UpstreamOptions& options);
+enum class OptionsFor
+{
+    add,
+    set
+};
+
+/// Declares them all; gives `--sk`. Only `add` has defaults.
+CLI::Option* declare(CLI::App& command, UpstreamOptions& options, OptionsFor command_kind);
 
 /// Writes what was named into `definition`, reading `--sk -` from standard input.
 void apply(Session& session, const UpstreamOptions& options, UpstreamDefinition& definition);

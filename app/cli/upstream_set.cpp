@@ -40,7 +40,7 @@ void add_upstream_set(Commands& upstream)
     auto& command = upstream.add("set", "Changes what is named of an upstream",
                                  [&session, options] { return set(session, *options); });
     command.add_option("ID", options->id, "Number or name")->required();
-    declare(command, options->change);
+    declare(command, options->change, OptionsFor::set);
 }
 
 }  // namespace route::cli

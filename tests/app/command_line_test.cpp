@@ -136,9 +136,11 @@ TEST_CASE("an argument too many may be a key: it is not repeated")
     CommandLine line;
     const auto done = line({"upstream", "list", "sk-0123456789abcdefghij"});
     CHECK(done.code == 2);
-    CHECK(done.err == "openai-api-route: unexpected argument: sk-0…ghij\n");
+    CHECK(done.err ==
+          "openai-api-route: unexpected argument sk-0…ghij. See: openai-api-route upstream list --help\n");
     CHECK(line({"upstream", "list", "--sk=sk-0123456789abcdefghij"}).err ==
-          "openai-api-route: unexpected argument: --sk\n");
+          "openai-api-route: unknown option --sk. See: openai-api-route upstream list --help\n");
+    CHECK_THAT(line({"sk-0123456789abcdefghij"}).err, ContainsSubstring("unknown command sk-0…ghij"));
 }
 
 TEST_CASE("help and version go to standard output")
@@ -160,7 +162,10 @@ TEST_CASE("help and version go to standard output")
     }
     CHECK_THAT(line.run({"--help"}).out, ContainsSubstring("--config") && ContainsSubstring("upstream"));
     CHECK_THAT(line.run({"upstream", "add", "--help"}).out, ContainsSubstring("--stream-timeout"));
-    CHECK_THAT(line.run({"--version"}).out, Catch::Matchers::StartsWith("openai-api-route "));
+    CHECK_THAT(line.run({"--version"}).out, Catch::Matchers::StartsWith("openai-api-route ") &&
+                                                ContainsSubstring("(commit ") &&
+                                                (ContainsSubstring("GCC ") || ContainsSubstring("clang ")));
+    CHECK(line.run({"version"}).out == line.run({"--version"}).out);
 }
 
 TEST_CASE("config check says ok, or what is wrong")
@@ -174,6 +179,8 @@ TEST_CASE("config check says ok, or what is wrong")
     CHECK(done.err == "openai-api-route: " + line.config_path() +
                           ":2: server.lissen: unknown key; did you mean server.listen?\n");
     CHECK(line.run({"config", "check", "--config", "/no/such/file"}).code == 1);
+    CHECK(line.run({"config", "check", line.config_path()}).err == done.err);
+    CHECK(line.run({"config", "check", "a", "--config", "b"}).code == 2);
 }
 
 TEST_CASE("config show prints what is in force, without secrets")

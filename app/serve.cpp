@@ -301,7 +301,7 @@ void Program::drain(Signals& signals)
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(configuration_.settings.server.drain);
     const auto limit = std::chrono::steady_clock::now() + bound;
     bool hasty = false;
-    while (server_->sessions_left() > 0 && !hasty)
+    while (!server_->drained() && !hasty)
         hasty = ends(signals.wait(poll)) || std::chrono::steady_clock::now() >= limit;
     if (hasty)
         spdlog::warn("{} requests did not finish", services_->in_flight.load());

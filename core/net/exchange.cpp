@@ -155,10 +155,6 @@ std::optional<RouterError> Exchange::refuse_head()
     if (auto refusal = authenticate())
         return refusal;
     record_.authenticated = true;
-    if (loop_.draining()) {
-        keep_alive_ = false;
-        return RouterError{503, "draining", "this router is shutting down"};
-    }
     if (is_for_the_way(request_.parser->method()))
         return RouterError{405, "method_not_allowed",
                            "the method " + std::string{request_.parser->method()} + " is not passed on"};

@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <charconv>
 
@@ -17,6 +18,8 @@ namespace route::net {
 namespace {
 
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+
+constexpr int accepted_in_a_row = 64;
 
 unsigned usable_cpus()
 {
@@ -106,6 +109,7 @@ Result<tcp::endpoint> Acceptor::listen(const ListenAddress& address)
         if (error)
             continue;
         acceptor_.native_non_blocking(true, ignored);
+        loop_.services.open_listeners.fetch_add(1, std::memory_order_relaxed);
         return acceptor_.local_endpoint();
     }
     return Invalid{"cannot listen on " + to_text(tries.front()) + ": " + error.message()};
@@ -116,11 +120,21 @@ void Acceptor::start()
     asio::co_spawn(loop_.io.get_executor(), accept_all(), asio::detached);
 }
 
+void Acceptor::drain()
+{
+    draining_ = true;
+    error_code ignored;
+    acceptor_.cancel(ignored);
+}
+
 void Acceptor::close()
 {
+    if (!acceptor_.is_open())
+        return;
     error_code ignored;
     acceptor_.close(ignored);
     pause_.cancel();
+    loop_.services.open_listeners.fetch_sub(1, std::memory_order_release);
 }
 
 void Acceptor::begin_session(int socket, asio::ip::address peer)
@@ -134,51 +148,72 @@ void Acceptor::begin_session(int socket, asio::ip::address peer)
 }
 
 /// Accepts those who wait, and no more than a few in a row: sessions want their turn, too.
-error_code Acceptor::accept_some()
+Acceptor::Accepted Acceptor::accept_some()
 {
-    constexpr int most = 64;
-    for (int accepted = 0; accepted < most && acceptor_.is_open(); ++accepted) {
+    for (int accepted = 0; accepted < accepted_in_a_row; ++accepted) {
         tcp::endpoint peer;
         auto size = static_cast<socklen_t>(peer.capacity());
         const int socket =
             ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (socket < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return {};
-        if (socket < 0 && out_of_descriptors({errno, boost::system::system_category()}))
-            return {errno, boost::system::system_category()};
-        if (socket < 0)
+            return Accepted::all;
+        const error_code error{socket < 0 ? errno : 0, boost::system::system_category()};
+        if (out_of_descriptors(error)) {
+            // Said once, however long it lasts.
+            if (!std::exchange(short_of_descriptors_, true))
+                spdlog::error("cannot accept connections: {}; those who come wait until others leave",
+                              error.message());
+            return Accepted::none;
+        }
+        if (error)
             continue;  // that client left before it was accepted
+        if (std::exchange(short_of_descriptors_, false))
+            spdlog::warn("connections are accepted again");
         peer.resize(size);
         begin_session(socket, peer.address());
     }
-    return {};
+    return Accepted::some;
+}
+
+/// Ends without a word when drain() or close() want it to.
+awaitable<void> Acceptor::wait_for_clients()
+{
+    try {
+        auto ready = acceptor_.async_wait(asio::socket_base::wait_read, asio::deferred);
+        co_await std::move(ready);
+    } catch (const boost::system::system_error&) {
+        co_return;
+    }
+}
+
+awaitable<void> Acceptor::wait_for_descriptors()
+{
+    pause_.expires_after(std::chrono::milliseconds{100});
+    try {
+        auto passed = pause_.async_wait(asio::deferred);
+        co_await std::move(passed);
+    } catch (const boost::system::system_error&) {
+        co_return;
+    }
 }
 
 awaitable<void> Acceptor::accept_all()
 {
+    // Those who come during a drain are others' to serve: no more of them than can have waited before.
+    int turns_left = asio::socket_base::max_listen_connections / accepted_in_a_row;
     while (acceptor_.is_open()) {
-        try {
-            auto ready = acceptor_.async_wait(asio::socket_base::wait_read, asio::deferred);
-            co_await std::move(ready);
-        } catch (const boost::system::system_error&) {
-            break;  // closed
-        }
-        const auto error = accept_some();
-        if (!error) {
-            if (std::exchange(short_of_descriptors_, false))
-                spdlog::warn("connections are accepted again");
-            continue;
-        }
-        // Said once, however long it lasts.
-        if (!std::exchange(short_of_descriptors_, true))
-            spdlog::error("cannot accept connections: {}; those who come wait until others leave",
-                          error.message());
-        pause_.expires_after(std::chrono::milliseconds{100});
-        try {
-            auto passed = pause_.async_wait(asio::deferred);
-            co_await std::move(passed);
-        } catch (const boost::system::system_error&) {
+        if (!draining_)
+            co_await wait_for_clients();
+        if (!acceptor_.is_open())
             break;
+        const auto accepted = accept_some();
+        if (accepted == Accepted::none) {
+            co_await wait_for_descriptors();
+        } else if (draining_ && (accepted == Accepted::all || --turns_left <= 0)) {
+            close();
+        } else if (draining_) {
+            auto turn = asio::post(loop_.io.get_executor(), asio::deferred);
+            co_await std::move(turn);
         }
     }
 }
@@ -229,14 +264,16 @@ void Server::drain()
     services_.draining = true;
     for (std::size_t i = 0; i < loops_.size(); ++i)
         loops_[i]->post([&loop = *loops_[i], &acceptor = *acceptors_[i]] {
-            acceptor.close();
+            acceptor.drain();
             loop.drain();
         });
 }
 
-std::int64_t Server::sessions_left() const
+bool Server::drained() const
 {
-    return services_.open_sessions.load();
+    // A listener closes after the last session it made has begun.
+    return services_.open_listeners.load(std::memory_order_acquire) == 0 &&
+           services_.open_sessions.load() == 0;
 }
 
 void Server::stop()

@@ -27,18 +27,34 @@ class Acceptor
     /// Listens; says the address and why not on failure.
     Result<tcp::endpoint> listen(const ListenAddress& address);
 
-    /// Accepts until close(). Running out of file descriptors pauses it for a moment instead of ending it.
+    /// Accepts until drain() or close(). Running out of file descriptors pauses it for a moment instead of
+    /// ending it.
     void start();
+
+    /// Accepts what waits to be accepted, then closes.
+    void drain();
+
+    /// Closes at once: what waits to be accepted is reset.
     void close();
 
   private:
+    enum class Accepted
+    {
+        all,   ///< nothing waits any more
+        some,  ///< there may be more
+        none,  ///< for want of descriptors
+    };
+
     awaitable<void> accept_all();
-    error_code accept_some();
+    awaitable<void> wait_for_clients();
+    awaitable<void> wait_for_descriptors();
+    Accepted accept_some();
     void begin_session(int socket, asio::ip::address peer);
 
     EventLoop& loop_;
     asio::basic_socket_acceptor<tcp, Executor> acceptor_;
     Timer pause_;
+    bool draining_ = false;
     bool short_of_descriptors_ = false;
 };
 
@@ -58,9 +74,12 @@ class Server
     /// From any thread: every loop uses `table` for requests that begin from now on.
     void set_routing(const RoutingTablePtr& table);
 
-    /// From any thread: closes the listeners, lets requests in flight finish.
+    /// From any thread: serves what waits to be accepted and closes the listeners, lets requests in flight
+    /// finish.
     void drain();
-    std::int64_t sessions_left() const;
+
+    /// From any thread: whether every listener is closed and every connection has ended.
+    bool drained() const;
 
     /// From any thread: ends everything now. Then join().
     void stop();

@@ -45,6 +45,7 @@ struct Services
     std::atomic<std::uint64_t> buffered{0};  ///< bytes of request bodies and replies held, of all loops
     std::atomic<std::int64_t> in_flight{0};
     std::atomic<std::int64_t> open_sessions{0};
+    std::atomic<int> open_listeners{0};
     std::atomic<bool> draining{false};
 };
 

@@ -32,10 +32,17 @@ Session::~Session()
     loop_.services.open_sessions.fetch_sub(1, std::memory_order_relaxed);
 }
 
+/// What has been sent is served: a new connection's first request is on its way, and an idle one's next one
+/// may have come already. Neither is waited for longer than for any head.
 void Session::drain()
 {
-    if (opening_ || (reader_ != nullptr && reader_->waiting()))
+    if (fresh_ || reader_ == nullptr || !reader_->waiting())
+        return;
+    char first = 0;
+    if (client_.connection.peek(first).bytes == 0)
         client_.connection.close();
+    else
+        client_.limit_read(Clock::now() + ticks(loop_.routing->settings.server.header_timeout));
 }
 
 void Session::stop()
@@ -48,7 +55,6 @@ void Session::stop()
 /// TLS, within the time a client has for its headers. False when there is nothing to serve.
 awaitable<bool> Session::start_tls(std::shared_ptr<const TlsServer> tls)
 {
-    opening_ = true;
     client_.limit_write(Clock::now() + ticks(loop_.routing->settings.server.header_timeout));
     auto& connection = client_.connection;
     char first = 0;
@@ -65,10 +71,9 @@ awaitable<bool> Session::start_tls(std::shared_ptr<const TlsServer> tls)
         const auto error = co_await shake_hands_with(*tls);
         if (error)
             spdlog::debug("TLS handshake with {} failed: {}", client_.peer_text(), error.message());
-        serves = !error && !loop_.draining();
+        serves = !error;
     }
     client_.no_limit();
-    opening_ = false;
     if (!peeked.error && plain_http)
         co_await refuse_plain_http();
     co_return serves;
@@ -103,10 +108,10 @@ awaitable<void> Session::run()
     bool again = true;
     if (loop_.routing->tls_server)
         again = co_await start_tls(loop_.routing->tls_server);
-    for (bool first = true; again && client_.connection.is_open(); first = false) {
+    while (again && client_.connection.is_open()) {
         Request request;
         const auto& server = loop_.routing->settings.server;
-        HeadReader reader{client_, request, {server.header_timeout, server.keep_alive}, first};
+        HeadReader reader{client_, request, {server.header_timeout, server.keep_alive}, fresh_};
         reader_ = &reader;
         auto outcome = reader.step();
         while (!outcome) {
@@ -115,6 +120,7 @@ awaitable<void> Session::run()
             outcome = reader.step();
         }
         reader_ = nullptr;
+        fresh_ = false;
         if (*outcome == ReadOutcome::closed || *outcome == ReadOutcome::idle)
             break;
         Exchange exchange{loop_, client_, request, timers_, known_};

@@ -26,7 +26,7 @@ class Session final : public Stoppable
     Client client_;
     ExchangeTimers timers_;
     KnownCredential known_;
-    bool opening_ = false;          ///< TLS's handshake is under way
+    bool fresh_ = true;             ///< its first request has not come
     HeadReader* reader_ = nullptr;  ///< between requests
     Exchange* exchange_ = nullptr;
 };

@@ -103,7 +103,7 @@ void TestRouter::read_authorities()
 void TestRouter::drain()
 {
     services_.draining = true;
-    acceptor_->close();
+    acceptor_->drain();
     loop_->drain();
 }
 

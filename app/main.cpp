@@ -1,7 +1,7 @@
 #include <iostream>
 
 #include "app/cli/cli.hpp"
-#include "app/log_setup.hpp"
+#include "app/log/log_setup.hpp"
 #include "app/serve.hpp"
 
 int main(int argc, char** argv)

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <future>
-#include <iostream>
 
 #include "app/agreement.hpp"
 #include "app/channels.hpp"
@@ -15,7 +14,7 @@
 #include "app/configured_table.hpp"
 #include "app/host_name.hpp"
 #include "app/live_routing.hpp"
-#include "app/log_setup.hpp"
+#include "app/log/log_setup.hpp"
 #include "app/signals.hpp"
 #include "core/net/server.hpp"
 #include "core/text.hpp"
@@ -32,6 +31,7 @@ constexpr auto flush_bound = std::chrono::seconds{10};
 constexpr auto hasty_flush_bound = std::chrono::seconds{1};
 constexpr auto messages_bound = std::chrono::seconds{3};
 constexpr auto parting = std::chrono::milliseconds{500};  ///< for the outbox, when a signal ends a flush
+constexpr auto log_bound = std::chrono::seconds{1};       ///< whoever reads the log may not
 constexpr auto poll = std::chrono::milliseconds{20};
 
 bool ends(int signal)
@@ -198,6 +198,7 @@ metrics::Gauges Program::gauges()
     gauges.requests_in_flight = [this] { return static_cast<std::uint64_t>(services_->in_flight.load()); };
     gauges.record_queue_bytes = [this] { return writer_->queue_bytes(); };
     gauges.outbox_records = [this] { return writer_->outbox_records(); };
+    gauges.log_lines_dropped = dropped_log_lines;
     gauges.upstreams = [this] { return routing_->upstream_states(); };
     return gauges;
 }
@@ -220,9 +221,8 @@ void Program::make_first_key(storage::AnyRepository& database, storage::Known& k
     const auto key = make_client_key();
     if (database.add_first_client_key("first", hash_key(key))) {
         // Not to the log, which others may read and which is kept.
-        std::cerr << "\nThis is the first start: a client key was made. It is shown only once:\n\n    " << key
-                  << "\n\n"
-                  << std::flush;
+        say("\nThis is the first start: a client key was made. It is shown only once:\n\n    " + key +
+            "\n\n");
     }
     known.keys = database.client_keys();
 }
@@ -250,14 +250,12 @@ void Program::say_what_is_next() const
     const auto database = named ? " --database " + shell_quoted(place) : std::string{};
     const auto program =
         program_.find('/') == std::string::npos ? program_ : std::filesystem::absolute(program_).string();
-    std::cerr
-        << fmt::format(
-               "\nNo upstream yet. Add one from another terminal; it is used within a second:\n\n"
-               "    printf %s \"$OPENAI_API_KEY\" | {0} upstream add{1}{2} --name openai --sk - --endpoint "
-               "https://api.openai.com/v1\n\n"
-               "Then point any OpenAI client at {4}://localhost:{3}/v1\n\n",
-               shell_quoted(program), config, database, endpoint.port(), tls ? "https" : "http")
-        << std::flush;
+    say(fmt::format(
+        "\nNo upstream yet. Add one from another terminal; it is used within a second:\n\n"
+        "    printf %s \"$OPENAI_API_KEY\" | {0} upstream add{1}{2} --name openai --sk - --endpoint "
+        "https://api.openai.com/v1\n\n"
+        "Then point any OpenAI client at {4}://localhost:{3}/v1\n\n",
+        shell_quoted(program), config, database, endpoint.port(), tls ? "https" : "http"));
 }
 
 void Program::reload()
@@ -312,8 +310,10 @@ void Program::drain(Signals& signals)
         spdlog::warn("a signal ends it at once: {} bytes of records are not in the database yet",
                      writer_->queue_bytes());
         writer_->hurry();
-        if (down.wait_for(parting) != std::future_status::ready)
+        if (down.wait_for(parting) != std::future_status::ready) {
+            flush_log(parting);
             std::_Exit(EXIT_FAILURE);
+        }
     }
     down.get();
     spdlog::info("stopped");
@@ -332,28 +332,35 @@ void Program::take_down(bool hasty)
     services_->pages.join();
 }
 
+/// Until a signal ends it; says why it could not begin.
+Result<void> serve(const ServeOptions& options, const std::string& program, Signals& signals)
+{
+    auto configuration = load_configuration(options);
+    if (!configuration)
+        return Invalid{describe(configuration.error())};
+    set_up_logging(configuration->settings.log);
+    Program running{*std::move(configuration), options, program};
+    if (auto started = running.start(); !started)
+        return started;
+    while (signals.wait() == SIGHUP)
+        running.reload();
+    running.drain(signals);
+    return {};
+}
+
 }  // namespace
 
 int serve(const ServeOptions& options, const std::string& program)
 {
     std::signal(SIGPIPE, SIG_IGN);
-    auto configuration = load_configuration(options);
-    if (!configuration) {
-        std::cerr << "openai-api-route: " << describe(configuration.error()) << '\n';
-        return 1;
-    }
-    set_up_logging(configuration->settings.log);
     // Before any thread is made: all of them leave these signals to this one.
     Signals signals{SIGTERM, SIGINT, SIGHUP};
-    Program running{*std::move(configuration), options, program};
-    if (const auto started = running.start(); !started) {
-        std::cerr << "openai-api-route: " << started.error().reason << '\n';
-        return 1;
-    }
-    while (signals.wait() == SIGHUP)
-        running.reload();
-    running.drain(signals);
-    return 0;
+    start_log_thread();
+    const auto served = serve(options, program, signals);
+    if (!served)
+        say("openai-api-route: " + served.error().reason + "\n");
+    flush_log(log_bound);
+    return served ? 0 : 1;
 }
 
 }  // namespace route

@@ -307,6 +307,10 @@ std::string Metrics::text() const
     add("requests_in_flight", "Requests being served now.", gauges_.requests_in_flight);
     add("record_queue_bytes", "Memory of the records that wait to be written.", gauges_.record_queue_bytes);
     add("outbox_records", "Records in the outbox that wait for the database.", gauges_.outbox_records);
+    if (gauges_.log_lines_dropped)
+        families.push_back(counter(name("log_lines_dropped_total"),
+                                   "Lines of the log that nobody read in time.",
+                                   static_cast<double>(gauges_.log_lines_dropped())));
     if (gauges_.upstreams)
         if (auto family = upstreams_up(gauges_.upstreams()); !family.metric.empty())
             families.push_back(std::move(family));

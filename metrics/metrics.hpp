@@ -12,13 +12,14 @@
 
 namespace route::metrics {
 
-/// Values that others know, asked for at each exposition on the thread that calls Metrics::text(). One left
-/// empty is not exposed.
+/// Values that others know or count, asked for at each exposition on the thread that calls Metrics::text().
+/// One left empty is not exposed.
 struct Gauges
 {
     std::function<std::uint64_t()> requests_in_flight = {};
     std::function<std::uint64_t()> record_queue_bytes = {};
     std::function<std::uint64_t()> outbox_records = {};
+    std::function<std::uint64_t()> log_lines_dropped = {};  ///< since the start
     /// Name of each upstream there is now, and whether it is up (not in cooldown).
     std::function<std::vector<std::pair<std::string, bool>>()> upstreams = {};
 };

@@ -77,17 +77,21 @@ prometheus::MetricFamily gauge(std::string name, std::string help, double value)
     return {std::move(name), std::move(help), prometheus::MetricType::Gauge, {std::move(metric)}};
 }
 
+prometheus::MetricFamily counter(std::string name, std::string help, double value)
+{
+    prometheus::ClientMetric metric;
+    metric.counter.value = value;
+    return {std::move(name), std::move(help), prometheus::MetricType::Counter, {std::move(metric)}};
+}
+
 std::vector<prometheus::MetricFamily> process_metrics()
 {
     std::vector<prometheus::MetricFamily> families;
     if (const auto stat = read_stat()) {
         const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-        prometheus::ClientMetric cpu;
-        cpu.counter.value = (stat->user_ticks + stat->system_ticks) / ticks;
-        families.push_back({"process_cpu_seconds_total",
-                            "User and system CPU time of the process in seconds.",
-                            prometheus::MetricType::Counter,
-                            {std::move(cpu)}});
+        families.push_back(counter("process_cpu_seconds_total",
+                                   "User and system CPU time of the process in seconds.",
+                                   (stat->user_ticks + stat->system_ticks) / ticks));
         families.push_back(gauge("process_threads", "Threads of the process.", stat->threads));
         families.push_back(gauge("process_virtual_memory_bytes", "Virtual memory of the process in bytes.",
                                  stat->virtual_bytes));

@@ -7,8 +7,9 @@
 
 namespace route::metrics {
 
-/// A gauge of one value, made for one exposition.
+/// A gauge or counter of one value, made for one exposition.
 prometheus::MetricFamily gauge(std::string name, std::string help, double value);
+prometheus::MetricFamily counter(std::string name, std::string help, double value);
 
 /// The standard `process_*` of this process, read from /proc now; those that can not be read are left out.
 std::vector<prometheus::MetricFamily> process_metrics();

@@ -1,4 +1,4 @@
-#include "app/access_log.hpp"
+#include "app/log/access_log.hpp"
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
@@ -10,7 +10,7 @@
 #include <cmath>
 #include <sstream>
 
-#include "app/log_setup.hpp"
+#include "app/log/log_setup.hpp"
 #include "tests/support/catch.hpp"
 
 namespace route {

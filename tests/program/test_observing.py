@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -385,3 +386,39 @@ def ask_whatever_comes(router, data: bytes):
             client.read_response()
         except Broken:
             pass
+
+
+def fill_log(router, most=200):
+    """Asks for what is not there until the router has no room for more lines about it."""
+    batch = 200
+    for _ in range(most):
+        with router.client() as client:
+            client.send(request(f"/{'p' * 300}", method="GET", key=None) * batch)
+            for _ in range(batch):
+                assert client.read_response("GET").status == 404
+        if router.metric("openai_api_route_log_lines_dropped_total") > 0:
+            return
+    raise AssertionError("no line was dropped")
+
+
+def test_a_log_that_nobody_reads_holds_up_nothing(route, upstream):
+    """Standard error is a pipe that is full and not read, as under a supervisor that hangs."""
+    router = route(upstream)
+    with router.log_unread():
+        fill_log(router)
+        answer = router.ask()  # its end waits for its record
+        assert answer.status == 200
+        assert router.record(answer)["status"] == 200
+        assert router.get("/readyz", key=None).status == 200
+        router.signal(signal.SIGHUP)  # the main thread says something, too
+        router.signal(signal.SIGTERM)
+        assert router.process.wait(60) == 0
+
+
+def test_lines_that_were_dropped_are_counted_where_they_are_missing(route, upstream):
+    router = route(upstream)
+    with router.log_unread():
+        fill_log(router)
+    router.wait_for_line(r"warning [1-9]\d* lines of the log were dropped", 60)
+    answer = router.ask()
+    router.wait_for_line(answer.header("x-request-id"), 60)

@@ -1,5 +1,6 @@
 """The real program as a process, in a directory of its own."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -66,6 +67,8 @@ class Router:
         self.lines: list[str] = []
         self._said = {"stdout": [], "stderr": []}
         self._changed = threading.Condition()
+        self._reading = threading.Event()
+        self._reading.set()
         self._readers: list[threading.Thread] = []
 
     # --- its life
@@ -148,12 +151,22 @@ class Router:
 
     def _read(self, name: str):
         for line in getattr(self.process, name):
+            self._reading.wait()
             with self._changed:
                 self._said[name].append(line)
                 self.lines.append(line.decode(errors="replace").rstrip("\n"))
                 self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def log_unread(self):
+        """Standard error is a pipe that nobody reads meanwhile, full once a little more than 64 KiB were written."""
+        self._reading.clear()
+        try:
+            yield
+        finally:
+            self._reading.set()
 
     @property
     def stderr(self) -> bytes:

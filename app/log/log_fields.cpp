@@ -1,4 +1,4 @@
-#include "app/log_fields.hpp"
+#include "app/log/log_fields.hpp"
 
 #include <fmt/compile.h>
 

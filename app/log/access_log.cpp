@@ -1,10 +1,10 @@
-#include "app/access_log.hpp"
+#include "app/log/access_log.hpp"
 
 #include <fmt/compile.h>
 
 #include <iterator>
 
-#include "app/log_fields.hpp"
+#include "app/log/log_fields.hpp"
 #include "core/header_rules.hpp"
 #include "core/text.hpp"
 

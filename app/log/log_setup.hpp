@@ -4,8 +4,10 @@
 #include <spdlog/logger.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "core/cooldown.hpp"
 #include "core/record.hpp"
@@ -17,13 +19,26 @@ namespace route {
 /// loggers that exist are changed in place, from any thread.
 void set_up_logging(const LogSettings& settings);
 
+/// From now on the log is written by a thread of its own, and whoever logs never waits (LogQueue): for a
+/// program that serves. Once, before other threads are made, and after the signals that are waited for are
+/// blocked.
+void start_log_thread();
+
+/// Text for people, to where the log goes and in its order, as it is. Any thread.
+void say(std::string_view text);
+
+/// Waits until what was logged is written, `longest` at most: whoever reads it may not.
+void flush_log(std::chrono::milliseconds longest);
+
+/// Lines that the log's thread could not get rid of in time. Any thread.
+std::uint64_t dropped_log_lines();
+
 /// Logs what failed in a finished request and the request itself: written by the next flush_access_log(), or
 /// when many wait. Call set_up_logging() before.
 void log_access(const Record& record);
 void flush_access_log();
 
-/// Log by a thread of their own, which the first of them makes: an event loop must not wait for whoever reads
-/// the log. Any thread.
+/// Any thread.
 void log_cooldown(const CooldownStart& start);
 void log_recovery(const CooldownEnd& end);
 

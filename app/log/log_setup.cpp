@@ -1,9 +1,8 @@
-#include "app/log_setup.hpp"
+#include "app/log/log_setup.hpp"
 
-#include <spdlog/async.h>
+#include <spdlog/details/log_msg.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,8 +12,9 @@
 #include <cstdlib>
 #include <mutex>
 
-#include "app/access_log.hpp"
 #include "app/json_text.hpp"
+#include "app/log/access_log.hpp"
+#include "app/log/log_queue.hpp"
 #include "core/text.hpp"
 #include "core/timestamps.hpp"
 
@@ -84,21 +84,40 @@ std::unique_ptr<spdlog::formatter> for_reader(std::unique_ptr<spdlog::formatter>
     return std::make_unique<JournalFormatter>(std::move(lines));
 }
 
-/// Standard error, written to once for many lines: a system call for each would cost more than the line.
-class BatchedErrorSink final : public spdlog::sinks::base_sink<std::mutex>
+/// Standard error: by way of the log's thread once there is one, else written at once or, of many lines, with
+/// the next flush.
+class ErrorSink final : public spdlog::sinks::base_sink<std::mutex>
 {
   public:
-    ~BatchedErrorSink() override { write(); }
+    ~ErrorSink() override { write(); }
+
+    void go_by(std::shared_ptr<LogQueue> queue)
+    {
+        const std::lock_guard lock{mutex_};
+        write();
+        queue_ = std::move(queue);
+    }
 
   protected:
     void sink_it_(const spdlog::details::log_msg& message) override
     {
         constexpr std::size_t many = 64u << 10;
         formatter_->format(message, lines_);
-        if (lines_.size() > many)
+        if (queue_) {
+            queue_->append({lines_.data(), lines_.size()});
+            lines_.clear();
+        } else if (lines_.size() > many) {
+            write();
+        }
+    }
+
+    void flush_() override
+    {
+        if (queue_)
+            queue_->wake();
+        else
             write();
     }
-    void flush_() override { write(); }
 
   private:
     void write()
@@ -108,36 +127,32 @@ class BatchedErrorSink final : public spdlog::sinks::base_sink<std::mutex>
     }
 
     spdlog::memory_buf_t lines_;
+    std::shared_ptr<LogQueue> queue_;
 };
 
-/// The two loggers: the access lines in JSON are whole lines already.
+/// The two loggers: the access lines in JSON are whole lines already. What is general is written at once,
+/// access lines with the next flush.
 struct Loggers
 {
-    std::shared_ptr<spdlog::logger> general;
-    std::shared_ptr<spdlog::logger> access;
+    std::shared_ptr<ErrorSink> general_sink = std::make_shared<ErrorSink>();
+    std::shared_ptr<ErrorSink> access_sink = std::make_shared<ErrorSink>();
+    std::shared_ptr<spdlog::logger> general = std::make_shared<spdlog::logger>("general", general_sink);
+    std::shared_ptr<spdlog::logger> access = std::make_shared<spdlog::logger>("access", access_sink);
+    std::shared_ptr<LogQueue> queue;  ///< none before the log has a thread
     std::atomic<LogFormat> format{LogFormat::text};
 };
 
 Loggers& loggers()
 {
-    static Loggers both{
-        std::make_shared<spdlog::logger>("general", std::make_shared<spdlog::sinks::stderr_sink_mt>()),
-        std::make_shared<spdlog::logger>("access", std::make_shared<BatchedErrorSink>())};
+    static Loggers both;
     return both;
 }
 
-/// As an access line, and written at once, but by another thread. While that cannot write, the oldest of what
-/// waits is left out.
-void log_soon(spdlog::level::level_enum level, const std::string& line)
+/// As an access line, and written at once.
+void log_now(spdlog::level::level_enum level, const std::string& line)
 {
-    constexpr std::size_t most_waiting = 1024;
-    static const auto thread = std::make_shared<spdlog::details::thread_pool>(most_waiting, 1);
-    static const auto logger = std::make_shared<spdlog::async_logger>(
-        "soon", loggers().access->sinks().front(), thread, spdlog::async_overflow_policy::overrun_oldest);
-    if (!loggers().access->should_log(level))
-        return;
-    logger->log(level, line);
-    logger->flush();
+    loggers().access->log(level, line);
+    loggers().access->flush();
 }
 
 /// Of lines that are whole already in JSON.
@@ -146,6 +161,18 @@ std::unique_ptr<spdlog::formatter> access_formatter(LogFormat format, LogReader 
     if (format == LogFormat::text)
         return log_formatter(format, reader);
     return for_reader(std::make_unique<spdlog::pattern_formatter>("%v"), reader);
+}
+
+/// The line that stands where lines are missing.
+std::string drop_notice(std::uint64_t lines)
+{
+    spdlog::memory_buf_t out;
+    const auto text =
+        fmt::format("{} lines of the log were dropped: standard error was not read in time", lines);
+    const auto reader = reader_of(STDERR_FILENO, std::getenv("JOURNAL_STREAM"));
+    const spdlog::details::log_msg message{"general", spdlog::level::warn, text};
+    log_formatter(loggers().format, reader)->format(message, out);
+    return fmt::to_string(out);
 }
 
 }  // namespace
@@ -177,9 +204,41 @@ void set_up_logging(const LogSettings& settings)
     both.general->set_formatter(log_formatter(settings.format, reader));
     both.access->set_formatter(access_formatter(settings.format, reader));
     both.general->set_level(level);
+    both.general->flush_on(spdlog::level::trace);
     both.access->set_level(level);
     if (spdlog::default_logger_raw() != both.general.get())
         spdlog::set_default_logger(both.general);
+}
+
+void start_log_thread()
+{
+    auto& both = loggers();
+    both.queue = std::make_shared<LogQueue>(STDERR_FILENO, drop_notice);
+    both.general_sink->go_by(both.queue);
+    both.access_sink->go_by(both.queue);
+}
+
+void say(std::string_view text)
+{
+    const auto& queue = loggers().queue;
+    if (queue) {
+        queue->append(text);
+        queue->wake();
+    } else {
+        std::fwrite(text.data(), 1, text.size(), stderr);
+    }
+}
+
+void flush_log(std::chrono::milliseconds longest)
+{
+    if (const auto& queue = loggers().queue)
+        queue->flush(longest);
+}
+
+std::uint64_t dropped_log_lines()
+{
+    const auto& queue = loggers().queue;
+    return queue ? queue->dropped() : 0;
 }
 
 void log_access(const Record& record)
@@ -195,13 +254,13 @@ void log_access(const Record& record)
 void log_cooldown(const CooldownStart& start)
 {
     const auto line = cooldown_line(start, std::chrono::system_clock::now(), loggers().format);
-    log_soon(spdlog::level::warn, line);
+    log_now(spdlog::level::warn, line);
 }
 
 void log_recovery(const CooldownEnd& end)
 {
     const auto line = recovery_line(end, std::chrono::system_clock::now(), loggers().format);
-    log_soon(spdlog::level::info, line);
+    log_now(spdlog::level::info, line);
 }
 
 void flush_access_log()

@@ -22,6 +22,7 @@
 #include "notify/network_http.hpp"
 #include "notify/notifier.hpp"
 #include "storage/open.hpp"
+#include "storage/record_pruner.hpp"
 
 namespace route {
 
@@ -80,6 +81,7 @@ class Program
     std::string program_;
     std::unique_ptr<metrics::Metrics> metrics_;
     std::unique_ptr<storage::RecordWriter> writer_;
+    std::unique_ptr<storage::RecordPruner> pruner_;
     std::unique_ptr<LiveRouting> routing_;
     std::unique_ptr<net::Services> services_;
     std::unique_ptr<notify::Notifier> notifier_;
@@ -112,6 +114,7 @@ Result<void> Program::start()
     metrics_ = std::make_unique<metrics::Metrics>(ROUTE_VERSION, gauges());
     writer_ = std::make_unique<storage::RecordWriter>(storage::record_connector(settings),
                                                       storage::writer_options(settings), writer_hooks());
+    pruner_ = std::make_unique<storage::RecordPruner>(storage::pruner_connector(settings), settings.records);
     services_ = std::make_unique<net::Services>(*writer_);
     services_->node = host_name();
     services_->on_finished = [this](const Record& record) { metrics_->observe(record); };
@@ -284,6 +287,7 @@ void Program::reload()
     }
     configuration_.settings = settings;
     writer_->configure(settings.records);
+    pruner_->configure(settings.records);
     set_channels(*std::move(channels), settings.notify);
     set_up_logging(settings.log);
     spdlog::info("the configuration was read again");
@@ -327,6 +331,7 @@ void Program::take_down(bool hasty)
     server_->join();
     writer_->stop(std::chrono::steady_clock::now() + (hasty ? hasty_flush_bound : flush_bound));
     notifier_->stop(std::chrono::steady_clock::now() + (hasty ? hasty_flush_bound : messages_bound));
+    pruner_->stop();
     if (feed_)
         feed_->stop();
     services_->pages.join();

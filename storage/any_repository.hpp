@@ -8,15 +8,15 @@
 
 namespace route::storage {
 
-/// What the record writer asks of a database. One thread at a time; failures are StorageErrors.
+/// What the record writer and the pruner ask of a database. One thread at a time; failures are StorageErrors.
 class RecordStore
 {
   public:
     virtual ~RecordStore() = default;
     virtual void insert(std::span<const Record> records) = 0;
     virtual void make_room(SystemTime now, std::optional<Seconds> retention) = 0;
-    virtual PruneStep prune_step(SystemTime before, std::size_t rows) = 0;
-    virtual PruneStep prune_bodies_step(SystemTime before, std::size_t rows) = 0;
+    virtual PruneStep prune_step(SystemTime before, const PruneBounds& bounds) = 0;
+    virtual PruneStep prune_bodies_step(SystemTime before, const PruneBounds& bounds) = 0;
 };
 
 /// A repository whose kind was chosen at run time; the functions are those of the concepts in repository.hpp.
@@ -41,8 +41,8 @@ class AnyRepository : public RecordStore
     virtual std::vector<Record> records_after(const std::string& request_id, std::size_t rows,
                                               std::size_t bytes) = 0;
     virtual void make_room_for(SystemTime oldest) = 0;
-    virtual std::uint64_t prune(SystemTime before) = 0;
-    virtual std::uint64_t prune_bodies(SystemTime before) = 0;
+    virtual std::uint64_t prune(SystemTime before, const PruneProgress& progress) = 0;
+    virtual std::uint64_t prune_bodies(SystemTime before, const PruneProgress& progress) = 0;
     virtual std::vector<RecordStats> record_stats(const RecordFilter& filter) = 0;
 
     virtual std::int64_t newest_record_id() = 0;
@@ -62,13 +62,13 @@ class RepositoryOf final : public AnyRepository
     {
         repository_.make_room(now, retention);
     }
-    PruneStep prune_step(SystemTime before, std::size_t rows) override
+    PruneStep prune_step(SystemTime before, const PruneBounds& bounds) override
     {
-        return repository_.prune_step(before, rows);
+        return repository_.prune_step(before, bounds);
     }
-    PruneStep prune_bodies_step(SystemTime before, std::size_t rows) override
+    PruneStep prune_bodies_step(SystemTime before, const PruneBounds& bounds) override
     {
-        return repository_.prune_bodies_step(before, rows);
+        return repository_.prune_bodies_step(before, bounds);
     }
 
     std::vector<UpstreamDefinition> upstreams() override { return repository_.upstreams(); }
@@ -113,8 +113,14 @@ class RepositoryOf final : public AnyRepository
         return repository_.records_after(request_id, rows, bytes);
     }
     void make_room_for(SystemTime oldest) override { repository_.make_room_for(oldest); }
-    std::uint64_t prune(SystemTime before) override { return repository_.prune(before); }
-    std::uint64_t prune_bodies(SystemTime before) override { return repository_.prune_bodies(before); }
+    std::uint64_t prune(SystemTime before, const PruneProgress& progress) override
+    {
+        return repository_.prune(before, progress);
+    }
+    std::uint64_t prune_bodies(SystemTime before, const PruneProgress& progress) override
+    {
+        return repository_.prune_bodies(before, progress);
+    }
     std::vector<RecordStats> record_stats(const RecordFilter& filter) override
     {
         return repository_.record_stats(filter);

@@ -26,10 +26,10 @@ class NullRepository
     std::vector<Record> records_after(const std::string&, std::size_t, std::size_t) { return {}; }
     void make_room(SystemTime, std::optional<Seconds>) {}
     void make_room_for(SystemTime) {}
-    std::uint64_t prune(SystemTime) { return 0; }
-    std::uint64_t prune_bodies(SystemTime) { return 0; }
-    PruneStep prune_step(SystemTime, std::size_t) { return {}; }
-    PruneStep prune_bodies_step(SystemTime, std::size_t) { return {}; }
+    std::uint64_t prune(SystemTime, const PruneProgress&) { return 0; }
+    std::uint64_t prune_bodies(SystemTime, const PruneProgress&) { return 0; }
+    PruneStep prune_step(SystemTime, const PruneBounds&) { return {}; }
+    PruneStep prune_bodies_step(SystemTime, const PruneBounds&) { return {}; }
     std::vector<RecordStats> record_stats(const RecordFilter&) { return {}; }
     std::int64_t newest_record_id() { return 0; }
     DatabaseStatus status() { return {}; }

@@ -30,6 +30,10 @@ SqliteOptions sqlite_options(const StorageSettings& settings)
 /// A record is in the outbox a second after it was taken: this leaves time to write it there.
 constexpr std::chrono::milliseconds record_timeout{800};
 
+/// The end of the program waits for a step of the pruner.
+constexpr std::chrono::milliseconds pruner_lock_wait{300};
+constexpr std::chrono::milliseconds pruner_step_bound{3'000};
+
 SqliteOptions record_options(const StorageSettings& settings)
 {
     auto options = sqlite_options(settings);
@@ -180,6 +184,19 @@ Connector record_connector(const Settings& settings)
             spdlog::debug("partitions are made later: {}", escape_for_log(error.what()));
         }
         return repository;
+    };
+}
+
+Connector pruner_connector(const Settings& settings)
+{
+    return [storage = settings.storage,
+            identity = std::make_shared<SchemaIdentity>()]() -> std::unique_ptr<RecordStore> {
+        auto sqlite = record_options(storage);
+        sqlite.busy_timeout = pruner_lock_wait;
+        auto postgres = postgres_options(storage, pruner_step_bound);
+        postgres.make = false;
+        postgres.identity = identity;
+        return open(storage, sqlite, postgres);
     };
 }
 

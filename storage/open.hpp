@@ -40,6 +40,9 @@ std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start&
 /// come, for a database that went away may come back.
 Connector record_connector(const Settings& settings);
 
+/// The same for the pruner, who holds up nobody and is more patient.
+Connector pruner_connector(const Settings& settings);
+
 /// What routers that share the database agree on about messages; null where each has its own, with another
 /// backend than PostgreSQL. Connects to nothing yet.
 std::unique_ptr<MessageAgreement> message_agreement(const StorageSettings& settings);

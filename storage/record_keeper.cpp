@@ -14,8 +14,6 @@ namespace {
 
 using Kind = StorageError::Kind;
 
-constexpr std::size_t prune_rows = 200;
-
 /// Of one outage, that are told.
 constexpr std::size_t most_reasons = 10;
 
@@ -52,7 +50,7 @@ RecordKeeper::RecordKeeper(Connector connector, const std::string& outbox_path, 
       outbox_{outbox_path},
       rejected_{rejected_path(outbox_path)},
       backoff_{timing.first_retry},
-      upkeep_at_{std::chrono::steady_clock::now() + timing.first_prune}
+      recount_at_{std::chrono::steady_clock::now() + timing.recount}
 {
     if (outbox_.size() > 0)
         spdlog::info("{} records of an earlier run wait in the outbox", outbox_.size());
@@ -174,24 +172,15 @@ RecordKeeper::TimePoint RecordKeeper::tend(TimePoint now)
     look_after_connection(now);
     if (database_ && may_drain(now))
         drain(now);
-    if (database_ && !away_ && now >= upkeep_at_)
-        upkeep(now);
+    if (now >= recount_at_)
+        recount_outbox(now);
 
-    auto next = upkeep_at_;
-    if (!database_)
-        next = connecting_ ? TimePoint::max() : retry_at_;
+    auto next = recount_at_;
+    if (!database_ && !connecting_)
+        next = std::min(next, retry_at_);
     if (outbox_fails_ || (database_ && outbox_.size() > 0))
         next = std::min(next, outbox_retry_at_);
     return next;
-}
-
-void RecordKeeper::retain(std::optional<Seconds> records, std::optional<Seconds> bodies)
-{
-    if (records == retention_ && bodies == body_retention_)
-        return;
-    retention_ = records;
-    body_retention_ = bodies;
-    upkeep_at_ = std::chrono::steady_clock::now() + timing_.first_prune;
 }
 
 std::string RecordKeeper::degraded() const
@@ -274,43 +263,15 @@ void RecordKeeper::drain(TimePoint now)
     }
 }
 
-/// One step of what is due: records may be waiting.
-void RecordKeeper::upkeep(TimePoint now)
+void RecordKeeper::recount_outbox(TimePoint now)
 {
-    upkeep_at_ = now;
+    recount_at_ = now + timing_.recount;
     try {
-        switch (upkeep_) {
-            case Upkeep::room:
-                database_->make_room(std::chrono::system_clock::now(), retention_);
-                upkeep_ = Upkeep::records;
-                break;
-            case Upkeep::records:
-                if (prune_one(retention_, &RecordStore::prune_step))
-                    upkeep_ = Upkeep::bodies;
-                break;
-            case Upkeep::bodies:
-                if (!prune_one(body_retention_, &RecordStore::prune_bodies_step))
-                    break;
-                upkeep_ = Upkeep::room;
-                upkeep_at_ = now + timing_.prune_interval;
-                if (!outbox_fails_)
-                    outbox_.recount();  // what another router left there
-        }
-    } catch (const StorageError& error) {
-        spdlog::warn("partitions could not be made or older records deleted yet: {}",
-                     escape_for_log(error.what()));
-        upkeep_ = Upkeep::room;
-        upkeep_at_ = now + std::min(timing_.prune_interval, timing_.upkeep_retry);
+        if (!outbox_fails_)
+            outbox_.recount();
+    } catch (const std::exception& error) {
+        outbox_failed(error.what(), now);
     }
-}
-
-bool RecordKeeper::prune_one(std::optional<Seconds> retention,
-                             PruneStep (RecordStore::*step)(SystemTime, std::size_t))
-{
-    if (!retention)
-        return true;
-    const auto age = std::chrono::duration_cast<SystemTime::duration>(*retention);
-    return ((*database_).*step)(std::chrono::system_clock::now() - age, prune_rows).done;
 }
 
 }  // namespace route::storage

@@ -44,9 +44,7 @@ struct WriterTiming
     Milliseconds longest_retry{5'000};
     Milliseconds give_up{
         5'000};  ///< `stored` is called by then, when neither database nor outbox took the record
-    Milliseconds first_prune{10'000};
-    Milliseconds prune_interval{3'600'000};
-    Milliseconds upkeep_retry{60'000};  ///< after a step of it that failed
+    Milliseconds recount{3'600'000};  ///< between two looks for what another router left in the outbox
 };
 
 /// Puts records into the database or, while that is away, into the outbox, and moves them from there when it
@@ -81,11 +79,9 @@ class RecordKeeper
     /// keep() without the database: for what stop() has no time for.
     std::size_t keep_in_outbox(std::span<const Record> records, TimePoint now);
 
-    /// Does a little of what is due: connects, moves a batch out of the outbox, prunes. When it wants to be
-    /// called again.
+    /// Does a little of what is due: connects, moves a batch out of the outbox. When it wants to be called
+    /// again.
     TimePoint tend(TimePoint now);
-
-    void retain(std::optional<Seconds> records, std::optional<Seconds> bodies);
 
     /// Any thread.
     std::uint64_t outbox_records() const { return outbox_.size(); }
@@ -116,16 +112,7 @@ class RecordKeeper
     void outbox_failed(const std::string& reason, TimePoint now);
     bool may_drain(TimePoint now) const { return outbox_.size() > 0 && now >= outbox_retry_at_; }
     void drain(TimePoint now);
-    void upkeep(TimePoint now);
-    bool prune_one(std::optional<Seconds> retention, PruneStep (RecordStore::*step)(SystemTime, std::size_t));
-
-    /// What is done every hour, a step at a time.
-    enum class Upkeep
-    {
-        room,
-        records,
-        bodies
-    };
+    void recount_outbox(TimePoint now);
 
     /// A transaction is halved with each that failed or was slow, down to a few rows, and grows again: what
     /// is too much for a slow connection within the time a transaction has must not be tried for ever.
@@ -144,10 +131,7 @@ class RecordKeeper
     std::chrono::milliseconds backoff_;
     TimePoint retry_at_{};
     TimePoint outbox_retry_at_{};
-    Upkeep upkeep_ = Upkeep::room;
-    TimePoint upkeep_at_;
-    std::optional<Seconds> retention_;
-    std::optional<Seconds> body_retention_;
+    TimePoint recount_at_;
     bool on_trial_ = false;
     std::set<std::string> reasons_;  ///< why the database is away, as far as they were told
     int halvings_ = 0;               ///< of the transactions' size

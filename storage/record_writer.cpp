@@ -160,7 +160,6 @@ void RecordWriter::apply_settings()
     limits_ = {new_settings_.request_body, new_settings_.max_request_body, new_settings_.response,
                new_settings_.max_response};
     flush_ = std::chrono::milliseconds{new_settings_.flush};
-    keeper_.retain(new_settings_.retention, new_settings_.body_retention);
 }
 
 void RecordWriter::collect()

@@ -42,7 +42,7 @@ class RecordWriter final : public RecordSink
     std::uint64_t held_bytes() const override { return queue_bytes_; }
     void dropped(std::unique_ptr<QueuedRecord> record) override;
 
-    /// Other limits, `flush`, bounds and retention from now on. Any thread.
+    /// Other limits, `flush` and bounds from now on. Any thread.
     void configure(const RecordSettings& settings);
 
     /// Writes what was taken and ends the thread. What is not in the database by `deadline` goes to the

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <functional>
@@ -76,12 +77,24 @@ struct RecordStats
     bool operator==(const RecordStats&) const = default;
 };
 
-/// What one short step of pruning did.
+/// What a step of pruning does at most; one record at least, however large it is.
+struct PruneBounds
+{
+    std::size_t rows = 200;
+    std::size_t bytes = 8u << 20;       ///< of bodies and responses
+    std::chrono::milliseconds time{5};  ///< of holding a lock for which others wait (SQLite)
+};
+
+/// What one step of pruning did.
 struct PruneStep
 {
-    std::uint64_t rows = 0;  ///< deleted or emptied
-    bool done = true;        ///< nothing older is left
+    std::uint64_t rows = 0;   ///< deleted or emptied
+    bool done = true;         ///< nothing older is left
+    std::uint64_t bytes = 0;  ///< that are free now, about
 };
+
+/// Called after each step with the records that are done so far.
+using PruneProgress = std::function<void(std::uint64_t rows)>;
 
 /// `db status`.
 struct DatabaseStatus
@@ -139,7 +152,8 @@ concept ClientKeyRepository = requires(R repository, const std::string& name, co
 
 template <class R>
 concept RecordRepository =
-    requires(R repository, std::span<const Record> records, const RecordFilter& filter,
+    requires(R repository, const PruneBounds& bounds, const PruneProgress& progress,
+             std::span<const Record> records, const RecordFilter& filter,
              const std::function<bool(const StoredRecord&)>& visit, const std::string& request_id,
              SystemTime before, std::size_t rows, std::size_t bytes, std::optional<Seconds> retention) {
         /// All of them with their attempts in one transaction; one whose request_id is there already is
@@ -160,15 +174,16 @@ concept RecordRepository =
         { repository.make_room(before, retention) } -> std::same_as<void>;
         /// The same for records since `oldest`, which are to be brought in.
         { repository.make_room_for(before) } -> std::same_as<void>;
-        /// Deletes older records and their attempts, in steps that never hold the database long; how many
-        /// records went.
-        { repository.prune(before) } -> std::same_as<std::uint64_t>;
+        /// Deletes older records and their attempts, in steps that never hold the database long, with pauses
+        /// in between; how many records went. `progress` may be empty.
+        { repository.prune(before, progress) } -> std::same_as<std::uint64_t>;
         /// Empties body and response of older records.
-        { repository.prune_bodies(before) } -> std::same_as<std::uint64_t>;
-        /// One step of the same, looking at `rows` records at most or dropping a partition. Of a partition
-        /// that will be droppable within a day, or a twentieth of the age, nothing is deleted one by one.
-        { repository.prune_step(before, rows) } -> std::same_as<PruneStep>;
-        { repository.prune_bodies_step(before, rows) } -> std::same_as<PruneStep>;
+        { repository.prune_bodies(before, progress) } -> std::same_as<std::uint64_t>;
+        /// One step of the same, or a partition is dropped. Of a partition that will be droppable within a
+        /// day, or a twentieth of the age, nothing is deleted one by one. Bodies of records that came late,
+        /// once older ones were emptied, go with a later step.
+        { repository.prune_step(before, bounds) } -> std::same_as<PruneStep>;
+        { repository.prune_bodies_step(before, bounds) } -> std::same_as<PruneStep>;
         /// The largest id; 0 without records.
         { repository.newest_record_id() } -> std::same_as<std::int64_t>;
         /// By number of requests, most first.

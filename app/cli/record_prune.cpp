@@ -16,9 +16,9 @@ int prune(Session& session, const PruneOptions& options)
 {
     const auto before = time_of_option("--until", options.until);
     if (options.bodies)
-        session.out << fmt::format("emptied {} records\n", session.database().prune_bodies(before));
+        session.out << fmt::format("emptied {} records\n", session.database().prune_bodies(before, {}));
     else
-        session.out << fmt::format("deleted {} records\n", session.database().prune(before));
+        session.out << fmt::format("deleted {} records\n", session.database().prune(before, {}));
     return 0;
 }
 

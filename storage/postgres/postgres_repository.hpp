@@ -38,10 +38,10 @@ class PostgresRepository
     std::vector<Record> records_after(const std::string& request_id, std::size_t rows, std::size_t bytes);
     void make_room(SystemTime now, std::optional<Seconds> retention);
     void make_room_for(SystemTime oldest);
-    std::uint64_t prune(SystemTime before);
-    std::uint64_t prune_bodies(SystemTime before);
-    PruneStep prune_step(SystemTime before, std::size_t rows);
-    PruneStep prune_bodies_step(SystemTime before, std::size_t rows);
+    std::uint64_t prune(SystemTime before, const PruneProgress& progress = {});
+    std::uint64_t prune_bodies(SystemTime before, const PruneProgress& progress = {});
+    PruneStep prune_step(SystemTime before, const PruneBounds& bounds);
+    PruneStep prune_bodies_step(SystemTime before, const PruneBounds& bounds);
     std::vector<RecordStats> record_stats(const RecordFilter& filter);
     std::int64_t newest_record_id();
     DatabaseStatus status();

@@ -14,8 +14,23 @@ using namespace postgres;
 
 namespace {
 
-/// So many records a step of prune() deletes one by one.
-constexpr std::size_t rows_of_step = 5000;
+/// A step of prune(), for people.
+constexpr PruneBounds large_steps{5000, 64u << 20, {}};
+
+/// What a row's texts take on the server's disk. Neither this nor octet_length() reads them.
+constexpr auto stored_bytes =
+    "coalesce(pg_column_size(body), 0)::bigint + coalesce(pg_column_size(response), 0)";
+
+/// The first rows of a query for request_id and `bytes`, as many as fit: WITH … AS.
+std::string first_of(const std::string& query, const PruneBounds& bounds)
+{
+    return fmt::format(
+        "page AS ({} ORDER BY request_id LIMIT {}),"
+        " old AS (SELECT request_id, bytes FROM (SELECT request_id, bytes, sum(bytes) OVER (ORDER BY "
+        "request_id"
+        " ROWS UNBOUNDED PRECEDING) AS up_to FROM page) summed WHERE up_to - bytes < {})",
+        query, bounds.rows, bounds.bytes);
+}
 
 /// Whether it is left until it can be dropped: soon, compared to how long its records were kept.
 bool droppable_soon(const Partition& partition, SystemTime before)
@@ -54,58 +69,81 @@ std::vector<std::string> to_thin_out(pqxx::transaction_base& transaction, System
     return suffixes;
 }
 
-std::uint64_t delete_some(pqxx::transaction_base& transaction, const std::string& suffix, SystemTime before,
-                          std::size_t rows)
+/// Of one partition.
+PruneStep delete_some(pqxx::transaction_base& transaction, const std::string& suffix, SystemTime before,
+                      const PruneBounds& bounds)
 {
-    const auto deleted =
+    const auto old = fmt::format(
+        "SELECT request_id, {} AS bytes FROM records_{} WHERE request_id < $1::uuid AND created_at < "
+        "$2::timestamptz",
+        stored_bytes, suffix);
+    const auto counts =
         Parameters{}
             .text(least_request_id(before + request_id_slack))
             .text(format_timestamp(before))
-            .execute(transaction,
-                     fmt::format(
-                         "WITH old AS (SELECT request_id FROM records_{0} WHERE request_id < $1::uuid"
-                         " AND created_at < $2::timestamptz ORDER BY request_id LIMIT {1}),"
-                         " of_old AS (DELETE FROM attempts a USING old WHERE a.request_id = old.request_id)"
-                         " DELETE FROM records_{0} r USING old WHERE r.request_id = old.request_id",
-                         suffix, rows));
-    return static_cast<std::uint64_t>(deleted.affected_rows());
+            .execute(
+                transaction,
+                fmt::format(
+                    "WITH {}, of_old AS (DELETE FROM attempts a USING old WHERE a.request_id = "
+                    "old.request_id),"
+                    " deleted AS (DELETE FROM records_{} r USING old WHERE r.request_id = old.request_id"
+                    " RETURNING old.bytes)"
+                    " SELECT (SELECT count(*) FROM page), (SELECT count(*) FROM old), (SELECT count(*) FROM "
+                    "deleted), (SELECT coalesce(sum(bytes), 0) FROM deleted)::bigint",
+                    first_of(old, bounds), suffix));
+    const auto found = counts[0][0].as<std::size_t>();
+    return {counts[0][2].as<std::uint64_t>(), found < bounds.rows && counts[0][1].as<std::size_t>() == found,
+            counts[0][3].as<std::uint64_t>()};
 }
 
-PruneStep delete_some(pqxx::transaction_base& transaction, SystemTime before, std::size_t rows, bool exactly)
+PruneStep delete_some(pqxx::transaction_base& transaction, SystemTime before, PruneBounds bounds,
+                      bool exactly)
 {
-    std::uint64_t deleted = 0;
+    PruneStep all;
     for (const auto& suffix : to_thin_out(transaction, before, exactly)) {
-        deleted += delete_some(transaction, suffix, before, rows - deleted);
-        if (deleted == rows)
-            return {deleted, false};
+        const auto step = delete_some(transaction, suffix, before, bounds);
+        all.rows += step.rows;
+        all.bytes += step.bytes;
+        all.done = step.done && step.rows < bounds.rows && step.bytes < bounds.bytes;
+        if (!all.done)
+            break;
+        bounds.rows -= step.rows;
+        bounds.bytes -= step.bytes;
     }
-    return {deleted, true};
+    return all;
 }
 
-PruneStep prune_some(pqxx::transaction_base& transaction, SystemTime before, std::size_t rows, bool exactly)
+PruneStep prune_some(pqxx::transaction_base& transaction, SystemTime before, const PruneBounds& bounds,
+                     bool exactly)
 {
     if (const auto dropped = drop_one(transaction, before, exactly))
         return {*dropped, false};
-    return delete_some(transaction, before, rows, exactly);
+    return delete_some(transaction, before, bounds, exactly);
 }
 
-PruneStep empty_some(pqxx::transaction_base& transaction, SystemTime before, std::size_t rows)
+PruneStep empty_some(pqxx::transaction_base& transaction, SystemTime before, const PruneBounds& bounds)
 {
     auto from = state(transaction, bodies_pruned_to);
     if (from.empty())
         from = least_request_id({});
-    const auto old =
+    const auto old = fmt::format(
+        "SELECT request_id, {} AS bytes FROM records WHERE request_id > $1::uuid AND request_id < $2::uuid"
+        " AND created_at < $3::timestamptz",
+        stored_bytes);
+    const auto range =
         Parameters{}
             .text(from)
             .text(least_request_id(before + request_id_slack))
             .text(format_timestamp(before))
-            .execute(transaction, fmt::format("SELECT request_id FROM records WHERE request_id > $1::uuid AND"
-                                              " request_id < $2::uuid AND created_at < $3::timestamptz"
-                                              " ORDER BY request_id LIMIT {}",
-                                              rows));
-    if (old.empty())
+            .execute(transaction,
+                     fmt::format(
+                         "WITH {} SELECT (SELECT count(*) FROM page), count(*), (SELECT request_id FROM old"
+                         " ORDER BY request_id DESC LIMIT 1), coalesce(sum(bytes), 0)::bigint FROM old",
+                         first_of(old, bounds)));
+    const auto found = range[0][0].as<std::size_t>();
+    if (found == 0)
         return {};
-    const auto last = old[old.size() - 1][0].as<std::string>();
+    const auto last = range[0][2].as<std::string>();
     const auto emptied = Parameters{}
                              .text(from)
                              .text(last)
@@ -115,51 +153,60 @@ PruneStep empty_some(pqxx::transaction_base& transaction, SystemTime before, std
                                       "$1::uuid AND request_id <= $2::uuid"
                                       " AND created_at < $3::timestamptz AND (body <> '' OR response <> '')");
     set_state(transaction, bodies_pruned_to, last);
-    return {static_cast<std::uint64_t>(emptied.affected_rows()), static_cast<std::size_t>(old.size()) < rows};
+    return {static_cast<std::uint64_t>(emptied.affected_rows()),
+            found < bounds.rows && range[0][1].as<std::size_t>() == found, range[0][3].as<std::uint64_t>()};
 }
 
 }  // namespace
 
-PruneStep PostgresRepository::prune_step(SystemTime before, std::size_t rows)
+PruneStep PostgresRepository::prune_step(SystemTime before, const PruneBounds& bounds)
 {
     return transact([&](pqxx::work& work) {
         // Another router, which has the lock, may be doing the same.
-        return try_lock_schema(work) ? prune_some(work, by_server_clock(work, before), rows, false)
+        return try_lock_schema(work) ? prune_some(work, by_server_clock(work, before), bounds, false)
                                      : PruneStep{};
     });
 }
 
-PruneStep PostgresRepository::prune_bodies_step(SystemTime before, std::size_t rows)
+PruneStep PostgresRepository::prune_bodies_step(SystemTime before, const PruneBounds& bounds)
 {
     return transact([&](pqxx::work& work) {
-        return try_lock_schema(work) ? empty_some(work, by_server_clock(work, before), rows) : PruneStep{};
+        return try_lock_schema(work) ? empty_some(work, by_server_clock(work, before), bounds) : PruneStep{};
     });
 }
 
-std::uint64_t PostgresRepository::prune(SystemTime before)
+std::uint64_t PostgresRepository::prune(SystemTime before, const PruneProgress& progress)
 {
     std::uint64_t rows = 0;
-    for (PruneStep step{0, false}; !step.done; rows += step.rows)
+    for (PruneStep step{0, false}; !step.done;) {
         patiently([&] {
             step = transact([&](pqxx::work& work) {
                 lock_schema(work);
-                return prune_some(work, before, rows_of_step, true);
+                return prune_some(work, before, large_steps, true);
             });
         });
+        rows += step.rows;
+        if (progress)
+            progress(rows);
+    }
     return rows;
 }
 
-std::uint64_t PostgresRepository::prune_bodies(SystemTime before)
+std::uint64_t PostgresRepository::prune_bodies(SystemTime before, const PruneProgress& progress)
 {
     transact([](pqxx::work& work) { set_state(work, bodies_pruned_to, least_request_id({})); });
     std::uint64_t rows = 0;
-    for (PruneStep step{0, false}; !step.done; rows += step.rows)
+    for (PruneStep step{0, false}; !step.done;) {
         patiently([&] {
             step = transact([&](pqxx::work& work) {
                 lock_schema(work);
-                return empty_some(work, before, rows_of_step);
+                return empty_some(work, before, large_steps);
             });
         });
+        rows += step.rows;
+        if (progress)
+            progress(rows);
+    }
     return rows;
 }
 

@@ -43,10 +43,10 @@ class SqliteRepository
     std::vector<Record> records_after(const std::string& request_id, std::size_t rows, std::size_t bytes);
     void make_room(SystemTime, std::optional<Seconds>) {}
     void make_room_for(SystemTime) {}
-    std::uint64_t prune(SystemTime before);
-    std::uint64_t prune_bodies(SystemTime before);
-    PruneStep prune_step(SystemTime before, std::size_t rows);
-    PruneStep prune_bodies_step(SystemTime before, std::size_t rows);
+    std::uint64_t prune(SystemTime before, const PruneProgress& progress = {});
+    std::uint64_t prune_bodies(SystemTime before, const PruneProgress& progress = {});
+    PruneStep prune_step(SystemTime before, const PruneBounds& bounds);
+    PruneStep prune_bodies_step(SystemTime before, const PruneBounds& bounds);
     std::vector<RecordStats> record_stats(const RecordFilter& filter);
     std::int64_t newest_record_id();
     DatabaseStatus status();
@@ -81,7 +81,8 @@ class SqliteRepository
     std::unique_ptr<SQLite::Database> database_;
     std::unique_ptr<RowWriter> insert_record_;
     std::unique_ptr<RowWriter> insert_attempt_;
-    std::string bodies_pruned_to_;         ///< request_id: what is older has no bodies
+    std::string bodies_pruned_to_;  ///< request_id: what is older has no bodies, but for what came late …
+    std::int64_t seen_id_ = 0;      ///< … whose ids are larger
     std::set<std::string> reported_rows_;  ///< unusable ones, warned of once
 };
 

@@ -75,6 +75,12 @@ class FakeDatabase
         bell_.ring([&] { insert_rule_ = std::move(rule); });
     }
 
+    /// Called by each step of pruning.
+    void on_prune(std::function<void(const storage::PruneBounds&)> rule)
+    {
+        bell_.ring([&] { prune_rule_ = std::move(rule); });
+    }
+
     static Rule failing(storage::StorageError::Kind kind)
     {
         return [kind](auto) { throw storage::StorageError{kind, "scripted"}; };
@@ -102,6 +108,10 @@ class FakeDatabase
     {
         return bell_.until([&] { return ids_.size() >= count; });
     }
+    [[nodiscard]] bool wait_for_connections(int count)
+    {
+        return bell_.until([&] { return connections_ >= count; });
+    }
     [[nodiscard]] bool wait_for_prunes(std::size_t count)
     {
         return bell_.until([&] { return pruned_.size() >= count; });
@@ -114,10 +124,13 @@ class FakeDatabase
         explicit Connection(FakeDatabase& database) : database_{database} {}
         void insert(std::span<const Record> records) override { database_.insert(records); }
         void make_room(SystemTime, std::optional<Seconds>) override {}
-        storage::PruneStep prune_step(SystemTime, std::size_t) override { return database_.prune("records"); }
-        storage::PruneStep prune_bodies_step(SystemTime, std::size_t) override
+        storage::PruneStep prune_step(SystemTime, const storage::PruneBounds& bounds) override
         {
-            return database_.prune("bodies");
+            return database_.prune("records", bounds);
+        }
+        storage::PruneStep prune_bodies_step(SystemTime, const storage::PruneBounds& bounds) override
+        {
+            return database_.prune("bodies", bounds);
         }
 
       private:
@@ -142,8 +155,11 @@ class FakeDatabase
         });
     }
 
-    storage::PruneStep prune(const std::string& what)
+    storage::PruneStep prune(const std::string& what, const storage::PruneBounds& bounds)
     {
+        const auto rule = bell_.look([&] { return prune_rule_; });
+        if (rule)
+            rule(bounds);
         bell_.ring([&] { pruned_.push_back(what); });
         return {1, bell_.look([&] { return pruned_.size() % 2 == 0; })};
     }
@@ -151,6 +167,7 @@ class FakeDatabase
     Bell bell_;
     Rule open_rule_;
     Rule insert_rule_;
+    std::function<void(const storage::PruneBounds&)> prune_rule_;
     int connections_ = 0;
     std::vector<std::string> ids_;
     std::vector<std::size_t> batches_;

@@ -209,16 +209,6 @@ TEST_CASE("partitions are not waited for while somebody has the tables, and reco
     CHECK(repository.find_record("1"));  // the connection is as good as before
 }
 
-TEST_CASE("the bodies of what comes late are pruned as well")
-{
-    const PostgresDatabase database;
-    auto repository = database.open();
-    insert(repository, sample_record(1, sample_time));
-    CHECK(repository.prune_bodies(sample_time + std::chrono::hours{1}) == 1);
-    insert(repository, sample_record(2, sample_time - std::chrono::hours{1}));
-    CHECK(repository.prune_bodies_step(sample_time + std::chrono::hours{1}, 100).rows == 1);
-}
-
 TEST_CASE("a database without the tables is not taken for one that lost them")
 {
     const PostgresDatabase database;
@@ -264,7 +254,7 @@ TEST_CASE("a partition without its twin hinders nothing, and gets it back")
     repository.make_room(std::chrono::system_clock::now(), Seconds{1.0});
     CHECK(partitions_of(database).back().to >= last.to);
     database.execute("DROP TABLE attempts_" + partitions_of(database).front().suffix);
-    while (!repository.prune_step(last.to + std::chrono::days{9}, 100).done) {
+    while (!repository.prune_step(last.to + std::chrono::days{9}, {}).done) {
     }
     insert(repository, sample_record(1, std::chrono::system_clock::now()));
     CHECK(repository.find_record("1")->record.attempts.size() == 2);
@@ -333,7 +323,7 @@ TEST_CASE("retention drops partitions, and waits for one that will be droppable 
         const auto before = day + std::chrono::days{14} - std::chrono::hours{6};
         PruneStep step{0, false};
         while (!step.done)
-            step = repository.prune_step(before, 100);
+            step = repository.prune_step(before, {});
         CHECK(partitions_of(database).size() == partitions - 1);
         CHECK(value(database, "SELECT count(*) FROM records") == "13");
     }
@@ -341,7 +331,7 @@ TEST_CASE("retention drops partitions, and waits for one that will be droppable 
     {
         PruneStep step{0, false};
         while (!step.done)
-            step = repository.prune_step(day + std::chrono::days{10}, 100);
+            step = repository.prune_step(day + std::chrono::days{10}, {});
         CHECK(value(database, "SELECT count(*) FROM records") == "10");
         CHECK(value(database, "SELECT count(*) FROM attempts") == "20");
     }

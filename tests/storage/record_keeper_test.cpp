@@ -27,12 +27,7 @@ class Kept
     {
     }
 
-    static WriterTiming timing()
-    {
-        WriterTiming timing;
-        timing.first_prune = 1h;
-        return timing;
-    }
+    static WriterTiming timing() { return {}; }
 
     /// Lets the connection that is being made be made, and the keeper see it.
     void connect()
@@ -313,34 +308,4 @@ TEST_CASE("when neither the database nor the outbox takes records they stay wher
         CHECK(database.ids() == ids_of(0, 2));
     }
     CHECK(kept.keeper.taking());
-}
-
-TEST_CASE("older records and bodies are pruned, a step at a time, while the database is there")
-{
-    FakeDatabase database;
-    Kept kept{database};
-    kept.connect();
-    kept.keeper.retain(Seconds{3600}, {});
-    kept.now += 2h;
-    CHECK(kept.tend() <= kept.now);  // room is made first
-    CHECK(database.pruned().empty());
-    CHECK(kept.tend() <= kept.now);  // the first step says that there is more
-    CHECK(kept.tend() <= kept.now);
-    CHECK(kept.tend() > kept.now);
-    CHECK(database.pruned() == std::vector<std::string>{"records", "records"});
-    kept.keeper.retain({}, Seconds{60});
-    kept.now += 2h;
-    for (int steps = 0; steps < 3; ++steps)
-        kept.tend();
-    CHECK(database.pruned().back() == "bodies");
-}
-
-TEST_CASE("nothing is pruned unless it is asked for")
-{
-    FakeDatabase database;
-    Kept kept{database};
-    kept.connect();
-    kept.now += 100h;
-    kept.tend();
-    CHECK(database.pruned().empty());
 }

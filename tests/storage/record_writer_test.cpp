@@ -20,7 +20,7 @@ WriterTiming fast()
 {
     WriterTiming timing;
     timing.patience = 10s;
-    timing.first_retry = timing.longest_retry = timing.first_prune = 1ms;
+    timing.first_retry = timing.longest_retry = 1ms;
     timing.give_up = 20ms;
     return timing;
 }
@@ -363,25 +363,6 @@ TEST_CASE("a refused record is counted and the others are stored")
     CHECK(reader.record_count() == 10);
     CHECK_FALSE(reader.find_record(request_id(4)));
     CHECK_THAT(read_bytes(writing.directory / "rejected-records.jsonl"), ContainsSubstring(request_id(4)));
-}
-
-TEST_CASE("records outlive their retention in no database")
-{
-    SqliteDatabase database;
-    auto reader = database.open();
-    const std::vector<Record> records{sample_record(1, std::chrono::system_clock::now() - 2h),
-                                      sample_record(2, std::chrono::system_clock::now())};
-    reader.insert(records);
-    auto settings = flushing_after(0);
-    settings.retention = Seconds{3600};
-    FakeDatabase told;
-    Bell bell;
-    Writing writing{sqlite_connector(database), settings};
-    const auto deadline = std::chrono::steady_clock::now() + 10s;
-    while (reader.record_count() > 1 && std::chrono::steady_clock::now() < deadline)
-        std::this_thread::yield();
-    CHECK(reader.find_record(records[1].request_id));
-    CHECK_FALSE(reader.find_record(records[0].request_id));
 }
 
 TEST_CASE("four event loops and a database that comes and goes: every record is stored once")

@@ -54,6 +54,15 @@ void check_same(const Record& read, const Record& written)
     CHECK(read.trace_id == written.trace_id);
 }
 
+/// So many records a step, whatever the time that takes.
+constexpr PruneBounds at_most(std::size_t rows)
+{
+    PruneBounds bounds;
+    bounds.rows = rows;
+    bounds.time = std::chrono::hours{1};
+    return bounds;
+}
+
 /// Ten records a day apart, the newest the first minute of `sample_time`.
 std::vector<Record> ten_days()
 {
@@ -242,7 +251,7 @@ TEMPLATE_TEST_CASE("older records are deleted with their attempts", "", SqliteDa
         std::uint64_t rows = 0;
         int steps = 0;
         for (PruneStep step{0, false}; !step.done; ++steps) {
-            step = repository.prune_step(before, 4);
+            step = repository.prune_step(before, at_most(4));
             rows += step.rows;
         }
         CHECK(rows == 6);
@@ -272,15 +281,77 @@ TEMPLATE_TEST_CASE("older records lose their bodies and nothing else", "", Sqlit
     {
         std::uint64_t rows = 0;
         for (PruneStep step{0, false}; !step.done; rows += step.rows)
-            step = repository.prune_bodies_step(before, 4);
+            step = repository.prune_bodies_step(before, at_most(4));
         CHECK(rows == 6);
-        CHECK(repository.prune_bodies_step(before, 4).rows == 0);
+        CHECK(repository.prune_bodies_step(before, at_most(4)).rows == 0);
     }
     auto expected = records[0];
     expected.body.clear();
     expected.response.clear();
     check_same(repository.find_record(expected.request_id)->record, expected);
     check_same(repository.find_record(records[6].request_id)->record, records[6]);
+}
+
+TEMPLATE_TEST_CASE("a step of pruning is bounded by bytes, and does one record at least", "", SqliteDatabase,
+                   PostgresDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    auto records = ten_days();
+    for (std::size_t i = 0; i < records.size(); ++i)
+        for (std::uint64_t length = 0; length < 100'000; ++length)  // hardly to be compressed
+            records[i].body += static_cast<char>('!' + (length * length + length / 94 * 7) % 90);
+    repository.insert(records);
+    auto bounds = at_most(100);
+    bounds.bytes = GENERATE(1, 1'000'000);
+    const auto before = sample_time - std::chrono::days{3};
+    const bool bodies = GENERATE(false, true);
+    const auto step =
+        bodies ? repository.prune_bodies_step(before, bounds) : repository.prune_step(before, bounds);
+    CHECK(step.rows == (bounds.bytes == 1 ? 1 : 6));
+    CHECK(step.bytes > 0);
+    CHECK(step.done == (bounds.bytes > 1));
+}
+
+TEST_CASE("a step of pruning ends when its time is up: others wait for the lock")
+{
+    const SqliteDatabase database;
+    auto repository = database.open();
+    repository.insert(ten_days());
+    PruneBounds bounds;
+    bounds.time = std::chrono::milliseconds{0};
+    const bool bodies = GENERATE(false, true);
+    const auto step = bodies ? repository.prune_bodies_step(sample_time, bounds)
+                             : repository.prune_step(sample_time, bounds);
+    CHECK(step.rows == 1);
+    CHECK_FALSE(step.done);
+}
+
+TEMPLATE_TEST_CASE("bodies of what comes late are pruned as well", "", SqliteDatabase, PostgresDatabase)
+{
+    TestType database;
+    auto pruner = database.open();
+    auto writer = database.open();
+    const auto before = sample_time + std::chrono::hours{1};
+    const auto prune = [&](std::size_t rows) {
+        std::uint64_t emptied = 0;
+        for (PruneStep step{0, false}; !step.done; emptied += step.rows)
+            step = pruner.prune_bodies_step(before, at_most(rows));
+        return emptied;
+    };
+    writer.insert(ten_days());
+    CHECK(prune(100) == 10);
+    std::vector<Record> late;
+    for (std::uint64_t i = 0; i < 5; ++i)
+        late.push_back(sample_record(100 + i, sample_time - std::chrono::hours{i}));
+    const auto recent = sample_record(200, sample_time + std::chrono::hours{2});
+    writer.insert(std::span{&recent, 1});
+    writer.insert(late);
+    CHECK(prune(2) == 5);
+    for (const auto& record : late)
+        CHECK(pruner.find_record(record.request_id)->record.body.empty());
+    CHECK_FALSE(pruner.find_record(recent.request_id)->record.body.empty());
+    CHECK(prune(100) == 0);
 }
 
 TEMPLATE_TEST_CASE("statistics go by model and upstream", "", SqliteDatabase, PostgresDatabase)

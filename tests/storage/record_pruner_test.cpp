@@ -1,0 +1,140 @@
+#include "storage/record_pruner.hpp"
+
+#include <thread>
+
+#include "storage/record_writer.hpp"
+#include "tests/storage/databases.hpp"
+#include "tests/storage/fake_database.hpp"
+#include "tests/storage/samples.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace route;
+using namespace route::storage;
+using namespace route::test;
+
+namespace {
+
+using Kind = StorageError::Kind;
+
+PrunerTiming at_once()
+{
+    PrunerTiming timing;
+    timing.first = timing.retry = timing.pause = 1ms;
+    return timing;
+}
+
+RecordSettings keeping(std::optional<Seconds> records, std::optional<Seconds> bodies)
+{
+    RecordSettings settings;
+    settings.flush = 0;
+    settings.retention = records;
+    settings.body_retention = bodies;
+    return settings;
+}
+
+Connector sqlite_connector(const SqliteDatabase& database)
+{
+    return [path = database.path()]() -> std::unique_ptr<RecordStore> {
+        SqliteOptions options;
+        options.path = path;
+        options.create = false;
+        return any(SqliteRepository{options});
+    };
+}
+
+}  // namespace
+
+TEST_CASE("older records and then bodies are pruned, step by step")
+{
+    FakeDatabase database;
+    RecordPruner pruner{database.connector(), keeping(Seconds{3600}, Seconds{60}), at_once()};
+    REQUIRE(database.wait_for_prunes(4));
+    pruner.stop();
+    CHECK(database.pruned() == std::vector<std::string>{"records", "records", "bodies", "bodies"});
+    CHECK(database.connections() == 1);
+}
+
+TEST_CASE("nothing is pruned unless it is asked for, and then soon")
+{
+    FakeDatabase database;
+    auto timing = at_once();
+    RecordPruner pruner{database.connector(), keeping({}, {}), timing};
+    REQUIRE(database.wait_for_connections(1));
+    CHECK(database.pruned().empty());
+    pruner.configure(keeping({}, Seconds{60}));
+    REQUIRE(database.wait_for_prunes(2));
+    pruner.stop();
+    CHECK(database.pruned() == std::vector<std::string>{"bodies", "bodies"});
+}
+
+TEST_CASE("a step that failed is tried again, with less and over another connection")
+{
+    FakeDatabase database;
+    Bell bell;
+    std::vector<std::size_t> tried;
+    database.on_prune([&](const PruneBounds& bounds) {
+        bell.ring([&] { tried.push_back(bounds.rows); });
+        throw StorageError{Kind::unavailable, "scripted"};
+    });
+    RecordPruner pruner{database.connector(), keeping(Seconds{3600}, {}), at_once()};
+    REQUIRE(bell.until([&] { return tried.size() >= 20; }));
+    database.on_prune({});
+    REQUIRE(database.wait_for_prunes(2));
+    pruner.stop();
+    CHECK(tried[0] == PruneBounds{}.rows);
+    CHECK(tried[1] == PruneBounds{}.rows / 2);
+    CHECK(tried.back() == 1);
+    CHECK(database.connections() >= 21);
+}
+
+TEST_CASE("a step that takes its time holds up neither records nor the settings")
+{
+    FakeDatabase database;
+    Bell bell;
+    bool pruning = false;
+    bool open = false;
+    database.on_prune([&](const PruneBounds&) {
+        bell.ring([&] { pruning = true; });
+        CHECK(bell.until([&] { return open; }));
+    });
+    TempDir directory;
+    const auto settings = keeping(Seconds{3600}, {});
+    RecordWriter writer{database.connector(), {settings, directory / "outbox.sqlite"}, {}};
+    RecordPruner pruner{database.connector(), settings, at_once()};
+    REQUIRE(bell.until([&] { return pruning; }));
+    bool stored = false;
+    writer.take(queued(sample_record(1), [&] { bell.ring([&] { stored = true; }); }));
+    CHECK(bell.until([&] { return stored; }));
+    CHECK(database.ids() == std::vector{request_id(1)});
+    pruner.configure(keeping({}, {}));
+    bell.ring([&] { open = true; });
+    pruner.stop();
+    CHECK(database.pruned().size() == 1);
+}
+
+TEST_CASE("an end is not waited for until everything is pruned")
+{
+    FakeDatabase database;
+    auto timing = at_once();
+    timing.pause = 1h;
+    RecordPruner pruner{database.connector(), keeping(Seconds{3600}, {}), timing};
+    REQUIRE(database.wait_for_prunes(1));
+    pruner.stop();
+    CHECK(database.pruned().size() == 1);
+}
+
+TEST_CASE("records outlive their retention in no database")
+{
+    SqliteDatabase database;
+    auto reader = database.open();
+    const std::vector<Record> records{sample_record(1, std::chrono::system_clock::now() - 2h),
+                                      sample_record(2, std::chrono::system_clock::now())};
+    reader.insert(records);
+    RecordPruner pruner{sqlite_connector(database), keeping(Seconds{3600}, {}), at_once()};
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (reader.record_count() > 1 && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(1ms);
+    pruner.stop();
+    CHECK(reader.find_record(records[1].request_id));
+    CHECK_FALSE(reader.find_record(records[0].request_id));
+}

@@ -13,7 +13,10 @@ class RecordStore
 {
   public:
     virtual ~RecordStore() = default;
-    virtual void insert(std::span<const Record> records) = 0;
+    /// `bound`: how long it may take; 0: as long as the database was opened for.
+    virtual void insert(std::span<const Record> records, std::chrono::milliseconds bound = {}) = 0;
+    /// Any thread: what runs elsewhere fails soon, and the store is of no use any more.
+    virtual void abandon() = 0;
     virtual void make_room(SystemTime now, std::optional<Seconds> retention) = 0;
     virtual PruneStep prune_step(SystemTime before, const PruneBounds& bounds) = 0;
     virtual PruneStep prune_bodies_step(SystemTime before, const PruneBounds& bounds) = 0;
@@ -57,7 +60,11 @@ class RepositoryOf final : public AnyRepository
   public:
     explicit RepositoryOf(R&& repository) : repository_{std::move(repository)} {}
 
-    void insert(std::span<const Record> records) override { repository_.insert(records); }
+    void insert(std::span<const Record> records, std::chrono::milliseconds bound = {}) override
+    {
+        repository_.insert(records, bound);
+    }
+    void abandon() override { repository_.abandon(); }
     void make_room(SystemTime now, std::optional<Seconds> retention) override
     {
         repository_.make_room(now, retention);

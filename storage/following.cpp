@@ -11,6 +11,13 @@
 
 namespace route::storage {
 
+namespace {
+
+/// Where even waiting fails.
+constexpr std::chrono::milliseconds wait_after_failure{500};
+
+}  // namespace
+
 Following::Following(std::unique_ptr<ChangeSource> source, Known known, OnChange on_change)
     : source_{std::move(source)},
       known_{std::move(known)},
@@ -44,12 +51,29 @@ void Following::run()
             if (failing_.exchange(false))
                 spdlog::info("upstreams and client keys can be read again");
         } catch (const std::exception& error) {
-            source_->close();
-            if (!failing_.exchange(true))
-                spdlog::warn("upstreams and client keys can not be read, the last known stay in force: {}",
-                             escape_for_log(error.what()));
+            failed(error.what());
+        } catch (...) {
+            failed("unknown");
         }
-        source_->wait(stop_event_);
+        try {
+            source_->wait(stop_event_);
+        } catch (const std::exception& error) {
+            failed(error.what());
+            std::this_thread::sleep_for(wait_after_failure);
+        }
+    }
+}
+
+/// Nothing may end the thread, nor memory that is short the program.
+void Following::failed(const char* reason) noexcept
+{
+    try {
+        source_->close();
+        if (!failing_.exchange(true))
+            spdlog::warn("upstreams and client keys can not be read, the last known stay in force: {}",
+                         escape_for_log(reason));
+    } catch (...) {
+        failing_ = true;
     }
 }
 

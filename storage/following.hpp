@@ -40,6 +40,7 @@ class Following final : public ChangeFeed
   private:
     void run();
     void look();
+    void failed(const char* reason) noexcept;
 
     std::unique_ptr<ChangeSource> source_;
     Known known_;

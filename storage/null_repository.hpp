@@ -20,7 +20,8 @@ class NullRepository
     bool remove_client_key(const std::string&) { return false; }
     bool add_first_client_key(const std::string&, const KeyHash&) { return false; }
 
-    void insert(std::span<const Record>) {}
+    void insert(std::span<const Record>, std::chrono::milliseconds = {}) {}
+    void abandon() {}
     void for_each_record(const RecordFilter&, const std::function<bool(const StoredRecord&)>&) {}
     std::optional<StoredRecord> find_record(const std::string&) { return {}; }
     std::vector<Record> records_after(const std::string&, std::size_t, std::size_t) { return {}; }

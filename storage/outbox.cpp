@@ -52,14 +52,14 @@ void Outbox::insert(std::span<const Record> records)
     grew_ = grew_ || size_ >= rows_worth_compacting;
 }
 
-std::vector<Record> Outbox::oldest(std::size_t rows, std::size_t bytes)
+std::vector<Record> Outbox::oldest(std::size_t rows, std::size_t bytes, const std::string& request_id)
 {
     if (!exists()) {
         size_ = 0;
         return {};
     }
-    auto found = opened().records_after("", rows, bytes);
-    if (found.empty())
+    auto found = opened().records_after(request_id, rows, bytes);
+    if (found.empty() && request_id.empty())
         size_ = 0;
     return found;
 }

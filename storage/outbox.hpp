@@ -28,8 +28,8 @@ class Outbox
 
     void insert(std::span<const Record> records);
 
-    /// The first ones; empty when there are none.
-    std::vector<Record> oldest(std::size_t rows, std::size_t bytes);
+    /// The first ones behind `request_id`; empty when there are none.
+    std::vector<Record> oldest(std::size_t rows, std::size_t bytes, const std::string& request_id = {});
 
     /// Erases what oldest() gave, once it is elsewhere.
     void erase(std::span<const Record> records);

@@ -12,31 +12,15 @@ namespace route::storage {
 
 namespace {
 
-using Kind = StorageError::Kind;
-
 /// Of one outage, that are told.
 constexpr std::size_t most_reasons = 10;
 
-/// A transaction that takes longer comes near to what it may take.
-constexpr std::chrono::milliseconds slow{300};
+/// Less is not worth trying a database for.
+constexpr std::chrono::milliseconds least_bound{50};
 
 std::string rejected_path(const std::string& outbox_path)
 {
     return (std::filesystem::path{outbox_path}.parent_path() / "rejected-records.jsonl").string();
-}
-
-/// As many from the front as make one transaction.
-std::span<const Record> batch_of(std::span<const Record> records,
-                                 std::size_t most_rows = RecordKeeper::batch_rows,
-                                 std::size_t most_bytes = RecordKeeper::batch_bytes)
-{
-    std::size_t rows = 0;
-    std::size_t bytes = 0;
-    while (rows < records.size() && rows < most_rows && bytes < most_bytes) {
-        bytes += records[rows].body.size() + records[rows].response.size();
-        ++rows;
-    }
-    return records.first(rows);
 }
 
 }  // namespace
@@ -50,18 +34,20 @@ RecordKeeper::RecordKeeper(Connector connector, const std::string& outbox_path, 
       outbox_{outbox_path},
       rejected_{rejected_path(outbox_path)},
       backoff_{timing.first_retry},
-      recount_at_{std::chrono::steady_clock::now() + timing.recount}
+      recount_at_{std::chrono::steady_clock::now() + timing.recount},
+      drain_{
+          connector_, outbox_, {timing.bound, timing.first_retry, timing.longest_retry}, drain_hooks(), wake_}
 {
     if (outbox_.size() > 0)
         spdlog::info("{} records of an earlier run wait in the outbox", outbox_.size());
     connecting_.emplace(connector_, wake_);
 }
 
-std::size_t RecordKeeper::keep(std::span<const Record> records, TimePoint now)
+std::size_t RecordKeeper::keep(std::span<const Record> records, TimePoint now, Milliseconds patience)
 {
     std::size_t kept = 0;
     if (database_ && (!away_ || on_trial_))
-        kept = keep_in_database(records, now);
+        kept = keep_in_database(records, now, patience);
     if (kept < records.size() && !starting())
         kept += keep_in_outbox(records.subspan(kept), now);
     if (kept == records.size())
@@ -78,8 +64,9 @@ std::size_t RecordKeeper::keep_in_outbox(std::span<const Record> records, TimePo
 {
     std::size_t kept = 0;
     while (kept < records.size() && (!outbox_fails_ || now >= outbox_retry_at_)) {
-        const auto batch = batch_of(records.subspan(kept));
+        const auto batch = batch_of(records.subspan(kept), batch_rows, batch_bytes);
         const auto inserted = insert_all(batch, [&](auto part) { outbox_.insert(part); });
+        set_aside(batch, inserted.refused);
         kept += inserted.records;
         if (!inserted.failure.empty())
             outbox_failed(inserted.failure, now);
@@ -90,70 +77,81 @@ std::size_t RecordKeeper::keep_in_outbox(std::span<const Record> records, TimePo
     return kept;
 }
 
-std::size_t RecordKeeper::keep_in_database(std::span<const Record> records, TimePoint now)
+std::size_t RecordKeeper::keep_in_database(std::span<const Record> records, TimePoint now,
+                                           Milliseconds patience)
 {
+    const auto start = std::chrono::steady_clock::now();
     std::size_t kept = 0;
     do {
-        const auto inserted = into_database(batch_of(records.subspan(kept), rows_at_once(), bytes_at_once()));
+        const auto rest = records.subspan(kept);
+        if (!rest.empty() && size_.too_large(bytes_of(rest.first(1)))) {
+            if (keep_in_outbox(rest.first(1), now) == 0)
+                return kept;
+            ++kept;
+            continue;
+        }
+        const auto spent = std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - start);
+        const auto bound = std::min(timing_.bound, patience - spent);
+        if (kept > 0 && bound < least_bound)
+            return kept;
+        const auto inserted = into_database(next_batch(rest), std::max(bound, least_bound));
         kept += inserted.records;
         if (!inserted.failure.empty()) {
             went_away(inserted.failure, now);
             return kept;
         }
+        came_back();
     } while (kept < records.size());
-    came_back();
     return kept;
 }
 
-RecordKeeper::Inserted RecordKeeper::into_database(std::span<const Record> records)
+/// Up to one that is too large.
+std::span<const Record> RecordKeeper::next_batch(std::span<const Record> records) const
 {
-    auto slowest = Nanoseconds{};
-    const auto inserted = insert_all(records, [&](std::span<const Record> part) {
-        const auto start = std::chrono::steady_clock::now();
-        database_->insert(part);
-        const Nanoseconds took = std::chrono::steady_clock::now() - start;
-        slowest = std::max(slowest, took);
-        if (hooks_.on_written && !part.empty())
-            hooks_.on_written(part.size(), took);
-    });
-    if (!inserted.failure.empty() || slowest > slow)
-        halvings_ = std::min(halvings_ + 1, most_halvings);
-    else if (halvings_ > 0)
-        --halvings_;
+    const auto batch = batch_of(records, size_.rows(), size_.bytes());
+    for (std::size_t i = 1; i < batch.size(); ++i)
+        if (size_.too_large(bytes_of(batch.subspan(i, 1))))
+            return batch.first(i);
+    return batch;
+}
+
+Inserted RecordKeeper::into_database(std::span<const Record> records, Milliseconds bound)
+{
+    auto inserted = insert_all(records, [&](auto part) { database_->insert(part, bound); });
+    std::size_t begin = 0;
+    for (const auto& transaction : inserted.transactions) {
+        written(transaction,
+                bytes_of(records.subspan(begin, std::min(transaction.records, records.size() - begin))));
+        begin += transaction.records;
+    }
+    if (inserted.records > inserted.refused.size())
+        drain_.others_succeeded();
+    set_aside(records, inserted.refused);
+    if (const auto rest = records.subspan(inserted.records); !inserted.failure.empty())
+        size_.failed(rest.size(), bytes_of(rest));
     return inserted;
 }
 
-RecordKeeper::Inserted RecordKeeper::insert_all(std::span<const Record> records, const Insert& insert)
+void RecordKeeper::written(const Inserted::Transaction& transaction, std::size_t bytes)
 {
-    // One row that is refused fails its whole transaction: the part is halved until that row is alone, and
-    // grows again behind it.
-    std::size_t done = 0;
-    std::size_t rows = records.size();
-    do {
-        const auto part = records.subspan(done, std::min(rows, records.size() - done));
-        std::string refusal;
-        try {
-            insert(part);
-            done += part.size();
-            rows *= 2;
-            continue;
-        } catch (const StorageError& error) {
-            if (error.kind() == Kind::unavailable || error.kind() == Kind::broken || part.empty())
-                return {done, error.what()};
-            refusal = error.what();
-        } catch (const std::exception& error) {
-            if (part.empty())
-                return {done, error.what()};
-            refusal = error.what();
-        }
-        rows = part.size() / 2;
-        if (part.size() == 1) {
-            set_aside(part.front(), refusal);
-            rows = 1;
-            ++done;
-        }
-    } while (done < records.size());
-    return {done};
+    size_.took(transaction.records, bytes, transaction.took);
+    if (transaction.records == 0)
+        return;
+    if (hooks_.on_written)
+        hooks_.on_written(transaction.records, transaction.took);
+}
+
+OutboxDrain::Hooks RecordKeeper::drain_hooks()
+{
+    return {
+        [this](const Inserted::Transaction& transaction, std::size_t bytes) { written(transaction, bytes); },
+        [this](const Record& record, const std::string& reason) { set_aside(record, reason); }};
+}
+
+void RecordKeeper::set_aside(std::span<const Record> records, const std::vector<Refusal>& refused)
+{
+    for (const auto& refusal : refused)
+        set_aside(records[refusal.index], refusal.reason);
 }
 
 void RecordKeeper::set_aside(const Record& record, const std::string& reason)
@@ -170,15 +168,14 @@ void RecordKeeper::set_aside(const Record& record, const std::string& reason)
 RecordKeeper::TimePoint RecordKeeper::tend(TimePoint now)
 {
     look_after_connection(now);
-    if (database_ && may_drain(now))
-        drain(now);
+    const auto drain_at = drain(now);
     if (now >= recount_at_)
         recount_outbox(now);
 
-    auto next = recount_at_;
+    auto next = std::min(recount_at_, drain_at);
     if (!database_ && !connecting_)
         next = std::min(next, retry_at_);
-    if (outbox_fails_ || (database_ && outbox_.size() > 0))
+    if (outbox_fails_)
         next = std::min(next, outbox_retry_at_);
     return next;
 }
@@ -200,7 +197,7 @@ void RecordKeeper::look_after_connection(TimePoint now)
         try {
             database_ = connecting_->result();
             // It is back when it has taken something: a locked database can be opened, too.
-            on_trial_ = away_ && !may_drain(now);
+            on_trial_ = away_;
         } catch (const std::exception& error) {
             went_away(error.what(), now);
         }
@@ -244,22 +241,16 @@ void RecordKeeper::outbox_failed(const std::string& reason, TimePoint now)
     outbox_retry_at_ = now + timing_.first_retry;
 }
 
-void RecordKeeper::drain(TimePoint now)
+/// What is on its way comes to its end; more follows while the database is there.
+RecordKeeper::TimePoint RecordKeeper::drain(TimePoint now)
 {
+    if (outbox_fails_ && now < outbox_retry_at_)
+        return outbox_retry_at_;
     try {
-        const auto records = outbox_.oldest(rows_at_once(), bytes_at_once());
-        const auto inserted = into_database(records);
-        if (inserted.failure.empty())
-            came_back();
-        else
-            went_away(inserted.failure, now);
-        if (inserted.records == 0)
-            return;
-        outbox_.erase(std::span{records}.first(inserted.records));
-        outbox_fails_ = false;
+        return drain_.tend(now, database_ && !away_);
     } catch (const std::exception& error) {
         outbox_failed(error.what(), now);
-        on_trial_ = away_ && database_;
+        return outbox_retry_at_;
     }
 }
 

@@ -12,7 +12,9 @@
 
 #include "core/settings.hpp"
 #include "storage/connecting.hpp"
+#include "storage/inserting.hpp"
 #include "storage/outbox.hpp"
+#include "storage/outbox_drain.hpp"
 #include "storage/rejected_file.hpp"
 
 namespace route::storage {
@@ -42,6 +44,7 @@ struct WriterTiming
         900};  ///< a record waits so long for the first connection, then it goes to the outbox
     Milliseconds first_retry{500};  ///< after the database went away; doubled up to …
     Milliseconds longest_retry{5'000};
+    Milliseconds bound{800};  ///< of a transaction: a second after it was taken a record is in the outbox
     Milliseconds give_up{
         5'000};  ///< `stored` is called by then, when neither database nor outbox took the record
     Milliseconds recount{3'600'000};  ///< between two looks for what another router left in the outbox
@@ -55,8 +58,10 @@ class RecordKeeper
   public:
     using TimePoint = std::chrono::steady_clock::time_point;
 
-    static constexpr std::size_t batch_rows = 1000;
-    static constexpr std::size_t batch_bytes = 8u << 20;
+    using Milliseconds = std::chrono::milliseconds;
+
+    static constexpr std::size_t batch_rows = TransactionSize::Limits{}.most_rows;
+    static constexpr std::size_t batch_bytes = TransactionSize::Limits{}.most_bytes;
 
     /// Begins to connect. `wake` is called, on another thread, when tend() has something to do. An empty
     /// `outbox_path`: no outbox.
@@ -69,9 +74,13 @@ class RecordKeeper
     /// Whether the database, that was away, may be back: keep() then tries it, with no records as well.
     bool on_trial() const { return on_trial_; }
 
+    /// Whether something is on its way on another thread that will wake.
+    bool busy() const { return connecting_ || drain_.busy(); }
+
     /// Keeps as many as it can from the front; how many. Fewer than all: neither database nor outbox takes
-    /// them now.
-    std::size_t keep(std::span<const Record> records, TimePoint now);
+    /// them now. What does not come into the database within `patience` goes to the outbox.
+    std::size_t keep(std::span<const Record> records, TimePoint now,
+                     Milliseconds patience = Milliseconds::max());
 
     /// No record waits any more for the first connection: until it is there the database counts as away.
     void give_up_starting();
@@ -79,9 +88,11 @@ class RecordKeeper
     /// keep() without the database: for what stop() has no time for.
     std::size_t keep_in_outbox(std::span<const Record> records, TimePoint now);
 
-    /// Does a little of what is due: connects, moves a batch out of the outbox. When it wants to be called
-    /// again.
+    /// Does a little of what is due: connects, lets the outbox be emptied. When it wants to be called again.
     TimePoint tend(TimePoint now);
+
+    /// Nothing is moved out of the outbox any more.
+    void stop_draining() { drain_.stop(); }
 
     /// Any thread.
     std::uint64_t outbox_records() const { return outbox_.size(); }
@@ -93,32 +104,21 @@ class RecordKeeper
     bool taking() const { return taking_; }
 
   private:
-    using Insert = std::function<void(std::span<const Record>)>;
-    struct Inserted
-    {
-        std::size_t records = 0;   ///< from the front
-        std::string failure = {};  ///< why not all of them
-    };
-
-    Inserted insert_all(std::span<const Record> records, const Insert& insert);
-    Inserted into_database(std::span<const Record> records);
+    Inserted into_database(std::span<const Record> records, Milliseconds bound);
+    void written(const Inserted::Transaction& transaction, std::size_t bytes);
+    void set_aside(std::span<const Record> records, const std::vector<Refusal>& refused);
     void set_aside(const Record& record, const std::string& reason);
-    std::size_t keep_in_database(std::span<const Record> records, TimePoint now);
+    std::span<const Record> next_batch(std::span<const Record> records) const;
+    std::size_t keep_in_database(std::span<const Record> records, TimePoint now, Milliseconds patience);
+    OutboxDrain::Hooks drain_hooks();
 
     void look_after_connection(TimePoint now);
     void came_back();
     void say_that_it_is_away(const std::string& reason);
     void went_away(const std::string& reason, TimePoint now);
     void outbox_failed(const std::string& reason, TimePoint now);
-    bool may_drain(TimePoint now) const { return outbox_.size() > 0 && now >= outbox_retry_at_; }
-    void drain(TimePoint now);
+    TimePoint drain(TimePoint now);
     void recount_outbox(TimePoint now);
-
-    /// A transaction is halved with each that failed or was slow, down to a few rows, and grows again: what
-    /// is too much for a slow connection within the time a transaction has must not be tried for ever.
-    static constexpr int most_halvings = 7;
-    std::size_t rows_at_once() const { return batch_rows >> halvings_; }
-    std::size_t bytes_at_once() const { return batch_bytes >> halvings_; }
 
     Connector connector_;
     WriterTiming timing_;
@@ -134,7 +134,8 @@ class RecordKeeper
     TimePoint recount_at_;
     bool on_trial_ = false;
     std::set<std::string> reasons_;  ///< why the database is away, as far as they were told
-    int halvings_ = 0;               ///< of the transactions' size
+    TransactionSize size_{TransactionSize::Limits{}};
+    OutboxDrain drain_;  // after the outbox: it uses it
     std::atomic<bool> away_{false};
     std::atomic<bool> outbox_fails_{false};
     std::atomic<bool> taking_{true};

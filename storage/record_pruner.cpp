@@ -107,13 +107,17 @@ bool RecordPruner::prune(std::optional<Seconds> retention, Step step)
     }
 }
 
-void RecordPruner::failed(const char* reason)
+void RecordPruner::failed(const char* reason) noexcept
 {
     database_.reset();
     // Perhaps it was too much for the time a transaction has.
     bounds_.rows = std::max<std::size_t>(1, bounds_.rows / 2);
     bounds_.bytes = std::max<std::size_t>(1, bounds_.bytes / 2);
-    spdlog::warn("partitions could not be made or older records deleted yet: {}", escape_for_log(reason));
+    try {
+        spdlog::warn("partitions could not be made or older records deleted yet: {}", escape_for_log(reason));
+    } catch (const std::bad_alloc&) {
+        spdlog::warn("partitions could not be made or older records deleted yet: out of memory");
+    }
 }
 
 }  // namespace route::storage

@@ -48,7 +48,7 @@ class RecordPruner
     bool wait_until(TimePoint time);
     TimePoint pass(const RecordSettings& settings);
     bool prune(std::optional<Seconds> retention, Step step);
-    void failed(const char* reason);
+    void failed(const char* reason) noexcept;
 
     Connector connector_;
     const PrunerTiming timing_;

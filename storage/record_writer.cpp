@@ -22,6 +22,21 @@ void call(std::function<void()>& stored)
         std::exchange(stored, nullptr)();
 }
 
+/// What is thrown by `function`, memory that is short above all, ends here, in the log; whether nothing was.
+template <class F>
+bool contained(F&& function) noexcept
+{
+    try {
+        std::forward<F>(function)();
+        return true;
+    } catch (const std::exception& error) {
+        spdlog::error("the record writer: {}", error.what());
+    } catch (...) {
+        spdlog::error("the record writer: unknown");
+    }
+    return false;
+}
+
 }  // namespace
 
 RecordWriter::RecordWriter(Connector connector, const WriterOptions& options, WriterHooks hooks)
@@ -128,18 +143,27 @@ WriterHooks RecordWriter::counting(WriterHooks hooks)
 
 void RecordWriter::run()
 {
-    while (!stopping_) {
-        apply_settings();
-        collect();
-        auto now = std::chrono::steady_clock::now();
-        if (write_at() <= now)
-            write(now);
-        give_up_waiting(now);
-        now = std::chrono::steady_clock::now();
-        const auto tend_at = keeper_.tend(now);
-        sleep(std::min({tend_at, write_at(), give_up_at()}));
-    }
-    flush_until(stop_by_);
+    while (!stopping_)
+        if (!contained([this] { turn(); })) {
+            const auto retry = std::chrono::steady_clock::now() + timing_.first_retry;
+            retry_at_ = pending_.empty() ? TimePoint{} : retry;
+            sleeper_.sleep(Sleeper::Call::urgent, retry, [this] { return stopping_.load(); });
+        }
+    contained([this] { flush_until(stop_by_); });
+    contained([this] { lose_the_rest(); });
+}
+
+void RecordWriter::turn()
+{
+    apply_settings();
+    collect();
+    auto now = std::chrono::steady_clock::now();
+    if (write_at() <= now)
+        write(now);
+    give_up_waiting(now);
+    now = std::chrono::steady_clock::now();
+    const auto tend_at = keeper_.tend(now);
+    sleep(std::min({tend_at, write_at(), give_up_at()}));
 }
 
 void RecordWriter::sleep(TimePoint until)
@@ -167,39 +191,52 @@ void RecordWriter::collect()
     attend_ = false;
     if (queue_.empty())
         return;
-    queue_.take_all([this](std::unique_ptr<QueuedRecord> queued) { complete(std::move(queued)); });
+    queue_.take_all([this](std::unique_ptr<QueuedRecord> queued) {
+        if (!contained([&] { complete(*queued); }))
+            lose(*queued);
+        if (!queued->lost)
+            spares_.give(std::move(queued));
+    });
     if (hooks_.on_collected)
         hooks_.on_collected();
 }
 
-void RecordWriter::complete(std::unique_ptr<QueuedRecord> queued)
+void RecordWriter::complete(QueuedRecord& queued)
 {
-    auto& record = queued->record;
-    try {
+    auto& record = queued.record;
+    contained([&] {
         complete_record(record, limits_);
         if (hooks_.on_completed)
             hooks_.on_completed(record);
-    } catch (const std::exception& error) {
-        spdlog::error("record {}: {}", record.request_id, error.what());
-    }
-    if (queued->lost) {
+    });
+    if (queued.lost) {
         spdlog::error("the record of request {} is lost: there was no room for it", record.request_id);
         hooks_.on_dropped(1);
         return;
     }
     if (!record.authenticated) {
-        queue_bytes_ -= queued->bytes;
-        call(queued->stored);
-        spares_.give(std::move(queued));
+        queue_bytes_ -= queued.bytes;
+        call(queued.stored);
         return;
     }
     if (records_.size() == pending_.size())
         records_.emplace_back();
-    records_[pending_.size()].swap(record);
-    waited_for_ = waited_for_ || queued->stored;
-    pending_bytes_ += queued->bytes;
-    pending_.push_back({std::move(queued->stored), queued->bytes, queued->taken_at});
-    spares_.give(std::move(queued));
+    pending_.push_back({{}, queued.bytes, queued.taken_at});
+    // Nothing fails any more.
+    records_[pending_.size() - 1].swap(record);
+    waited_for_ = waited_for_ || queued.stored;
+    pending_bytes_ += queued.bytes;
+    pending_.back().stored = std::move(queued.stored);
+}
+
+/// There is not even the memory for its place among the others.
+void RecordWriter::lose(QueuedRecord& queued)
+{
+    if (queued.record.authenticated && !queued.lost) {
+        queue_bytes_ -= queued.bytes;
+        contained([&] { hooks_.on_dropped(1); });
+    }
+    contained([&] { call(queued.stored); });
 }
 
 /// When the pending records are to be written.
@@ -227,12 +264,25 @@ RecordWriter::TimePoint RecordWriter::give_up_at() const
     return TimePoint::max();
 }
 
+/// How long those may be kept waiting that are waited for.
+std::chrono::milliseconds RecordWriter::patience(TimePoint now) const
+{
+    // However late it is, the database has a chance.
+    constexpr std::chrono::milliseconds least{300};
+    if (waited_for_)
+        for (const auto& pending : pending_)
+            if (pending.stored)
+                return std::max(least, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                           pending.taken_at + timing_.bound - now));
+    return std::chrono::milliseconds::max();
+}
+
 void RecordWriter::write(TimePoint now)
 {
     // It had its patience: write_at() says so.
     if (keeper_.starting())
         keeper_.give_up_starting();
-    settle(keeper_.keep(records(), now));
+    settle(keeper_.keep(records(), now, patience(now)));
     retry_at_ = pending_.empty() ? TimePoint{} : now + timing_.first_retry;
 }
 
@@ -286,8 +336,10 @@ void RecordWriter::flush_until(TimePoint deadline)
         apply_settings();
         collect();
         const auto now = std::chrono::steady_clock::now();
-        if (pending_.empty())
+        if (pending_.empty()) {
+            keeper_.stop_draining();
             return;
+        }
         if (now >= deadline || hurried_)
             break;
         const bool wait = keeper_.starting() && write_at() > now;
@@ -304,6 +356,7 @@ void RecordWriter::flush_until(TimePoint deadline)
             sleeper_.sleep(Sleeper::Call::urgent, std::min({deadline, now + pause, tend_at}),
                            [this] { return attend_.load(); });
     }
+    keeper_.stop_draining();
     // The outbox is tried once more, however short ago it failed.
     settle(keeper_.keep_in_outbox(records(), std::chrono::steady_clock::now() + timing_.first_retry));
     lose_the_rest();

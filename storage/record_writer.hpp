@@ -81,14 +81,17 @@ class RecordWriter final : public RecordSink
     WriterHooks counting(WriterHooks hooks);
     void attend();
     void run();
+    void turn();
     void sleep(TimePoint until);
     void apply_settings();
     void collect();
-    void complete(std::unique_ptr<QueuedRecord> queued);
+    void complete(QueuedRecord& queued);
+    void lose(QueuedRecord& queued);
     std::span<const Record> records() const { return {records_.data(), pending_.size()}; }
     void forget(std::size_t count);
     TimePoint write_at() const;
     TimePoint give_up_at() const;
+    std::chrono::milliseconds patience(TimePoint now) const;
     void write(TimePoint now);
     void give_up_waiting(TimePoint now);
     void settle(std::size_t count);

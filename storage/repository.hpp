@@ -153,13 +153,15 @@ concept ClientKeyRepository = requires(R repository, const std::string& name, co
 template <class R>
 concept RecordRepository =
     requires(R repository, const PruneBounds& bounds, const PruneProgress& progress,
-             std::span<const Record> records, const RecordFilter& filter,
+             std::span<const Record> records, std::chrono::milliseconds bound, const RecordFilter& filter,
              const std::function<bool(const StoredRecord&)>& visit, const std::string& request_id,
              SystemTime before, std::size_t rows, std::size_t bytes, std::optional<Seconds> retention) {
         /// All of them with their attempts in one transaction; one whose request_id is there already is
-        /// passed over. Throws `unavailable` after a second of waiting at most: the record writer's promises
-        /// rest on it.
-        { repository.insert(records) } -> std::same_as<void>;
+        /// passed over. Throws `unavailable` after `bound`, or what the repository was opened with when that
+        /// is 0: the record writer's promises rest on it. (SQLite's disk is waited for, its locks are not.)
+        { repository.insert(records, bound) } -> std::same_as<void>;
+        /// Any thread: what runs in another fails soon; the repository is of no use afterwards.
+        { repository.abandon() } -> std::same_as<void>;
         /// Calls `visit` per record until it returns false.
         {
             repository.for_each_record(filter, visit)

@@ -183,11 +183,14 @@ constexpr auto insert_sql =
 
 }  // namespace
 
-void PostgresRepository::insert(std::span<const Record> records)
+void PostgresRepository::insert(std::span<const Record> records, std::chrono::milliseconds bound)
 {
+    if (bound.count() == 0)
+        bound = options_.operation_timeout;
     if (records.empty()) {
         // Whether it would take some.
-        transact([](pqxx::work& work) { work.exec("DELETE FROM records_default WHERE false"); });
+        connection_->transact(bound,
+                              [](pqxx::work& work) { work.exec("DELETE FROM records_default WHERE false"); });
         return;
     }
     const auto least = std::min_element(records.begin(), records.end(), [](const auto& a, const auto& b) {
@@ -204,7 +207,7 @@ void PostgresRepository::insert(std::span<const Record> records)
     parameters.text(least_request_id(time_of_request_id(least->request_id)));
     rows.add_to(parameters);
     attempts.add_to(parameters);
-    transact([&](pqxx::work& work) { parameters.execute(work, insert_sql); });
+    connection_->transact(bound, [&](pqxx::work& work) { parameters.execute(work, insert_sql); });
 }
 
 }  // namespace route::storage

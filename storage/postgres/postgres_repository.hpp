@@ -32,7 +32,8 @@ class PostgresRepository
     bool remove_client_key(const std::string& name);
     bool add_first_client_key(const std::string& name, const KeyHash& hash);
 
-    void insert(std::span<const Record> records);
+    void insert(std::span<const Record> records, std::chrono::milliseconds bound = {});
+    void abandon() { connection_->abandon(); }
     void for_each_record(const RecordFilter& filter, const std::function<bool(const StoredRecord&)>& visit);
     std::optional<StoredRecord> find_record(const std::string& id);
     std::vector<Record> records_after(const std::string& request_id, std::size_t rows, std::size_t bytes);

@@ -72,10 +72,11 @@ void write_attempt(RowWriter& row, const std::string& request_id, const AttemptR
 
 }  // namespace
 
-void SqliteRepository::insert(std::span<const Record> records)
+void SqliteRepository::insert(std::span<const Record> records, std::chrono::milliseconds bound)
 {
     check_file();
     guarded([&] {
+        wait_for_locks(bound);
         WriteTransaction transaction{*database_};
         if (!insert_record_)
             insert_record_ = std::make_unique<RowWriter>(*database_, insert_record_sql);

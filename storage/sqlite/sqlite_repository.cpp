@@ -1,12 +1,19 @@
 #include "storage/sqlite/sqlite_repository.hpp"
 
 #include <fmt/format.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
 
 namespace route::storage {
 
 SqliteRepository::SqliteRepository(const SqliteOptions& options)
-    : path_{options.path}, database_{std::make_unique<SQLite::Database>(open_sqlite_file(options))}
+    : path_{options.path},
+      busy_timeout_{options.busy_timeout},
+      waits_for_lock_{options.busy_timeout},
+      database_{std::make_unique<SQLite::Database>(open_sqlite_file(options))}
 {
     struct stat status{};
     if (::stat(path_.c_str(), &status) == 0) {
@@ -25,6 +32,18 @@ void SqliteRepository::check_file() const
     struct stat status{};
     if (::stat(path_.c_str(), &status) != 0 || status.st_dev != device_ || status.st_ino != inode_)
         throw StorageError{StorageError::Kind::unavailable, fmt::format("{} was removed or replaced", path_)};
+}
+
+void SqliteRepository::abandon()
+{
+    sqlite3_interrupt(database_->getHandle());
+}
+
+void SqliteRepository::wait_for_locks(std::chrono::milliseconds bound)
+{
+    const auto wait = bound.count() > 0 ? std::min(bound, busy_timeout_) : busy_timeout_;
+    if (std::exchange(waits_for_lock_, wait) != wait)
+        database_->setBusyTimeout(static_cast<int>(wait.count()));
 }
 
 void SqliteRepository::compact()

@@ -37,7 +37,8 @@ class SqliteRepository
     bool remove_client_key(const std::string& name);
     bool add_first_client_key(const std::string& name, const KeyHash& hash);
 
-    void insert(std::span<const Record> records);
+    void insert(std::span<const Record> records, std::chrono::milliseconds bound = {});
+    void abandon();
     void for_each_record(const RecordFilter& filter, const std::function<bool(const StoredRecord&)>& visit);
     std::optional<StoredRecord> find_record(const std::string& id);
     std::vector<Record> records_after(const std::string& request_id, std::size_t rows, std::size_t bytes);
@@ -75,7 +76,11 @@ class SqliteRepository
     SQLite::Database& connection() { return *database_; }
 
   private:
+    void wait_for_locks(std::chrono::milliseconds bound);
+
     std::string path_;
+    std::chrono::milliseconds busy_timeout_;    ///< the longest …
+    std::chrono::milliseconds waits_for_lock_;  ///< … and what is set
     std::uint64_t device_ = 0;
     std::uint64_t inode_ = 0;
     std::unique_ptr<SQLite::Database> database_;

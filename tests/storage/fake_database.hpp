@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "storage/connecting.hpp"
+#include "storage/inserting.hpp"
 
 namespace route::test {
 
@@ -81,6 +82,12 @@ class FakeDatabase
         bell_.ring([&] { prune_rule_ = std::move(rule); });
     }
 
+    /// From now on so much comes through to it; what takes longer than its bound fails, at once.
+    void is_slow(std::size_t bytes_a_second)
+    {
+        bell_.ring([&] { bytes_a_second_ = bytes_a_second; });
+    }
+
     static Rule failing(storage::StorageError::Kind kind)
     {
         return [kind](auto) { throw storage::StorageError{kind, "scripted"}; };
@@ -122,7 +129,11 @@ class FakeDatabase
     {
       public:
         explicit Connection(FakeDatabase& database) : database_{database} {}
-        void insert(std::span<const Record> records) override { database_.insert(records); }
+        void insert(std::span<const Record> records, std::chrono::milliseconds bound) override
+        {
+            database_.insert(records, bound);
+        }
+        void abandon() override {}
         void make_room(SystemTime, std::optional<Seconds>) override {}
         storage::PruneStep prune_step(SystemTime, const storage::PruneBounds& bounds) override
         {
@@ -144,9 +155,14 @@ class FakeDatabase
             copy(records);
     }
 
-    void insert(std::span<const Record> records)
+    void insert(std::span<const Record> records, std::chrono::milliseconds bound)
     {
         run(insert_rule_, records);
+        const auto rate = bell_.look([&] { return bytes_a_second_; });
+        if (rate > 0 && storage::bytes_of(records) * 1000 / rate > static_cast<std::size_t>(bound.count()))
+            throw storage::StorageError{storage::StorageError::Kind::unavailable, "out of time"};
+        if (records.empty())
+            return;
         bell_.ring([&] {
             batches_.push_back(records.size());
             for (const auto& record : records)
@@ -167,6 +183,7 @@ class FakeDatabase
     Bell bell_;
     Rule open_rule_;
     Rule insert_rule_;
+    std::size_t bytes_a_second_ = 0;
     std::function<void(const storage::PruneBounds&)> prune_rule_;
     int connections_ = 0;
     std::vector<std::string> ids_;

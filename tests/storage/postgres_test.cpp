@@ -127,6 +127,41 @@ TEST_CASE("the server ends a transaction that takes too long, and the client one
                       ContainsSubstring("did not answer within 50 ms"));
 }
 
+TEST_CASE("a record has the time that it is given, and what is abandoned ends at once")
+{
+    const PostgresDatabase database;
+    PostgresOptions options;
+    options.url = database.url();
+    options.operation_timeout = std::chrono::milliseconds{100};
+    database.open();
+    database.execute(
+        "CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(NEW.status); "
+        "RETURN NEW; END $$; CREATE TRIGGER linger BEFORE INSERT ON records FOR EACH ROW EXECUTE FUNCTION "
+        "linger()");
+    auto record = sample_record(1);
+    record.status = 1;
+    CHECK(kind_thrown([&] { PostgresRepository{options}.insert(std::span{&record, 1}); }) ==
+          Kind::unavailable);
+    PostgresRepository{options}.insert(std::span{&record, 1}, std::chrono::milliseconds{60'000});
+    CHECK(database.open().find_record(record.request_id));
+
+    PostgresRepository repository{options};
+    record = sample_record(2);
+    record.status = 600;
+    const std::string sleeping =
+        " FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        " AND application_name = current_setting('application_name')";
+    std::thread abandoning{[&] {
+        while (value(database, "SELECT count(*)" + sleeping) == "0")
+            std::this_thread::sleep_for(std::chrono::milliseconds{10});
+        repository.abandon();
+    }};
+    CHECK(kind_thrown([&] { repository.insert(std::span{&record, 1}, std::chrono::hours{1}); }) ==
+          Kind::unavailable);
+    abandoning.join();
+    database.execute("SELECT pg_terminate_backend(pid)" + sleeping);
+}
+
 TEST_CASE("records go to the partition of their day, and to the default one when there is none")
 {
     const PostgresDatabase database;

@@ -29,19 +29,30 @@ class Kept
 
     static WriterTiming timing() { return {}; }
 
-    /// Lets the connection that is being made be made, and the keeper see it.
+    /// Lets what is on its way, a connection or records out of the outbox, come to its end.
     void connect()
     {
-        REQUIRE(bell_.until([&] { return woken_ > seen_; }));
-        ++seen_;
         tend();
+        while (keeper.busy()) {
+            REQUIRE(bell_.until([&] { return woken_ > seen_; }));
+            ++seen_;
+            tend();
+        }
     }
 
     /// Lets the time of the next try pass, and the new connection be made.
-    void retry()
+    void reconnect()
     {
         now += 10s;
-        tend();
+        connect();
+    }
+
+    /// The same, and does what the record writer does then.
+    void retry()
+    {
+        reconnect();
+        if (keeper.on_trial())
+            keep({});
         connect();
     }
 
@@ -121,20 +132,153 @@ TEST_CASE("a transaction is bounded in rows and in bytes")
     CHECK(database.batches() == std::vector<std::size_t>{1000, 1000, 500, 2, 1});
 }
 
-TEST_CASE("what is too much for one transaction is tried in smaller ones, and more again once it works")
+TEST_CASE("what is too much for one transaction is tried in smaller ones")
 {
     FakeDatabase database;
     Kept kept{database};
     kept.connect();
-    database.on_insert(FakeDatabase::failing(Kind::unavailable));
+    database.on_insert([](std::span<const Record> records) {
+        if (records.size() > 100)
+            throw StorageError{Kind::unavailable, "scripted"};
+    });
     kept.keep(samples(0, 1000));
+    CHECK(kept.keeper.outbox_records() == 1000);
+    for (int tries = 0; kept.keeper.outbox_records() > 0 && tries < 100; ++tries)
+        kept.retry();
+    CHECK(database.ids().size() == 1000);
+    CHECK(kept.rejected == 0);
+}
+
+TEST_CASE("a transaction's size follows how long it took")
+{
+    TransactionSize size{TransactionSize::Limits{}};
+    CHECK_FALSE(size.too_large(100u << 20));
+    size.failed(1, 1u << 20);
+    CHECK(size.rows() == 1000);
+    CHECK(size.bytes() == 256u << 10);
+    CHECK(size.too_large(1u << 20));
+    CHECK_FALSE(size.too_large(512u << 10));
+    size.took(1, 1u << 10, 1ms);  // says nothing of large ones
+    CHECK(size.bytes() == 256u << 10);
+    size.took(1, 256u << 10, 1ms);
+    CHECK(size.bytes() == 512u << 10);
+    size.took(600, 1u << 10, 1s);
+    CHECK(size.rows() == 300);
+    CHECK(size.bytes() == 512u << 10);
+    size.took(300, 0, 1ms);
+    CHECK(size.rows() == 600);
+    for (int i = 0; i < 20; ++i)
+        size.failed(4, 4);  // little already
+    CHECK(size.rows() == 600);
+}
+
+TEST_CASE(
+    "a record too large for the time a transaction has gets more from the outbox, and holds up no other")
+{
+    FakeDatabase database;
+    database.is_slow(800'000);
+    Kept kept{database};
+    kept.connect();
+    auto large = sample_record(0);
+    large.body.assign(1u << 20, 'x');
+    CHECK(kept.keep({large}) == 1);
+    CHECK(kept.keeper.outbox_records() == 1);
     kept.retry();
+    CHECK(kept.keeper.outbox_records() == 0);
+    CHECK(database.ids() == ids_of(0, 1));
+    CHECK(kept.keep(samples(1, 3)) == 3);
+    CHECK(database.ids() == ids_of(0, 4));
+
+    // Of the next it is known.
+    large.request_id = request_id(4);
+    CHECK(kept.keep({sample_record(5), large, sample_record(6)}) == 3);
+    CHECK(kept.keeper.degraded().empty());
+    CHECK(kept.keeper.outbox_records() == 1);
+    kept.connect();
+    CHECK(database.ids().size() == 7);
+    CHECK(kept.rejected == 0);
+}
+
+TEST_CASE("what is not stored within its patience goes to the outbox")
+{
+    FakeDatabase database;
+    Kept kept{database};
+    kept.connect();
+    CHECK(kept.keeper.keep(samples(0, 2500), kept.now, std::chrono::milliseconds{0}) == 2500);
+    CHECK(database.ids().size() == 1000);
+    CHECK(kept.keeper.outbox_records() == 1500);
+    CHECK(kept.keeper.degraded().empty());
+}
+
+TEST_CASE("records that fail alone while others succeed are set aside in the end")
+{
+    FakeDatabase database;
+    Kept kept{database};
+    kept.connect();
+    const auto bad = GENERATE(std::set<std::uint64_t>{4}, std::set<std::uint64_t>{0, 1, 9});
+    database.goes_away();
+    kept.keep(samples(0, 10));
+    REQUIRE(kept.keeper.outbox_records() == 10);
+    database.on_insert([&](std::span<const Record> records) {
+        for (const auto& record : records)
+            for (const auto number : bad)
+                if (record.request_id == request_id(number))
+                    throw StorageError{Kind::unavailable, "scripted"};
+    });
+    std::uint64_t number = 100;
+    for (int tries = 0; kept.keeper.outbox_records() > 0 && tries < 500; ++tries) {
+        kept.retry();
+        if (tries == 100) {
+            CHECK(database.ids().size() == 10 - bad.size());  // and nothing more: no proof that it is they
+            CHECK(kept.rejected == 0);
+        }
+        if (tries > 100)
+            kept.keep(samples(number++, 1));
+    }
+    CHECK(kept.rejected == static_cast<int>(bad.size()));
+    CHECK(kept.dropped == 0);
+    CHECK_THAT(read_bytes(kept.directory / "rejected-records.jsonl"),
+               ContainsSubstring(request_id(*bad.begin())));
+}
+
+TEST_CASE("a database that is away makes no record suspect, even where it can be connected to")
+{
+    FakeDatabase database;
+    Kept kept{database};
+    kept.connect();
+    database.goes_away();
+    kept.keep(samples(0, 10));
+    int tried = 0;
+    Bell bell;
+    database.on_insert([&](std::span<const Record> records) {
+        if (records.empty())
+            return;
+        bell.ring([&] { ++tried; });
+        throw StorageError{Kind::unavailable, "scripted"};
+    });
+    for (int tries = 0; tries < 60; ++tries)
+        kept.retry();
+    CHECK(bell.look([&] { return tried; }) > 40);
+    CHECK(kept.rejected == 0);
+    CHECK(kept.keeper.outbox_records() == 10);
+    database.comes_back();
+    for (int tries = 0; kept.keeper.outbox_records() > 0 && tries < 100; ++tries)
+        kept.retry();
+    CHECK(database.ids().size() == 10);
+}
+
+TEST_CASE("memory that is short is no fault of a record")
+{
+    FakeDatabase database;
+    Kept kept{database};
+    kept.connect();
+    database.on_insert([](auto) { throw std::bad_alloc{}; });
+    CHECK(kept.keep(samples(0, 3)) == 3);
+    CHECK(kept.rejected == 0);
+    CHECK(kept.keeper.outbox_records() == 3);
     database.comes_back();
     kept.retry();
-    while (kept.keeper.outbox_records() > 0)
-        kept.tend();
-    CHECK(database.batches() == std::vector<std::size_t>{250, 500, 250});
-    CHECK(database.ids() == ids_of(0, 1000));
+    CHECK(database.ids() == ids_of(0, 3));
 }
 
 TEST_CASE(
@@ -175,7 +319,6 @@ TEST_CASE("the waits between tries double up to a bound")
         const auto next = kept.tend();
         waits.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(next - kept.now));
         kept.now = next;
-        kept.tend();
     }
     CHECK(waits == std::vector<std::chrono::milliseconds>{500ms, 1000ms, 2000ms, 4000ms, 5000ms, 5000ms});
     kept.connect();
@@ -199,7 +342,7 @@ TEST_CASE("a database that can be opened but not written to is not back")
     }
     SECTION("without")
     {
-        kept.retry();
+        kept.reconnect();
         CHECK(kept.keeper.on_trial());
         kept.keep({});
         CHECK_FALSE(kept.keeper.on_trial());
@@ -214,7 +357,6 @@ TEST_CASE("a database that can be opened but not written to is not back")
 TEST_CASE("the outbox of an earlier run is emptied into the database, without what is there already")
 {
     FakeDatabase database;
-    TempDir directory;
     Kept first{database};
     first.connect();
     first.keep(samples(0, 2));
@@ -223,18 +365,10 @@ TEST_CASE("the outbox of an earlier run is emptied into the database, without wh
         Outbox outbox{first.directory / "earlier.sqlite"};
         outbox.insert(samples(1, 2500));
     }
-    WriterTiming timing;
-    Bell bell;
-    bool woken = false;
-    RecordKeeper keeper{database.connector(), first.directory / "earlier.sqlite", timing, {}, [&] {
-                            bell.ring([&] { woken = true; });
-                        }};
-    CHECK(keeper.outbox_records() == 2500);
-    REQUIRE(bell.until([&] { return woken; }));
-    int calls = 0;
-    while (keeper.tend(first.now) <= first.now)
-        REQUIRE(++calls < 10);
-    CHECK(keeper.outbox_records() == 0);
+    Kept next{database, first.directory / "earlier.sqlite"};
+    CHECK(next.keeper.outbox_records() == 2500);
+    next.connect();
+    CHECK(next.keeper.outbox_records() == 0);
     CHECK(database.ids() == ids_of(0, 2501));
 }
 
@@ -302,7 +436,7 @@ TEST_CASE("when neither the database nor the outbox takes records they stay wher
     SECTION("the database comes back first")
     {
         database.comes_back();
-        kept.retry();
+        kept.reconnect();
         CHECK(kept.keeper.on_trial());
         CHECK(kept.keep(samples(0, 2)) == 2);
         CHECK(database.ids() == ids_of(0, 2));

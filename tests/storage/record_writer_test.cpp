@@ -365,6 +365,42 @@ TEST_CASE("a refused record is counted and the others are stored")
     CHECK_THAT(read_bytes(writing.directory / "rejected-records.jsonl"), ContainsSubstring(request_id(4)));
 }
 
+TEST_CASE("what is thrown on the record writer's thread ends neither it nor the program")
+{
+    FakeDatabase database;
+    Bell bell;
+    int stored = 0;
+    bool thrown = false;
+    TempDir directory;
+    const auto throw_once = [&] {
+        bool now = false;
+        bell.ring([&] { now = !std::exchange(thrown, true); });
+        if (now)
+            throw std::bad_alloc{};
+    };
+    WriterHooks hooks;
+    const auto where = GENERATE(0, 1, 2, 3);
+    if (where == 0)
+        hooks.on_completed = [&](const Record&) { throw_once(); };
+    if (where == 1)
+        hooks.on_collected = throw_once;
+    if (where == 2)
+        hooks.on_written = [&](std::size_t, Nanoseconds) { throw_once(); };
+    if (where == 3)
+        database.on_insert([&](auto) { throw_once(); });
+    RecordWriter writer{
+        database.connector(), {flushing_after(0), directory / "outbox.sqlite", fast()}, hooks};
+    for (std::uint64_t number = 1; number <= 3; ++number)
+        writer.take(queued(sample_record(number), [&] { bell.ring([&] { ++stored; }); }));
+    REQUIRE(bell.until([&] { return stored == 3; }));
+    CHECK(database.wait_for_records(3));
+    writer.stop(std::chrono::steady_clock::now() + 5s);
+    CHECK(thrown);
+    CHECK(writer.lost() == 0);
+    CHECK(writer.rejected() == 0);
+    CHECK(writer.queue_bytes() == 0);
+}
+
 TEST_CASE("four event loops and a database that comes and goes: every record is stored once")
 {
     constexpr std::uint64_t producers = 4;

@@ -18,15 +18,16 @@ constexpr std::string_view public_key = "woshimima";
 
 }  // namespace
 
-LiveRouting::LiveRouting(Settings settings, storage::Known known, bool ever_stored)
-    : settings_{std::move(settings)}, known_{std::move(known)}, ever_stored_{ever_stored}
+LiveRouting::LiveRouting(Settings settings, storage::Known known, bool environment_counts)
+    : settings_{std::move(settings)}, known_{std::move(known)}, environment_counts_{environment_counts}
 {
 }
 
 ConfigResult<std::unique_ptr<LiveRouting>> LiveRouting::make(Settings settings, storage::Known known,
-                                                             bool ever_stored)
+                                                             bool environment_counts)
 {
-    std::unique_ptr<LiveRouting> routing{new LiveRouting{std::move(settings), std::move(known), ever_stored}};
+    std::unique_ptr<LiveRouting> routing{
+        new LiveRouting{std::move(settings), std::move(known), environment_counts}};
     auto made = routing->make_table(Files::read);
     if (!made)
         return made.error();
@@ -51,7 +52,7 @@ void LiveRouting::set_known(const storage::Known& known)
 {
     const std::lock_guard lock{mutex_};
     known_ = known;
-    ever_stored_ = ever_stored_ || !known.upstreams.empty();
+    environment_counts_ = environment_counts_ && known.upstreams.empty();
     auto made = make_table(Files::keep);
     if (!made) {
         spdlog::error("upstreams and keys stay as they were: {}", describe(made.error()));
@@ -106,7 +107,7 @@ ConfigResult<net::RoutingTablePtr> LiveRouting::make_table(Files files)
 void LiveRouting::add_upstreams(net::RoutingTable& table)
 {
     for (const auto& [definition, origin] :
-         all_upstreams(settings_.upstreams, known_.upstreams, ever_stored_)) {
+         all_upstreams(settings_.upstreams, known_.upstreams, environment_counts_)) {
         if (!definition.enabled)
             continue;
         const auto name = effective_name(definition);

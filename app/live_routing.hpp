@@ -22,10 +22,11 @@ class LiveRouting
   public:
     using Publish = std::function<void(const net::RoutingTablePtr&)>;
 
-    /// `ever_stored`: the database has had an upstream, so that the environment's does not count. Refused
+    /// `environment_counts`: the upstream of the environment serves while there is no other, for the database
+    /// does not hold it. Refused
     /// when a key or file the settings name cannot be read; located() says where.
     static ConfigResult<std::unique_ptr<LiveRouting>> make(Settings settings, storage::Known known,
-                                                           bool ever_stored);
+                                                           bool environment_counts);
 
     /// From now on new tables go there.
     void publish_to(Publish publish);
@@ -50,7 +51,7 @@ class LiveRouting
         keep,
         read,
     };
-    LiveRouting(Settings settings, storage::Known known, bool ever_stored);
+    LiveRouting(Settings settings, storage::Known known, bool environment_counts);
     ConfigResult<net::RoutingTablePtr> make_table(Files files);
     void add_upstreams(net::RoutingTable& table);
     std::shared_ptr<Cooldown> cooldown_of(const std::string& name);
@@ -59,7 +60,7 @@ class LiveRouting
     mutable std::mutex mutex_;
     Settings settings_;
     storage::Known known_;
-    bool ever_stored_;
+    bool environment_counts_;
     bool told_environment_ = false;
     std::map<std::string, std::shared_ptr<Cooldown>> cooldowns_;
     std::set<std::string> warnings_;

@@ -139,7 +139,8 @@ Result<std::string> read_file_under(const std::string& directory, const std::str
 
 Result<std::string> read_named_variable(const std::vector<std::string>& named, const std::string& name)
 {
-    if (std::find(named.begin(), named.end(), name) == named.end())
+    // The first start stores a reference to that one itself.
+    if (name != api_key_variable && std::find(named.begin(), named.end(), name) == named.end())
         return Invalid{
             fmt::format("environment variable {} may not be read: add it to secrets.env", shown(name))};
     return read_variable(name);

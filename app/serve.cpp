@@ -9,9 +9,9 @@
 
 #include "app/agreement.hpp"
 #include "app/channels.hpp"
-#include "app/client_key_maker.hpp"
 #include "app/config_values.hpp"
 #include "app/configured_table.hpp"
+#include "app/first_start.hpp"
 #include "app/host_name.hpp"
 #include "app/live_routing.hpp"
 #include "app/log/log_setup.hpp"
@@ -34,6 +34,18 @@ constexpr auto messages_bound = std::chrono::seconds{3};
 constexpr auto parting = std::chrono::milliseconds{500};  ///< for the outbox, when a signal ends a flush
 constexpr auto log_bound = std::chrono::seconds{1};       ///< whoever reads the log may not
 constexpr auto poll = std::chrono::milliseconds{20};
+
+/// How long records stay: nobody is to find out by a full disk.
+std::string retention_line(const RecordSettings& records)
+{
+    const auto how_long = [](const std::optional<Seconds>& age) {
+        return age ? "for " + format_duration(*age) : std::string{"for ever"};
+    };
+    auto line = fmt::format("records are kept {} (records.retention)", how_long(records.retention));
+    if (records.body_retention)
+        line += fmt::format(", their bodies {} (records.body_retention)", how_long(records.body_retention));
+    return line;
+}
 
 bool ends(int signal)
 {
@@ -73,7 +85,6 @@ class Program
     void set_channels(std::vector<notify::ChannelPtr> channels, const NotifySettings& settings);
     metrics::Gauges gauges();
     net::Readiness readiness() const;
-    void make_first_key(storage::AnyRepository& database, storage::Known& known);
     void say_what_is_next() const;
 
     Configuration configuration_;
@@ -100,14 +111,15 @@ Result<void> Program::start()
     storage::Start begun;
     try {
         begun = storage::start(settings.storage);
-        const bool keyless = settings.auth.enabled && settings.auth.keys.empty() && begun.known.keys.empty();
-        if (keyless && begun.repository && settings.storage.backend != Backend::none)
-            make_first_key(*begun.repository, begun.known);
+        if (auto made = make_what_is_missing(settings, begun); !made)
+            return made;
     } catch (const storage::StorageError& error) {
         return Invalid{error.what()};
     }
+    const bool environment_counts =
+        settings.storage.backend == Backend::none || (!begun.repository && !begun.ever_had_upstream);
     begun.repository.reset();
-    auto routing = LiveRouting::make(settings, begun.known, begun.ever_had_upstream);
+    auto routing = LiveRouting::make(settings, begun.known, environment_counts);
     if (!routing)
         return refusal(routing.error());
     routing_ = *std::move(routing);
@@ -219,17 +231,6 @@ net::Readiness Program::readiness() const
     return {true, degraded.empty() ? "" : "ready; degraded: " + degraded};
 }
 
-void Program::make_first_key(storage::AnyRepository& database, storage::Known& known)
-{
-    const auto key = make_client_key();
-    if (database.add_first_client_key("first", hash_key(key))) {
-        // Not to the log, which others may read and which is kept.
-        say("\nThis is the first start: a client key was made. It is shown only once:\n\n    " + key +
-            "\n\n");
-    }
-    known.keys = database.client_keys();
-}
-
 void Program::say_what_is_next() const
 {
     const auto endpoint = server_->endpoint();
@@ -239,6 +240,11 @@ void Program::say_what_is_next() const
     spdlog::info("openai-api-route {} listening on {}:{}{}", ROUTE_VERSION, host, endpoint.port(),
                  tls ? " (HTTPS)" : "");
     const auto table = routing_->current();  // held: another may take its place meanwhile
+    if (!table->settings.auth.enabled && !endpoint.address().is_loopback())
+        spdlog::warn("authentication is off: whoever reaches {}:{} uses the upstreams' keys", host,
+                     endpoint.port());
+    if (configuration_.settings.storage.backend != Backend::none)
+        spdlog::info("{}", retention_line(table->settings.records));
     if (table->settings.auth.enabled && table->keys.empty())
         spdlog::warn("there is no client key: every request is refused until `{} key add NAME` makes one",
                      program_);

@@ -9,7 +9,6 @@
 namespace route {
 namespace {
 
-constexpr auto key_variable = "OPENAI_API_KEY";
 constexpr auto url_variable = "OPENAI_BASE_URL";
 
 bool is_set(const char* variable)
@@ -18,19 +17,19 @@ bool is_set(const char* variable)
     return value != nullptr && *value != '\0';
 }
 
+}  // namespace
+
 std::optional<UpstreamDefinition> upstream_of_environment()
 {
-    if (!is_set(key_variable))
+    if (!is_set(api_key_variable))
         return std::nullopt;
     UpstreamDefinition definition;
-    definition.name = "environment";
-    definition.sk = std::string{"env:"} + key_variable;
+    definition.name = "openai";
+    definition.sk = std::string{"env:"} + api_key_variable;
     if (is_set(url_variable))
         definition.endpoint = std::getenv(url_variable);
     return definition;
 }
-
-}  // namespace
 
 std::string_view to_string(UpstreamOrigin origin)
 {
@@ -46,7 +45,8 @@ std::string_view to_string(UpstreamOrigin origin)
 }
 
 std::vector<SourcedUpstream> all_upstreams(const std::vector<UpstreamDefinition>& configured,
-                                           const std::vector<UpstreamDefinition>& stored, bool ever_stored)
+                                           const std::vector<UpstreamDefinition>& stored,
+                                           bool environment_counts)
 {
     std::vector<SourcedUpstream> all;
     const auto add = [&](const UpstreamDefinition& definition, UpstreamOrigin origin) {
@@ -60,7 +60,7 @@ std::vector<SourcedUpstream> all_upstreams(const std::vector<UpstreamDefinition>
         add(definition, UpstreamOrigin::file);
     for (const auto& definition : stored)
         add(definition, UpstreamOrigin::database);
-    if (all.empty() && !ever_stored)
+    if (all.empty() && environment_counts)
         if (const auto definition = upstream_of_environment())
             add(*definition, UpstreamOrigin::environment);
     return all;

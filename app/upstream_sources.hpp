@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -23,11 +24,14 @@ struct SourcedUpstream
     UpstreamOrigin origin = UpstreamOrigin::database;
 };
 
+/// What OPENAI_API_KEY of the environment, with OPENAI_BASE_URL, makes: `openai`. None without that key.
+std::optional<UpstreamDefinition> upstream_of_environment();
+
 /// All upstreams sorted by priority; within one the configuration file's in its order, then the database's by
-/// id. With none configured and none ever stored, OPENAI_API_KEY of the environment, with OPENAI_BASE_URL,
-/// makes the only one, called `environment`.
+/// id. Where there is none and `environment_counts`, since no database can hold it, that of the environment.
 std::vector<SourcedUpstream> all_upstreams(const std::vector<UpstreamDefinition>& configured,
-                                           const std::vector<UpstreamDefinition>& stored, bool ever_stored);
+                                           const std::vector<UpstreamDefinition>& stored,
+                                           bool environment_counts);
 
 /// Restricted for the database's, which others may write.
 SecretResolver secrets_for(UpstreamOrigin origin, const SecretSettings& settings);

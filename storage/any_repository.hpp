@@ -29,6 +29,7 @@ class AnyRepository : public RecordStore
     virtual std::vector<UpstreamDefinition> upstreams() = 0;
     virtual bool ever_had_upstream() = 0;
     virtual std::int64_t add_upstream(const UpstreamDefinition& definition) = 0;
+    virtual bool add_first_upstream(const UpstreamDefinition& definition) = 0;
     virtual bool update_upstream(const UpstreamDefinition& definition) = 0;
     virtual std::vector<std::int64_t> write_upstreams(const std::vector<UpstreamDefinition>& definitions) = 0;
     virtual bool remove_upstream(std::int64_t id) = 0;
@@ -83,6 +84,10 @@ class RepositoryOf final : public AnyRepository
     std::int64_t add_upstream(const UpstreamDefinition& definition) override
     {
         return repository_.add_upstream(definition);
+    }
+    bool add_first_upstream(const UpstreamDefinition& definition) override
+    {
+        return repository_.add_first_upstream(definition);
     }
     bool update_upstream(const UpstreamDefinition& definition) override
     {

@@ -13,6 +13,7 @@ class NullRepository
     std::int64_t add_upstream(const UpstreamDefinition&) { refuse(); }
     bool update_upstream(const UpstreamDefinition&) { refuse(); }
     std::vector<std::int64_t> write_upstreams(const std::vector<UpstreamDefinition>&) { refuse(); }
+    bool add_first_upstream(const UpstreamDefinition&) { return false; }
     bool remove_upstream(std::int64_t) { return false; }
 
     std::vector<ClientKey> client_keys() { return {}; }

@@ -128,6 +128,8 @@ concept UpstreamRepository = requires(R repository, const UpstreamDefinition& de
     /// The new id; StorageError conflict when (sk, endpoint) or the name is taken. `definition.id` is not
     /// looked at.
     { repository.add_upstream(definition) } -> std::same_as<std::int64_t>;
+    /// Adds it only when the table never had a row, under the migration lock; true when it did.
+    { repository.add_first_upstream(definition) } -> std::same_as<bool>;
     /// Writes every column of the row `definition.id`; false when there is none.
     { repository.update_upstream(definition) } -> std::same_as<bool>;
     /// All or none: adds those whose id is 0, writes every column of the others' rows; gives their ids.

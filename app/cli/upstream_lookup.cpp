@@ -48,9 +48,8 @@ std::vector<SourcedUpstream> listed_upstreams(Session& session)
 {
     const auto& configured = session.configuration().settings.upstreams;
     if (!session.has_database())
-        return all_upstreams(configured, {}, false);
-    auto& database = session.database();
-    return all_upstreams(configured, database.upstreams(), database.ever_had_upstream());
+        return all_upstreams(configured, {}, true);
+    return all_upstreams(configured, session.database().upstreams(), false);
 }
 
 SourcedUpstream find_upstream(Session& session, const std::string& id)

@@ -23,6 +23,7 @@ class PostgresRepository
     std::vector<UpstreamDefinition> upstreams();
     bool ever_had_upstream();
     std::int64_t add_upstream(const UpstreamDefinition& definition);
+    bool add_first_upstream(const UpstreamDefinition& definition);
     bool update_upstream(const UpstreamDefinition& definition);
     std::vector<std::int64_t> write_upstreams(const std::vector<UpstreamDefinition>& definitions);
     bool remove_upstream(std::int64_t id);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "storage/conflicts.hpp"
+#include "storage/postgres/migrations.hpp"
 #include "storage/postgres/postgres_repository.hpp"
 #include "storage/upstream_columns.hpp"
 
@@ -90,6 +91,12 @@ bool update_row(pqxx::transaction_base& transaction, const UpstreamDefinition& d
     return updated.affected_rows() > 0;
 }
 
+/// Removed ones count.
+bool has_had_upstream(pqxx::transaction_base& transaction)
+{
+    return transaction.exec("SELECT EXISTS (SELECT 1 FROM openai_upstreams)")[0][0].as<bool>();
+}
+
 /// Says which of the two unique keys is taken.
 template <class F>
 auto naming_conflicts(const UpstreamDefinition& definition, F&& function)
@@ -120,8 +127,20 @@ std::vector<UpstreamDefinition> PostgresRepository::upstreams()
 
 bool PostgresRepository::ever_had_upstream()
 {
+    return transact([](pqxx::work& work) { return has_had_upstream(work); });
+}
+
+bool PostgresRepository::add_first_upstream(const UpstreamDefinition& definition)
+{
     return transact([&](pqxx::work& work) {
-        return work.exec("SELECT EXISTS (SELECT 1 FROM openai_upstreams)")[0][0].as<bool>();
+        // Looked at without the lock first: a start with upstreams does not depend on it.
+        if (has_had_upstream(work))
+            return false;
+        postgres::lock_schema(work);
+        if (has_had_upstream(work))
+            return false;
+        add_row(work, definition);
+        return true;
     });
 }
 

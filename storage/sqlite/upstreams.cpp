@@ -153,6 +153,21 @@ std::int64_t SqliteRepository::add_upstream(const UpstreamDefinition& definition
     });
 }
 
+bool SqliteRepository::add_first_upstream(const UpstreamDefinition& definition)
+{
+    // Looked at without the lock first: a start with upstreams does not depend on it.
+    if (ever_had_upstream())
+        return false;
+    return guarded([&] {
+        WriteTransaction transaction{*database_};
+        if (ever_had_upstream())
+            return false;
+        add_row(*database_, definition, {});
+        transaction.commit();
+        return true;
+    });
+}
+
 bool SqliteRepository::update_upstream(const UpstreamDefinition& definition)
 {
     return naming_conflicts(definition,

@@ -207,21 +207,30 @@ TEST_CASE("an upstream that is there already, or is none, is refused")
     CHECK(line.database().upstreams() == before);
 }
 
-TEST_CASE("upstreams of the file and of the environment are listed, too")
+TEST_CASE("upstreams of the file are listed, too; that of the environment is none before a start stored it")
 {
     CommandLine line;
     const Variable key{"OPENAI_API_KEY", "sk-of-the-environment-0123"};
     const Variable url{"OPENAI_BASE_URL", "http://localhost:9/v1"};
-    const auto alone = line.ok({"upstream", "list"});
-    CHECK_THAT(alone, ContainsSubstring("env  environment  http://localhost:9/v1  env:OPENAI_API_KEY"));
-    CHECK(line({"upstream", "set", "environment", "--priority", "1"}).code == 1);
     line.configure("[[upstreams]]\nname = \"filed\"\nsk = \"" + sk + "\"\n");
     line.ok({"upstream", "add", "--sk", "sk-two-0123456789abc", "--priority", "-1"});
     const auto list = line.ok({"upstream", "list"});
-    CHECK(list.find("environment") == std::string::npos);
+    CHECK(list.find("OPENAI_API_KEY") == std::string::npos);
     CHECK(list.find("upstream-1") < list.find("filed"));
     CHECK_THAT(list, ContainsSubstring("file  filed") && ContainsSubstring("sk-a…9xYz"));
     CHECK_THAT(line.ok({"upstream", "show", "filed", "--json"}), ContainsSubstring("\"source\":\"file\""));
+}
+
+TEST_CASE("without a database the upstream of the environment is listed, and changed only there")
+{
+    CommandLine line;
+    const Variable key{"OPENAI_API_KEY", "sk-of-the-environment-0123"};
+    const Variable url{"OPENAI_BASE_URL", "http://localhost:9/v1"};
+    line.configure("[storage]\nbackend = \"none\"\n");
+    CHECK_THAT(line.run({"upstream", "list", "--config", line.config_path()}).out,
+               ContainsSubstring("env  openai  http://localhost:9/v1  env:OPENAI_API_KEY"));
+    CHECK(line.run({"upstream", "set", "openai", "--priority", "1", "--config", line.config_path()}).code ==
+          1);
 }
 
 TEST_CASE("a row that cannot be used says why")

@@ -1,13 +1,16 @@
 """The first minutes with it: starting with nothing, with mistakes, with old habits."""
 
 import os
+import pathlib
+import pty
 import re
 import stat
+import subprocess
 
 import pytest
 
 from fakes.client import KEY
-from fakes.router import key_hash
+from fakes.router import BINARY, key_hash, within_a_second
 
 LISTEN = "127.0.0.1:0"
 
@@ -16,33 +19,125 @@ def test_an_api_key_in_the_environment_is_all_it_takes(router, upstream):
     environment = {"OPENAI_API_KEY": "sk-of-the-environment-1234", "OPENAI_BASE_URL": upstream.url}
     router.start("serve", "--addr", LISTEN, environment=environment)
 
-    assert "OPENAI_API_KEY" in "\n".join(router.lines)
+    router.wait_for_line("OPENAI_API_KEY of the environment made one, openai, at " + re.escape(upstream.url))
     reply = router.ask(key=first_key(router))
     assert reply.status == 200
     assert upstream.requests[0].header("authorization") == "Bearer sk-of-the-environment-1234"
     assert upstream.requests[0].target == "/v1/chat/completions"
 
 
+def test_the_upstream_of_the_environment_is_one_like_any_other(router, upstream, make_router, make_upstream):
+    environment = {"OPENAI_API_KEY": "sk-of-the-environment-1234", "OPENAI_BASE_URL": upstream.url}
+    router.start("--noauth", "--addr", LISTEN, environment=environment)
+    assert router.ask().header("x-route-upstream") == "openai"
+
+    # Another is put beside it, behind it and before it.
+    second = make_upstream()
+    router.ok("upstream", "add", "--name", "second", "--sk", "sk-second-0123456789", "--endpoint", second.url, "--priority", "1")
+    within_a_second(lambda: "second" in router.metrics_of("upstream_up"))
+    assert router.ask().header("x-route-upstream") == "openai"
+    router.ok("upstream", "set", "openai", "--priority", "2")
+    within_a_second(lambda: router.ask().header("x-route-upstream") == "second")
+
+    # Once it is removed no start makes it again.
+    router.ok("upstream", "remove", "openai")
+    assert router.stop() == 0
+    again = make_router().start("--noauth", "--addr", LISTEN, environment=environment)
+    assert "openai" not in again.ok("upstream", "list", environment=environment)
+    assert again.ask().header("x-route-upstream") == "second"
+
+
+def test_an_upstream_of_the_file_is_enough(route, upstream, make_upstream):
+    router = route(upstream, environment={"OPENAI_API_KEY": "sk-x", "OPENAI_BASE_URL": make_upstream().url})
+    assert router.ask().header("x-route-upstream") == "first"
+    assert not router.sql("SELECT * FROM openai_upstreams")
+
+
+def test_without_a_database_the_environment_serves(router, upstream):
+    router.configure(storage={"backend": "none"})
+    router.start(environment={"OPENAI_API_KEY": "sk-of-the-environment-1234", "OPENAI_BASE_URL": upstream.url})
+    assert router.ask().header("x-route-upstream") == "openai"
+
+
+def test_a_base_url_that_is_none_makes_no_upstream(router):
+    router.start("--noauth", "--addr", LISTEN, environment={"OPENAI_API_KEY": "sk-x", "OPENAI_BASE_URL": "api.example.com"})
+    router.wait_for_line("warning OPENAI_API_KEY and OPENAI_BASE_URL make no upstream: ")
+    assert router.ask().error_code == "no_upstream"
+
+
 def first_key(router) -> str:
-    """The key the first start printed: the word on standard error whose hash is the one stored."""
-    hashes = {row["key_hash"] for row in router.sql("SELECT key_hash FROM client_keys")}
-    assert len(hashes) == 1
-    found = {word for word in re.findall(r"[\w-]{16,}", router.stderr.decode()) if key_hash(word) in hashes}
-    assert len(found) == 1, router.stderr.decode()
-    return found.pop()
+    """The key the first start made: in the file that is said, and nowhere else."""
+    path = pathlib.Path(router.wait_for_line(r"a client key was made, it is in (\S+)")[1])
+    assert path == router.directory / "first-key"
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    key = path.read_text().removesuffix("\n")
+    assert [row["key_hash"] for row in router.sql("SELECT key_hash FROM client_keys")] == [key_hash(key)]
+    return key
 
 
-def test_the_first_start_prints_its_key_once(router, upstream, make_router):
+def test_the_first_start_keeps_its_key_out_of_the_log(router, upstream, make_router):
     environment = {"OPENAI_API_KEY": "sk-x", "OPENAI_BASE_URL": upstream.url}
     router.start("--addr", LISTEN, environment=environment)
     key = first_key(router)
-    assert router.output.count(key.encode()) == 1
     assert router.stop() == 0
+    assert key.encode() not in router.output
 
+    # A start later makes none, also when the file was taken away.
+    os.remove(router.directory / "first-key")
     again = make_router().start("--addr", LISTEN, environment=environment)
-    assert key.encode() not in again.output
     assert again.ask(key=key).status == 200
     assert len(again.sql("SELECT * FROM client_keys")) == 1
+    assert not (again.directory / "first-key").exists()
+
+
+def test_the_first_start_shows_its_key_to_a_terminal(router):
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen([BINARY, "--addr", LISTEN], cwd=router.directory, env=router.environment(),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=terminal)
+    os.close(terminal)
+    try:
+        said = b""
+        while b"Then point any OpenAI client at" not in said:
+            said += os.read(controller, 65536)
+        key = re.search(rb"It is shown only once:\s+(\S+)\r\n", said)[1].decode()
+        assert [row["key_hash"] for row in router.sql("SELECT key_hash FROM client_keys")] == [key_hash(key)]
+        assert not (router.directory / "first-key").exists()
+    finally:
+        process.terminate()
+        try:
+            while os.read(controller, 65536):
+                pass
+        except OSError:
+            pass  # so a terminal's controller says that it has gone
+        assert process.wait(60) == 0
+        os.close(controller)
+
+
+def test_a_first_key_finds_its_place_when_a_folder_is_in_its_way(router):
+    (router.directory / "data").mkdir()
+    router.ok("upstream", "add", "--sk", "sk-0123456789abcdef", "--database", "data/db.sqlite")
+    (router.directory / "data" / "first-key").mkdir()
+    done = router.start("--addr", LISTEN, "--database", "data/db.sqlite", ready=False)
+    # A folder stands where the file should be: it lies beside it, under a name that is said.
+    path = done.wait_for_line(r"a client key was made, it is in (\S+)")[1]
+    assert pathlib.Path(path).is_file() and path.startswith(str(router.directory / "data" / "first-key."))
+
+
+@pytest.mark.parametrize("address, warns", [("127.0.0.1:0", False), ("0.0.0.0:0", True)])
+def test_serving_everybody_is_warned_of_where_others_can_come(router, address, warns):
+    router.configure(server={"listen": address})
+    router.start("--noauth", ready=False)
+    router.wait_for_line("^Then point any OpenAI client at ")
+    assert any("warning authentication is off" in line for line in router.lines) == warns
+
+
+@pytest.mark.parametrize("records, line", [
+    ({}, "records are kept for ever (records.retention)"),
+    ({"retention": "30d"}, "records are kept for 30d (records.retention)"),
+    ({"body_retention": "10d"}, "records are kept for ever (records.retention), their bodies for 10d (records.body_retention)"),
+])
+def test_a_start_says_how_long_records_are_kept(route, upstream, records, line):
+    route(upstream, records=records).wait_for_line("info  " + re.escape(line) + "$")
 
 
 def test_noauth_asks_for_no_key(router, upstream):

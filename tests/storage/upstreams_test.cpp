@@ -242,6 +242,19 @@ TEMPLATE_TEST_CASE("client keys are added, listed and removed", "", SqliteDataba
     repository.add_client_key("alice", hash_of(1));
 }
 
+TEMPLATE_TEST_CASE("the first upstream is made once only", "", SqliteDatabase, PostgresDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    auto other = database.open();
+    CHECK(repository.add_first_upstream(full_definition()));
+    CHECK_FALSE(other.add_first_upstream(full_definition()));
+    REQUIRE(other.upstreams().size() == 1);
+    CHECK(other.upstreams().front().name == full_definition().name);
+    CHECK(repository.remove_upstream(other.upstreams().front().id));
+    CHECK_FALSE(repository.add_first_upstream(full_definition()));
+}
+
 TEMPLATE_TEST_CASE("the first client key is made once only", "", SqliteDatabase, PostgresDatabase)
 {
     TestType database;

@@ -213,6 +213,11 @@ class Router:
                 total += float(line.rsplit(" ", 1)[1])
         return total
 
+    def metrics_of(self, name: str) -> str:
+        """The lines of one metric."""
+        text = self.get("/v1/metrics", key=None).body.decode()
+        return "\n".join(line for line in text.splitlines() if line.startswith(f"openai_api_route_{name}"))
+
     def run(self, *arguments: str, stdin: str | None = None, environment=None) -> subprocess.CompletedProcess:
         """A command line of the program, in the same directory."""
         return subprocess.run([BINARY, *arguments], cwd=self.directory, env=self.environment(environment), input=stdin or "",

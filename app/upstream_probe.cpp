@@ -1,28 +1,11 @@
 #include "app/upstream_probe.hpp"
 
-#include <boost/json/parse.hpp>
-
 #include "app/command_loop.hpp"
 #include "core/net/attempt.hpp"
-#include "core/net/proxy_secrets.hpp"
 #include "core/text.hpp"
 
 namespace route {
 namespace {
-
-/// `error.message` of an error body, or nothing.
-std::string message_in(std::string_view body)
-{
-    boost::system::error_code failed;
-    const auto value = boost::json::parse(boost::json::string_view{body.data(), body.size()}, failed);
-    const auto* object = failed ? nullptr : value.if_object();
-    const auto* error = object == nullptr ? nullptr : object->if_contains("error");
-    const auto* message =
-        error == nullptr || !error->is_object() ? nullptr : error->get_object().if_contains("message");
-    if (message == nullptr || !message->is_string())
-        return {};
-    return std::string{std::string_view{message->get_string()}};
-}
 
 void note_failure(ProbeResult& result, const net::Attempt& attempt)
 {
@@ -30,14 +13,7 @@ void note_failure(ProbeResult& result, const net::Attempt& attempt)
     const auto& upstream = attempt.upstream();
     result.status = failure.status;
     result.outcome = outcome_of(failure);
-    result.error = describe(failure);
-    if (attempt.kept_whole())
-        if (auto message = message_in(attempt.pending()); !message.empty()) {
-            erase_secret(message, upstream.key);  // upstreams quote the key they refuse
-            for (const auto& secret : net::proxy_secrets(upstream))
-                erase_secret(message, secret);
-            result.error += ": " + escape_for_log(message);
-        }
+    result.error = escape_for_log(describe(failure));
     if (upstream.asis)
         result.error += " (asked without a key: its sk is asis)";
 }

@@ -74,7 +74,7 @@ std::vector<const Upstream*> candidates(const Upstreams& upstreams, const Wanted
     std::vector<const Upstream*> result;
     result.reserve(upstreams.size());
     for (const auto& upstream : upstreams)
-        if (allows(upstream->allow, upstream->deny, wanted.model, wanted.path))
+        if (allows(upstream->allow, upstream->deny, wanted.model, wanted.path, wanted.model_cut))
             result.push_back(upstream.get());
 
     if (order == UpstreamOrder::random)

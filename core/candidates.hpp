@@ -21,6 +21,7 @@ struct Wanted
 {
     std::optional<std::string> model;
     std::string_view path;
+    bool model_cut = false;  ///< `model` is the beginning of a name too long to be looked at whole
 };
 
 /// The eligible upstreams in the order in which they are tried. `upstreams` is sorted by priority, then id.

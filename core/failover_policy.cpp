@@ -126,7 +126,8 @@ std::string words_for(const AttemptFailure& failure)
         case Cause::bad_reply:
             return with_detail("bad reply", failure.detail);
         case Cause::status:
-            return failure.status ? "status " + std::to_string(*failure.status) : "bad status";
+            return with_detail(failure.status ? "status " + std::to_string(*failure.status) : "bad status",
+                               failure.detail);
         case Cause::error_event:
             return with_detail("error event", failure.detail);
         case Cause::empty:

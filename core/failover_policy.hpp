@@ -45,8 +45,9 @@ struct AttemptFailure
     Cause cause = Cause::transport;
     boost::system::error_code error;      ///< what the transport said
     std::optional<unsigned> status = {};  ///< the upstream's status, when its head came
-    std::string detail = {};              ///< for people, without secrets: "certificate has expired"
-    bool response_begun = false;          ///< a byte of a response came, so the connection was alive
+    std::string detail =
+        {};  ///< for people, without secrets: "certificate has expired", or the upstream's own words
+    bool response_begun = false;  ///< a byte of a response came, so the connection was alive
 };
 
 /// What the router knows when it judges.
@@ -75,7 +76,7 @@ bool status_succeeds(unsigned status, bool upgrade_requested);
 AttemptOutcome outcome_of(const AttemptFailure& failure);
 
 /// A few words for `error`, messages and the 502: "no response headers in time", "connection refused",
-/// "status 429". Names no key and no URL.
+/// "status 429: Rate limit reached". Names no key and no URL.
 std::string describe(const AttemptFailure& failure);
 
 /// Whether it counts towards the upstream's cooldown: all but 4xx other than 401, 403, 408, 429, and

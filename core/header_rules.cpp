@@ -114,6 +114,13 @@ bool kept_from_client(const HeaderField& header)
     }
 }
 
+bool less_ignoring_case(std::string_view a, std::string_view b)
+{
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
+                                        [&](char x, char y) { return lower(x) < lower(y); });
+}
+
 /// Fields named in Connection (RFC 9110 7.6.1), beyond the usual options.
 std::vector<std::string_view> nominated_fields(const HeaderFields& fields)
 {
@@ -134,13 +141,15 @@ std::vector<std::string_view> nominated_fields(const HeaderFields& fields)
                 names.push_back(name);
         }
     }
+    // Sorted: as many options as fit into a head times as many fields are too many comparisons.
+    if (names.size() > 1)
+        std::sort(names.begin(), names.end(), less_ignoring_case);
     return names;
 }
 
 bool nominated(const std::vector<std::string_view>& names, std::string_view name)
 {
-    return std::any_of(names.begin(), names.end(),
-                       [&](auto each) { return equal_ignoring_case(each, name); });
+    return std::binary_search(names.begin(), names.end(), name, less_ignoring_case);
 }
 
 void write_field(std::string& out, std::string_view name, std::string_view value)

@@ -28,6 +28,15 @@ ParserLease::ParserLease(std::size_t size)
         parser.allocate(std::max(std::bit_ceil(size), smallest_kept), parser.max_depth());
 }
 
+std::size_t parsing_memory(std::size_t size)
+{
+    if (size <= largest_kept)
+        return 0;
+    // What dom_parser_implementation::set_capacity and ondemand::parser::allocate ask for, rounded up.
+    constexpr std::size_t rounding = 1024;
+    return size * sizeof(std::uint32_t) + size * 5 / 3 + rounding;
+}
+
 std::string_view padded(std::string_view text)
 {
     thread_local std::vector<char> buffer;

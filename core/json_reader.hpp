@@ -30,6 +30,10 @@ class ParserLease
     simdjson::ondemand::parser* shared_ = nullptr;
 };
 
+/// Bytes that a ParserLease for a document of `size` bytes allocates and gives back; 0 where it uses this
+/// thread's parser.
+std::size_t parsing_memory(std::size_t size);
+
 /// A copy of `text` with simdjson's padding behind it, valid until the next call on this thread.
 std::string_view padded(std::string_view text);
 

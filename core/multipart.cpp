@@ -10,6 +10,10 @@
 namespace route {
 namespace {
 
+/// More than any SDK sends. With more a body is refused: unread, its model could be a denied one.
+constexpr int most_parts = 1000;
+constexpr std::size_t most_part_head = 16u << 10;
+
 /// memmem stays fast over uploads of many megabytes.
 std::size_t find(std::string_view text, std::string_view needle, std::size_t from)
 {
@@ -80,9 +84,11 @@ std::optional<std::string_view> take_header(std::string_view& rest)
 std::optional<Part> read_part(std::string_view text)
 {
     Part part;
-    while (const auto line = take_header(text)) {
+    const auto head = text.substr(0, most_part_head);
+    auto rest = head;
+    while (const auto line = take_header(rest)) {
         if (line->empty()) {
-            part.content = without_line_end(text);
+            part.content = without_line_end(text.substr(head.size() - rest.size()));
             return part;
         }
         const auto colon = line->find(':');
@@ -99,6 +105,7 @@ Result<RequestFacts> read_multipart_facts(std::string_view boundary, std::string
 {
     RequestFacts facts;
     bool model_seen = false;
+    int parts = 0;
     const auto dashed_boundary = std::string{"--"}.append(boundary);
     auto delimiter = next_delimiter(body, dashed_boundary, 0);
     while (delimiter && !delimiter->closing) {
@@ -106,7 +113,12 @@ Result<RequestFacts> read_multipart_facts(std::string_view boundary, std::string
         delimiter = next_delimiter(body, dashed_boundary, begin);
         if (!delimiter)
             break;
-        const auto part = read_part(body.substr(begin, delimiter->begin - begin));
+        if (++parts > most_parts)
+            return Invalid{"more than 1000 parts"};
+        const auto text = body.substr(begin, delimiter->begin - begin);
+        const auto part = read_part(text);
+        if (!part && text.size() > most_part_head)
+            return Invalid{"a part whose headers do not end within 16 KiB"};
         const auto name = part ? field_parameter(part->disposition, "name") : std::nullopt;
         if (!name)
             continue;
@@ -115,9 +127,12 @@ Result<RequestFacts> read_multipart_facts(std::string_view boundary, std::string
             if (model_seen)
                 return Invalid{"two 'model' fields"};
             model_seen = true;
-            if (is_file || !valid_utf8(part->content))
+            // Its first bytes are enough to tell text: nobody calls a model by the others.
+            const auto beginning = cut_utf8(part->content, max_model_name);
+            if (is_file || !valid_utf8(beginning))
                 continue;
-            facts.model = std::string{part->content};
+            facts.model = std::string{beginning};
+            facts.model_cut = beginning.size() < part->content.size();
             facts.model_begin = static_cast<std::size_t>(part->content.data() - body.data());
             facts.model_end = facts.model_begin + part->content.size();
         } else if (*name == "stream" && !is_file) {

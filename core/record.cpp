@@ -3,17 +3,17 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <span>
 #include <utility>
 
 #include "core/media_type.hpp"
 #include "core/reply_text.hpp"
+#include "core/request_facts.hpp"
+#include "core/secret_eraser.hpp"
 #include "core/text.hpp"
 
 namespace route {
 namespace {
-
-/// A model's name is a line at most, whatever a client writes there.
-constexpr std::size_t max_model = 1024;
 
 std::string cut_mark(std::uint64_t bytes)
 {
@@ -117,36 +117,29 @@ void complete_response(Record& record, const RecordLimits& limits, bool cut_befo
 
 /// No key gets into a record, whoever wrote it where: upstreams quote keys they refuse, clients put theirs
 /// into paths. What the loop has cut may end within a key.
-void erase_key(Record& record, std::string_view key, bool raw_cut)
+void erase_keys(Record& record, bool raw_cut)
 {
+    SecretEraser client_secrets;
+    for (const auto& key : record.client_keys)
+        client_secrets.add(*key);
+    const std::array<const SecretEraser*, 2> both{&client_secrets, record.upstream_secrets.get()};
+    const std::span erasers{both.data(), record.upstream_secrets ? both.size() : 1};
+    const auto erase = [&](std::string& text, bool cut = false) { erase_secrets(text, erasers, cut); };
     auto& reply = record.reply;
     for (auto* text : {&record.client_request_id, &record.trace_id, &record.user_agent, &record.method,
                        &record.path, &record.body_content_type, &record.error, &record.finish_reason,
                        &reply.content_type, &reply.summary.finish_reason})
-        erase_secret(*text, key);
+        erase(*text);
     if (record.model)
-        erase_secret(*record.model, key);
+        erase(*record.model, record.model->size() >= max_model_name);
     for (auto& attempt : record.attempts)
-        erase_secret(attempt.error, key);
-    const auto erase = [&](std::string& text, bool cut) {
-        if (cut)
-            erase_secret_from_cut(text, key);
-        else
-            erase_secret(text, key);
-    };
+        erase(attempt.error);
     erase(record.body, record.body_cut);
-    erase(reply.raw, raw_cut);
+    if (reply.kind != ReplyCapture::Kind::json)  // of JSON the summary is what is kept
+        erase(reply.raw, raw_cut);
     erase(reply.summary.text, reply.summary.text_cut);
-}
-
-void erase_keys(Record& record, bool raw_cut)
-{
-    for (const auto& key : record.client_keys)
-        erase_key(record, *key, raw_cut);
-    for (const auto& key : record.upstream_keys)
-        erase_key(record, *key, raw_cut);
     record.client_keys.clear();
-    record.upstream_keys.clear();
+    record.upstream_secrets.reset();
 }
 
 void clean(std::string& text)
@@ -164,7 +157,7 @@ void clean_texts(Record& record)
         clean(*text);
     if (record.model) {
         clean(*record.model);
-        record.model->resize(cut_utf8(*record.model, max_model).size());
+        record.model->resize(cut_utf8(*record.model, max_model_name).size());
     }
     for (auto& attempt : record.attempts) {
         clean(attempt.upstream_name);
@@ -297,7 +290,7 @@ void Record::swap(Record& other) noexcept
     std::swap(authenticated, other.authenticated);
     std::swap(overhead, other.overhead);
     client_keys.swap(other.client_keys);
-    upstream_keys.swap(other.upstream_keys);
+    upstream_secrets.swap(other.upstream_secrets);
 }
 
 void Record::clear()
@@ -318,7 +311,7 @@ void Record::clear()
     reply.clear();
     body_cut = authenticated = false;
     client_keys.clear();
-    upstream_keys.clear();
+    upstream_secrets.reset();
 }
 
 std::size_t Record::memory() const

@@ -88,6 +88,8 @@ struct ReplyCapture
     void swap(ReplyCapture& other) noexcept;
 };
 
+class SecretEraser;
+
 /// A key that must not be told to anybody.
 using Secret = std::shared_ptr<const std::string>;
 
@@ -134,8 +136,9 @@ struct Record
         false;  ///< only authenticated requests are stored; the others are logged and counted
     Nanoseconds
         overhead{};  ///< time in the router itself: neither waiting for the client nor for an upstream
-    std::vector<Secret> client_keys;    ///< as the client sent them
-    std::vector<Secret> upstream_keys;  ///< of the upstreams that were tried
+    std::vector<Secret> client_keys;  ///< as the client sent them
+    std::shared_ptr<const SecretEraser>
+        upstream_secrets;  ///< keys and proxy credentials of all upstreams; may be null
 
     /// Empties it; its strings keep their memory, so that a record that is used again costs no allocation.
     void clear();

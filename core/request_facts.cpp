@@ -1,5 +1,6 @@
 #include "core/request_facts.hpp"
 
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "core/json_reader.hpp"
@@ -17,6 +18,36 @@ bool may_matter(const json::Key& key)
 {
     const char first = key.raw()[0];
     return first == 'm' || first == 's' || first == '\\';
+}
+
+/// The text of a string; nothing for anything else.
+std::optional<std::string> text_of(json::Value& value, bool& broken)
+{
+    const auto text = json::string_of(value, broken);
+    return text ? std::optional<std::string>{*text} : std::nullopt;
+}
+
+/// Of a longer token the beginning is enough: an escape of six characters stands for one byte at least.
+constexpr std::size_t most_of_token = 6 * (max_model_name + 2) + 2;
+
+/// What the beginning of a long string says; `token` begins with its quote. Nothing when it is broken.
+std::optional<std::string> beginning_of(std::string_view token)
+{
+    std::size_t end = 1;
+    while (end + 12 < most_of_token) {
+        if (token[end] != '\\')
+            ++end;
+        else if (token[end + 1] != 'u')
+            end += 2;
+        else  // two such escapes can make one character
+            end += token.substr(end + 2, 2).find_first_of("dD") == 0 && token[end + 6] == '\\' ? 12 : 6;
+    }
+    const auto text = std::string{without_split_end(token.substr(0, end))} + '"';
+    boost::system::error_code error;
+    const auto value = boost::json::parse(text, error);
+    if (error || !value.is_string())
+        return std::nullopt;
+    return std::string{std::string_view{value.get_string()}};
 }
 
 struct JsonFacts
@@ -50,8 +81,13 @@ struct JsonFacts
             return false;
         const auto token = trim(value.raw_json_token());
         bool broken = false;
-        if (const auto model = json::string_of(value, broken)) {
-            facts.model = std::string{*model};
+        facts.model_cut = token.starts_with('"') && token.size() > most_of_token;
+        const auto model = facts.model_cut ? beginning_of(token) : text_of(value, broken);
+        if (facts.model_cut && !model)
+            return false;
+        if (model) {
+            facts.model_cut = facts.model_cut || model->size() > max_model_name;
+            facts.model = std::string{cut_utf8(*model, max_model_name)};
             facts.model_begin = static_cast<std::size_t>(token.data() - text.data());
             facts.model_end = facts.model_begin + token.size();
             facts.model_is_json = true;
@@ -94,6 +130,11 @@ Result<RequestFacts> read_request_facts(std::string_view content_type, std::stri
     if (first == std::string_view::npos || body[first] != '{')
         return RequestFacts{};
     return read_json_facts(body);
+}
+
+std::size_t facts_memory(std::size_t body_bytes)
+{
+    return json::parsing_memory(body_bytes);
 }
 
 std::string rename_model(std::string_view body, const RequestFacts& facts, std::string_view model)

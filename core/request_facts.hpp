@@ -9,12 +9,18 @@
 
 namespace route {
 
+/// Bytes of a model's name that are looked at. No model has a name as long: what is longer is cut there
+/// before anything else reads it.
+constexpr std::size_t max_model_name = 1024;
+
 /// What the router needs to know of a request's body.
 struct RequestFacts
 {
-    std::optional<std::string>
-        model;            ///< top-level `model` of JSON (a string), or the multipart field of that name
-    bool stream = false;  ///< top-level `"stream": true`, or the multipart field `stream` that says true
+    /// Top-level `model` of JSON (a string), or the multipart field of that name; the beginning of one that
+    /// is longer than `max_model_name`.
+    std::optional<std::string> model;
+    bool model_cut = false;  ///< `model` is a beginning
+    bool stream = false;     ///< top-level `"stream": true`, or the multipart field `stream` that says true
     /// Where the value of `model` stands in the body, quotes included for JSON, so that `rename` changes
     /// these bytes only.
     std::size_t model_begin = 0;
@@ -27,10 +33,16 @@ constexpr std::size_t body_padding = 64;
 
 /// Reads the facts out of a body. `body` must have `body_padding` readable bytes behind its end. A body that
 /// is neither a JSON object nor multipart, or is broken, has no facts and is no error: upstreams judge
-/// bodies. Refused are only two top-level `model` members: upstreams could disagree with us on which counts.
-/// Escapes in keys count ("mod\u0065l" is model). `content_type` decides: multipart/form-data, else JSON is
-/// tried when the first non-blank byte is '{'.
+/// bodies. Refused are two top-level `model` members, as upstreams could disagree with us on which counts,
+/// and multipart bodies of too many parts. Escapes in keys count ("mod\u0065l" is model). `content_type`
+/// decides: multipart/form-data, else JSON is tried when the first non-blank byte is '{'. Pure; takes time
+/// linear in the body, and facts_memory() bytes beside it.
 Result<RequestFacts> read_request_facts(std::string_view content_type, std::string_view body);
+
+/// Bytes that reading the facts of a body takes at most while it lasts: simdjson sets aside four for each
+/// byte of JSON (where its brackets, commas and strings are; touched only for those there are) and room for
+/// its strings. None that is freed for bodies so short that each thread keeps a parser for them.
+std::size_t facts_memory(std::size_t body_bytes);
 
 /// The body with the value of `model` replaced, every other byte as it was.
 std::string rename_model(std::string_view body, const RequestFacts& facts, std::string_view model);

@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
 constexpr std::string_view ellipsis = "\xE2\x80\xA6";
-constexpr std::size_t shortest_secret = 8;
 
 /// The character a text begins with, or the bytes that one U+FFFD stands for.
 struct Character
@@ -206,31 +205,6 @@ std::string escape_for_log(std::string_view text, std::size_t limit)
         text.remove_prefix(character.size);
     }
     return out;
-}
-
-void erase_secret(std::string& text, std::string_view secret)
-{
-    if (secret.size() < shortest_secret || text.size() < secret.size())
-        return;
-    const auto* found = ::memmem(text.data(), text.size(), secret.data(), secret.size());
-    while (found != nullptr) {
-        const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
-        text.replace(at, secret.size(), ellipsis);
-        found = ::memmem(text.data() + at, text.size() - at, secret.data(), secret.size());
-    }
-}
-
-void erase_secret_from_cut(std::string& text, std::string_view secret)
-{
-    constexpr std::size_t shortest_part = 4;
-    erase_secret(text, secret);
-    if (secret.size() < shortest_secret)
-        return;
-    for (auto size = std::min(secret.size() - 1, text.size()); size >= shortest_part; --size)
-        if (std::string_view{text}.ends_with(secret.substr(0, size))) {
-            text.replace(text.size() - size, size, ellipsis);
-            return;
-        }
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b)

@@ -22,13 +22,6 @@ std::string_view without_split_end(std::string_view text);
 /// invalid bytes as `\n`, `\t`, `\x1b`, `\u202e`…; cut at `limit` bytes, the `…` at the cut included.
 std::string escape_for_log(std::string_view text, std::size_t limit = 256);
 
-/// Puts `…` wherever `secret` stands in `text`. Nothing shorter than 8 bytes is looked for: it is no secret,
-/// and may be a word.
-void erase_secret(std::string& text, std::string_view secret);
-
-/// The same for a text that was cut: the beginning of a secret at its end goes, too.
-void erase_secret_from_cut(std::string& text, std::string_view secret);
-
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 /// Without spaces, tabs, CR and LF at both ends.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "core/text.hpp"
 
@@ -20,47 +21,72 @@ bool valid_upstream_name(std::string_view name)
            name.find_first_not_of(digits) != name.npos;
 }
 
+namespace {
+
+/// memmem never looks at a byte of `text` for each one of `piece`.
+std::size_t find(std::string_view text, std::string_view piece)
+{
+    const void* at = memmem(text.data(), text.size(), piece.data(), piece.size());
+    return at == nullptr ? text.npos : static_cast<std::size_t>(static_cast<const char*>(at) - text.data());
+}
+
+}  // namespace
+
 bool matches_pattern(std::string_view pattern, std::string_view text)
 {
-    // On a mismatch only the last '*' takes one character more: what earlier ones took never needs to change.
-    std::size_t p = 0;
-    std::size_t t = 0;
-    std::size_t after_star = std::string_view::npos;
-    std::size_t taken_to = 0;
-    while (t < text.size()) {
-        if (p < pattern.size() && pattern[p] == '*') {
-            after_star = ++p;
-            taken_to = t;
-        } else if (p < pattern.size() && pattern[p] == text[t]) {
-            ++p;
-            ++t;
-        } else if (after_star != std::string_view::npos) {
-            p = after_star;
-            t = ++taken_to;
-        } else {
+    const auto star = pattern.find('*');
+    if (star == pattern.npos)
+        return pattern == text;
+    if (!text.starts_with(pattern.substr(0, star)))
+        return false;
+    text.remove_prefix(star);
+    pattern.remove_prefix(star + 1);
+    // The first place for each piece leaves the most for those behind it.
+    for (auto next = pattern.find('*'); next != pattern.npos; next = pattern.find('*')) {
+        const auto at = find(text, pattern.substr(0, next));
+        if (at == text.npos)
             return false;
-        }
+        text.remove_prefix(at + next);
+        pattern.remove_prefix(next + 1);
     }
-    return pattern.find_first_not_of('*', p) == pattern.npos;
+    return text.ends_with(pattern);
 }
 
 namespace {
 
+/// Whether some name that begins with `beginning`, and is longer, matches.
+bool may_match_longer(std::string_view pattern, std::string_view beginning)
+{
+    const auto star = pattern.find('*');
+    const auto fixed = pattern.substr(0, star);
+    return fixed.size() > beginning.size() ? fixed.starts_with(beginning)
+                                           : star != pattern.npos && beginning.starts_with(fixed);
+}
+
+/// Whether all of them do.
+bool matches_longer(std::string_view pattern, std::string_view beginning)
+{
+    return pattern.ends_with('*') && matches_pattern(pattern, beginning);
+}
+
+template <class Matches>
 bool any_matches(const std::vector<std::string>& entries, const std::optional<std::string>& model,
-                 std::string_view path)
+                 std::string_view path, Matches&& matches)
 {
     return std::any_of(entries.begin(), entries.end(), [&](const std::string& entry) {
-        return (model && matches_pattern(entry, *model)) ||
-               (entry.starts_with('/') && matches_pattern(entry, path));
+        return (model && matches(entry, *model)) || (entry.starts_with('/') && matches_pattern(entry, path));
     });
 }
 
 }  // namespace
 
 bool allows(const std::vector<std::string>& allow, const std::vector<std::string>& deny,
-            const std::optional<std::string>& model, std::string_view path)
+            const std::optional<std::string>& model, std::string_view path, bool model_cut)
 {
-    return !any_matches(deny, model, path) && (allow.empty() || any_matches(allow, model, path));
+    const auto denies = model_cut ? may_match_longer : matches_pattern;
+    const auto permits = model_cut ? matches_longer : matches_pattern;
+    return !any_matches(deny, model, path, denies) &&
+           (allow.empty() || any_matches(allow, model, path, permits));
 }
 
 namespace {

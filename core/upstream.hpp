@@ -54,9 +54,11 @@ bool matches_pattern(std::string_view pattern, std::string_view text);
 
 /// `deny` wins; an empty `allow` allows all. Entries are held against the model; those that begin with '/'
 /// also against `path` (the request's, "/v1/files"), and without a model they alone count: an `allow` list
-/// without such an entry then allows nothing.
+/// without such an entry then allows nothing. `model_cut`: `model` is the beginning of a longer name. `deny`
+/// then holds when some name that begins so matches, `allow` when all of them do: nothing is reached by being
+/// long.
 bool allows(const std::vector<std::string>& allow, const std::vector<std::string>& deny,
-            const std::optional<std::string>& model, std::string_view path);
+            const std::optional<std::string>& model, std::string_view path, bool model_cut = false);
 
 /// Gives the value behind `env:NAME` / `file:PATH` (one trailing newline dropped), or why it may or can not
 /// be read. Plain values come back unchanged.

@@ -7,6 +7,7 @@
 
 #include "core/failover_policy.hpp"
 #include "core/header_rules.hpp"
+#include "core/secret_eraser.hpp"
 #include "core/text.hpp"
 
 namespace route::notify {
@@ -57,10 +58,11 @@ void hide_secrets(HttpReply& reply, const HttpRequest& request)
     const auto credentials = basic_credentials(request.url.user_info);
     auto secrets = secrets_of(request, target);
     secrets.push_back(credentials);
-    for (const auto& secret : secrets) {
-        erase_secret(reply.body, secret);
-        erase_secret(reply.error, secret);
-    }
+    SecretEraser eraser;
+    for (const auto& secret : secrets)
+        eraser.add(secret);
+    eraser.erase(reply.body);
+    eraser.erase(reply.error);
 }
 
 std::string basic_credentials(const std::string& user_info)

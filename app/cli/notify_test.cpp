@@ -10,6 +10,7 @@
 #include "app/configured_table.hpp"
 #include "app/host_name.hpp"
 #include "core/header_rules.hpp"
+#include "core/secret_eraser.hpp"
 #include "core/text.hpp"
 #include "notify/network_http.hpp"
 
@@ -40,8 +41,10 @@ class WatchedHttp final : public notify::Http
         auto asking = http_.ask(request);
         auto reply = co_await std::move(asking);
         Sent each{request.method, notify::shown(request.url), request.body, reply, net::Clock::now() - begin};
+        SecretEraser eraser;
         for (const auto& secret : request.secrets)
-            erase_secret(each.body, secret);
+            eraser.add(secret);
+        eraser.erase(each.body);
         sent_.push_back(std::move(each));
         co_return reply;
     }

@@ -70,7 +70,9 @@ std::string reason_of(AttemptOutcome outcome, std::optional<unsigned> status, co
     if (outcome != AttemptOutcome::status || !status)
         return error;
     const auto phrase = reason_phrase(*status);
-    return fmt::format("HTTP {}{}{}", *status, phrase.empty() ? "" : " ", phrase);
+    const auto words = error.find(": ");  // the upstream's own
+    return fmt::format("HTTP {}{}{}{}", *status, phrase.empty() ? "" : " ", phrase,
+                       words == error.npos ? "" : std::string_view{error}.substr(words));
 }
 
 std::string text_failover(const Record& record, const AttemptRecord& failed, const AttemptRecord& next)
@@ -132,7 +134,8 @@ std::string cooldown_line(const CooldownStart& start, SystemTime now, LogFormat 
     const bool by_request = start.failures == 0;
     if (format == LogFormat::text) {
         const auto why = by_request
-                             ? fmt::format("answered {} with a Retry-After", escape_for_log(reason))
+                             ? fmt::format("answered {} with a Retry-After",
+                                           escape_for_log(reason_of(start.outcome, start.status, "")))
                              : fmt::format("failed {} {} in a row, last: {}", start.failures,
                                            start.failures == 1 ? "time" : "times", escape_for_log(reason));
         return fmt::format("upstream {} {}; it is tried last for {} s", escape_for_log(start.upstream), why,

@@ -1,18 +1,27 @@
 #include "core/net/attempt.hpp"
 
+#include <array>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/http/error.hpp>
 
-#include "core/net/proxy_secrets.hpp"
+#include "core/error_words.hpp"
 #include "core/text.hpp"
 
 namespace route::net {
 
 namespace {
 
-constexpr Seconds failed_body_time{2};
-constexpr std::size_t failed_body_bytes = 1u << 20;
+/// How long, and how many bytes, the body of a failed reply is read.
+struct FailedBodyLimits
+{
+    Seconds time;
+    std::size_t bytes;
+};
+/// One that may be relayed.
+constexpr FailedBodyLimits relayable_body{Seconds{2}, 1u << 20};
+/// One that is only read for what it says: an error's message comes with its head, or right behind it.
+constexpr FailedBodyLimits quoted_body{Seconds{0.25}, 4u << 10};
 constexpr int looks_within_wait = 8;
 /// Of an encoded reply few bytes can be many to read: others of the loop have a turn after as many.
 constexpr std::size_t encoded_portion = 8u << 10;
@@ -83,7 +92,7 @@ awaitable<bool> Attempt::run()
         if (!again)
             break;
     }
-    if (!kept_whole_ && connection_)
+    if (connection_)
         connection_->close();
     deadline_.cancel();
     commit_deadline_.cancel();
@@ -226,7 +235,7 @@ bool Attempt::begin_reply()
 awaitable<bool> Attempt::fail_by_status()
 {
     co_await read_failed_body();
-    fail(Phase::await_head, Cause::status);
+    fail(Phase::await_head, Cause::status, {}, error_body_words());
     if (aborted_ != Cause::client_gone && aborted_ != Cause::stopped)
         failure_->cause = Cause::status;
     co_return false;
@@ -285,18 +294,33 @@ awaitable<void> Attempt::record_held()
     recorder_.add(rest);
 }
 
-/// The event that says why, briefly. Upstreams quote the key they refuse; nobody else gets to see it.
-std::string Attempt::error_event_text() const
+/// What the upstream said, briefly. Upstreams quote the key they refuse; nobody else gets to see it.
+std::string Attempt::own_words(std::string text, bool cut) const
 {
-    constexpr std::size_t brief = 200;
-    std::string text{recorder_.error_detail()};
-    erase_secret_from_cut(text, upstream_.key);
+    SecretEraser client_secrets;
     for (const auto& key : request_.client_keys)
-        erase_secret_from_cut(text, *key);
-    for (const auto& secret : proxy_secrets(upstream_))
-        erase_secret_from_cut(text, secret);
-    text.resize(cut_utf8(text, brief).size());
+        client_secrets.add(*key);
+    const std::array<const SecretEraser*, 2> erasers{&table_.secrets, &client_secrets};
+    erase_secrets(text, erasers, cut);
+    text.resize(cut_utf8(text, most_error_words).size());
     return text;
+}
+
+std::string Attempt::error_body_words() const
+{
+    const auto& fields = parser_->fields();
+    const auto content = decoded_body(find_field(fields, http::field::content_encoding), held_, most_decoded);
+    if (!content)
+        return {};
+    auto words = error_words(find_field(fields, http::field::content_type), *content);
+    const bool cut = !complete_ || words.size() >= most_error_text - 4;
+    return own_words(std::move(words), cut);
+}
+
+std::optional<ShownReply> Attempt::shown() const
+{
+    const std::array<const SecretEraser*, 1> erasers{&table_.secrets};
+    return show_reply(parser_->reason(), parser_->fields(), held_, erasers);
 }
 
 bool Attempt::committable()
@@ -305,7 +329,8 @@ bool Attempt::committable()
         parser_->status() != 204) {
         const auto first = recorder_.first_event();
         if (first == EventMeaning::error)
-            return fail(phase_, Cause::error_event, {}, error_event_text());
+            return fail(phase_, Cause::error_event, {},
+                        own_words(recorder_.error_detail(), recorder_.error_detail_cut()));
         if (first)
             return true;
         if (complete_ && recorder_.legible())
@@ -385,8 +410,10 @@ awaitable<void> Attempt::read_failed_body()
 {
     kept_body_ = true;
     phase_ = Phase::relay_body;
-    deadline_.expire_at(Clock::now() + ticks(failed_body_time));
-    while (!complete_ && held_.size() + fresh_.size() <= failed_body_bytes) {
+    const bool relayable = may_be_relayed(parser_->status(), upstream_.asis);
+    const auto& limits = relayable ? relayable_body : quoted_body;
+    arm(limits.time);
+    while (!complete_ && held_.size() + fresh_.size() <= limits.bytes) {
         stash();
         auto step = read();
         while (step == Read::would_block) {
@@ -397,11 +424,12 @@ awaitable<void> Attempt::read_failed_body()
             step = read();
         }
         if (step == Read::failed)
-            co_return;
+            break;
     }
     stash();
-    kept_whole_ = complete_ && held_.size() <= failed_body_bytes;
-    if (kept_whole_)
+    const bool whole = complete_ && held_.size() <= limits.bytes;
+    kept_whole_ = whole && relayable;
+    if (whole)
         release();
 }
 

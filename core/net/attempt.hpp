@@ -11,6 +11,7 @@
 #include "core/net/message_parser.hpp"
 #include "core/net/reply_recorder.hpp"
 #include "core/request_facts.hpp"
+#include "core/shown_reply.hpp"
 #include "core/timeouts.hpp"
 
 namespace route::net {
@@ -22,7 +23,7 @@ struct OutgoingRequest
     std::string_view body;
     const RequestFacts& facts;
     bool head_only = false;                    ///< HEAD: no reply has a body
-    std::span<const Secret> client_keys = {};  ///< an upstream may quote them
+    std::span<const Secret> client_keys = {};  ///< an upstream may quote them: erased from what is told of it
 };
 
 /// The limits of one attempt in absolute time.
@@ -68,6 +69,8 @@ class Attempt
     bool complete() const { return complete_; }
     /// A failed reply (by its status) was read to its end and may be relayed.
     bool kept_whole() const { return kept_whole_; }
+    /// How such a reply may be shown to the client; nothing when nobody can tell what it says.
+    std::optional<ShownReply> shown() const;
 
     /// Body bytes after commit. `would_block`: await readable() and call again; failed: failure() says why.
     enum class Read
@@ -132,7 +135,8 @@ class Attempt
     void watch_acknowledgements();
     bool still_taking_request();
     bool answered_while_sending();
-    std::string error_event_text() const;
+    std::string own_words(std::string text, bool cut) const;
+    std::string error_body_words() const;
 
     enum class Head
     {

@@ -56,7 +56,7 @@ bool Attempt::answered_while_sending()
 std::optional<std::string> Attempt::renamed_model() const
 {
     const auto& facts = request_.facts;
-    if (!facts.model || upstream_.rename.empty())
+    if (!facts.model || facts.model_cut || upstream_.rename.empty())
         return std::nullopt;
     const auto renamed = upstream_.rename.find(*facts.model);
     if (renamed == upstream_.rename.end())

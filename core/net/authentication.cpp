@@ -57,6 +57,14 @@ std::optional<RouterError> Exchange::authenticate()
     return RouterError{403, "invalid_api_key", "wrong authorization header"};
 }
 
+/// Of a request that is refused whoever sent it: with a valid key it is stored, and any key is erased from
+/// it. Where no key is needed, it is stored only if it was meant for an upstream: others are scans.
+void Exchange::authenticate_for_record()
+{
+    const bool refused = authenticate().has_value();
+    record_.authenticated = !refused && (table_->settings.auth.enabled || record_.path.starts_with("/v1/"));
+}
+
 /// Looked up for another credential or table only. It is erased wherever it turns up in the record.
 bool Exchange::authenticate_credential(std::string_view credential)
 {

@@ -3,7 +3,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 
+#include "core/secret_eraser.hpp"
 #include "core/text.hpp"
 #include "core/trace_context.hpp"
 #include "core/uuid.hpp"
@@ -70,7 +72,9 @@ awaitable<void> Exchange::run()
     const auto complaint = check_request_head(request_);
     if (!complaint.empty()) {
         RouterError error{400, "bad_request", std::string{complaint}};
-        authenticate();  // a key that stands where the method should is to be erased there
+        const auto target = request_.parser->target();
+        record_.path = target.substr(0, target.find('?'));
+        authenticate_for_record();
         co_await refuse(std::move(error));
         co_return;
     }
@@ -246,6 +250,7 @@ void Exchange::begin_record()
     record_.node = loop_.services.node;
     write_uuid_v7(record_.request_id, record_.created_at, loop_.random(), loop_.random());
     record_.ip = client_.peer_text();
+    record_.upstream_secrets = {table_, &table_->secrets};
     if (!request_.parser)
         return;
     const auto& fields = request_.fields();
@@ -266,12 +271,28 @@ void Exchange::begin_record()
 void Exchange::fill_request_record()
 {
     record_.model = facts_.model;
-    if (record_.model)
-        for (const auto& key : record_.client_keys)
-            erase_secret(*record_.model, *key);  // it becomes a metric's label before the writer sees it
+    erase_secrets_from_model();
     record_.stream = facts_.stream;
     record_.body_bytes = request_.body.size();
     record_.body_content_type = find_field(request_.fields(), http::field::content_type);
+}
+
+/// It becomes a metric's label, and part of what the client is told, before the writer sees it.
+void Exchange::erase_secrets_from_model()
+{
+    const auto may_stand_in_it = [&](const Secret& key) {
+        return key->size() >= SecretEraser::shortest &&
+               std::min(key->size(), SecretEraser::telling) <= record_.model->size();
+    };
+    if (!record_.model)
+        return;
+    SecretEraser client_secrets;
+    if (facts_.model_cut ||
+        std::any_of(record_.client_keys.begin(), record_.client_keys.end(), may_stand_in_it))
+        for (const auto& key : record_.client_keys)
+            client_secrets.add(*key);
+    const std::array<const SecretEraser*, 2> erasers{&table_->secrets, &client_secrets};
+    erase_secrets(*record_.model, erasers, facts_.model_cut);
 }
 
 /// What the record says of the end.

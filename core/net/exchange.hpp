@@ -75,6 +75,7 @@ class Exchange
 
     // authentication.cpp
     std::optional<RouterError> authenticate();
+    void authenticate_for_record();
     bool authenticate_credential(std::string_view credential);
 
     // router.cpp: the failover loop
@@ -96,13 +97,14 @@ class Exchange
     ReplyWriter::Written relay_whole(Attempt& attempt);
     void end_relay(Attempt& attempt, ReplyWriter::Written written);
     awaitable<void> relay(Attempt& attempt);
-    awaitable<void> relay_kept(Attempt& attempt);
+    awaitable<void> relay_kept(Attempt& attempt, const ShownReply& shown);
     awaitable<void> break_off(Attempt& attempt);
     /// `extra_fields`: whole lines, valid until it is done.
     awaitable<void> answer(RouterError error, std::string_view extra_fields = {});
     awaitable<void> answer_own(unsigned status, std::string_view content_type, std::string_view extra_fields,
                                std::string body, bool cors = true);
-    void start_reply(Attempt& attempt, std::size_t attempts);
+    void start_reply(Attempt& attempt, std::size_t attempts, const ShownReply* shown = nullptr);
+    void erase_secrets_from_model();
     void client_closed(std::string_view when);
     void take_reply(Attempt& attempt);
 

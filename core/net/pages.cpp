@@ -60,7 +60,7 @@ awaitable<void> Exchange::answer_page()
     } else {
         RouterError error{404, "not_found", "no such path; requests go to /v1/…"};
         recorded_ = true;
-        authenticate();  // whatever comes of it: a key that stands in the path is to be erased there
+        authenticate_for_record();
         co_await answer(std::move(error));
     }
 }

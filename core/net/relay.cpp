@@ -24,8 +24,9 @@ bool bodiless(const Request& request, unsigned status)
 
 }  // namespace
 
-/// Chooses the framing and puts the head into the loop's buffer.
-void Exchange::start_reply(Attempt& attempt, std::size_t attempts)
+/// Chooses the framing and puts the head into the loop's buffer; `shown` is what the client gets to see of a
+/// reply that is not passed on as it is.
+void Exchange::start_reply(Attempt& attempt, std::size_t attempts, const ShownReply* shown)
 {
     ReplyFacts facts;
     const auto& reply = attempt.reply();
@@ -38,7 +39,7 @@ void Exchange::start_reply(Attempt& attempt, std::size_t attempts)
             facts.content_length = reply.content_length();
     } else if (attempt.complete()) {
         facts.framing = Framing::content_length;
-        facts.content_length = attempt.pending().size();
+        facts.content_length = shown != nullptr ? shown->body.size() : attempt.pending().size();
     } else if (reply.content_length()) {
         facts.framing = Framing::content_length;
         facts.content_length = reply.content_length();
@@ -54,7 +55,10 @@ void Exchange::start_reply(Attempt& attempt, std::size_t attempts)
         facts.key_among_protocols = key_among_protocols();
     auto& head = loop_.head_buffer;
     head.clear();
-    write_client_head(head, reply.status(), reply.reason(), reply.fields(), facts);
+    if (shown != nullptr)
+        write_client_head(head, reply.status(), shown->reason, shown->fields, facts);
+    else
+        write_client_head(head, reply.status(), reply.reason(), reply.fields(), facts);
     writer_.begin(head, facts.framing);
     record_.status = reply.status();
     record_.upstream_id = attempt.upstream().id;
@@ -158,7 +162,7 @@ awaitable<void> Exchange::break_off(Attempt& attempt)
         client_.connection.abandon();
 }
 
-awaitable<void> Exchange::relay_kept(Attempt& attempt)
+awaitable<void> Exchange::relay_kept(Attempt& attempt, const ShownReply& shown)
 {
     auto& recorder = attempt.recorder();
     const auto& fields = attempt.reply().fields();
@@ -166,10 +170,10 @@ awaitable<void> Exchange::relay_kept(Attempt& attempt)
     recorder.begin(find_field(fields, http::field::content_type),
                    find_field(fields, http::field::content_encoding));
     co_await attempt.record_held();
-    start_reply(attempt, record_.attempts.size());
+    start_reply(attempt, record_.attempts.size(), &shown);
     record_.outcome = RequestOutcome::upstream_error;
     record_.error = std::move(why);
-    auto written = writer_.write(attempt.pending(), true);
+    auto written = writer_.write(shown.body, true);
     if (written == ReplyWriter::Written::waiting)
         written = co_await writer_.drain();
     if (written == ReplyWriter::Written::gone)

@@ -114,8 +114,10 @@ void ReplyRecorder::on_event(const SseEvent& event)
         const auto meaning = meaning_of(event);
         if (meaning != EventMeaning::done)
             first_event_ = meaning;
-        if (meaning == EventMeaning::error)
+        if (meaning == EventMeaning::error) {
             error_detail_ = cut_utf8(event.data, 4096);
+            error_detail_cut_ = error_detail_.size() < event.data.size();
+        }
     }
     stream_->add(event);
 }

@@ -45,7 +45,9 @@ class ReplyRecorder
 
     /// What the first event that is not [DONE] means; none before it is complete.
     std::optional<EventMeaning> first_event() const { return first_event_; }
+    /// Of the event that is an error, its beginning.
     const std::string& error_detail() const { return error_detail_; }
+    bool error_detail_cut() const { return error_detail_cut_; }
     bool at_event_boundary() const { return parser_.at_boundary(); }
 
     /// As they came, coding included.
@@ -74,6 +76,7 @@ class ReplyRecorder
     std::optional<LongJsonReply> long_json_;
     std::optional<EventMeaning> first_event_;
     std::string error_detail_;
+    bool error_detail_cut_ = false;
 };
 
 }  // namespace route::net

@@ -3,7 +3,6 @@
 
 #include "core/candidates.hpp"
 #include "core/net/exchange.hpp"
-#include "core/net/proxy_secrets.hpp"
 #include "core/text.hpp"
 
 namespace route::net {
@@ -12,14 +11,14 @@ awaitable<void> Exchange::route()
 {
     if (!loop_.services.sink.has_room())
         co_await admit();
-    const Wanted wanted{facts_.model, request_.path};
+    const Wanted wanted{facts_.model, request_.path, facts_.model_cut};
     const auto& failover = table_->settings.failover;
     const auto chosen = candidates(table_->upstreams, wanted, failover.order, Clock::now(),
                                    [this] { return loop_.random(); });
     if (chosen.empty()) {
         RouterError error{503, "no_upstream", "no upstream is configured and enabled"};
         if (!table_->upstreams.empty()) {
-            const auto what = facts_.model ? "model '" + std::string{cut_utf8(*facts_.model, 128)} + "'"
+            const auto what = facts_.model ? "model '" + std::string{cut_utf8(*record_.model, 128)} + "'"
                                            : "a request without a model on this path";
             error = RouterError{404, "model_not_found", "no upstream allows " + what};
         }
@@ -39,16 +38,13 @@ awaitable<void> Exchange::route()
 
     client_.watch(&Exchange::on_client_gone, this);
     std::unique_ptr<Attempt> kept;
+    std::optional<ShownReply> shown;  ///< what of `kept` the client gets to see
     for (std::size_t index = 0; index < chosen.size(); ++index) {
         const auto& upstream = *chosen[index];
         const AttemptLimits limits{attempt_timeouts(table_->settings.timeouts, timeout_facts, upstream),
                                    total};
         attempt_ = std::make_unique<Attempt>(loop_, *table_, upstream, outgoing, limits, timers_.attempt,
                                              timers_.commit, record_.reply);
-        if (!upstream.asis)
-            record_.upstream_keys.emplace_back(table_, &upstream.key);
-        for (auto& secret : proxy_secrets(upstream))
-            record_.upstream_keys.push_back(std::make_shared<const std::string>(std::move(secret)));
         if (client_.gone())
             attempt_->abort(Cause::client_gone);
         bool succeeded = false;
@@ -87,8 +83,13 @@ awaitable<void> Exchange::route()
         judge_cooldown(*attempt_, failure);
         const bool may_keep = failure.cause == Cause::status && attempt_->kept_whole() &&
                               may_be_relayed(*failure.status, upstream.asis);
-        if (may_keep)
-            kept = std::move(attempt_);
+        if (may_keep) {
+            auto as_shown = attempt_->shown();
+            if (as_shown) {
+                shown = std::move(as_shown);
+                kept = std::move(attempt_);
+            }
+        }
         Progress progress;
         progress.candidates_left = index + 1 < chosen.size();
         progress.total_expired = Clock::now() >= total;
@@ -97,7 +98,7 @@ awaitable<void> Exchange::route()
         if (verdict == Verdict::next_upstream)
             continue;
         if (verdict == Verdict::relay_kept)
-            co_await relay_kept(*kept);
+            co_await relay_kept(*kept, *shown);
         if (verdict == Verdict::respond) {
             auto error = all_failed();
             co_await answer(std::move(error), "x-should-retry: false\r\n");
@@ -186,9 +187,6 @@ void Exchange::tell_cooldown(const Attempt& attempt, const AttemptFailure& failu
     start.outcome = outcome_of(failure);
     start.status = failure.status;
     start.error = describe(failure);
-    for (const auto* keys : {&record_.client_keys, &record_.upstream_keys})
-        for (const auto& key : *keys)
-            erase_secret(start.error, *key);
     start.length = length;
     loop_.services.on_cooldown(start);
 }

@@ -2,6 +2,8 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include "core/net/proxy_secrets.hpp"
+
 namespace route::net {
 
 namespace ip = boost::asio::ip;
@@ -51,6 +53,10 @@ void add_upstream(RoutingTable& table, Upstream upstream)
         proxy = upstream.via->host + ":" + std::to_string(upstream.via->port) + " " +
                 upstream.proxy_authorization;
     }
+    if (!upstream.asis)
+        table.secrets.add(upstream.key);
+    for (const auto& secret : proxy_secrets(upstream))
+        table.secrets.add(secret);
     const auto authorities = upstream.endpoint.tls ? table.tls->number() : 0;
     upstream.pool_key = pool_key(upstream.endpoint.origin, proxy, authorities);
     table.upstreams.push_back(std::make_shared<const Upstream>(std::move(upstream)));

@@ -11,6 +11,7 @@
 #include "core/net/outbound_proxy.hpp"
 #include "core/net/tls_client.hpp"
 #include "core/net/tls_server.hpp"
+#include "core/secret_eraser.hpp"
 #include "core/settings.hpp"
 
 namespace route::net {
@@ -20,7 +21,8 @@ namespace route::net {
 struct RoutingTable
 {
     Settings settings;
-    Upstreams upstreams;  ///< enabled ones, by priority, then id
+    Upstreams upstreams;   ///< enabled ones, by priority, then id
+    SecretEraser secrets;  ///< keys and proxy credentials of all upstreams
     std::vector<ClientKey> keys;
     std::shared_ptr<TlsClient> tls;
     std::shared_ptr<const TlsServer> tls_server;  ///< null: clients speak plain HTTP
@@ -31,8 +33,8 @@ struct RoutingTable
 
 using RoutingTablePtr = std::shared_ptr<const RoutingTable>;
 
-/// Puts `upstream` behind those that are there, with the proxy and the key of its connections. The table's
-/// settings, TLS client and proxies must be in place.
+/// Puts `upstream` behind those that are there, with the proxy and the key of its connections, and its
+/// secrets among the table's. The table's settings, TLS client and proxies must be in place.
 void add_upstream(RoutingTable& table, Upstream upstream);
 
 /// Parses `server.trusted_proxies` into the table; a single address counts as a network of one. Refuses what

@@ -154,6 +154,14 @@ TEST_CASE("lines of JSON about attempts that others followed")
     CHECK(refused.at("trace_id").is_null());
 }
 
+TEST_CASE("a line about a failover says what the upstream said")
+{
+    auto record = failed_over();
+    record.attempts[0].error = "status 429: Rate limit reached: 3 of 3";
+    CHECK_THAT(failover_lines(record, LogFormat::text).at(0),
+               ContainsSubstring("reason=\"HTTP 429 Too Many Requests: Rate limit reached: 3 of 3\""));
+}
+
 TEST_CASE("a request that was answered by the first upstream, or by none, has no line of a failover")
 {
     Record record;
@@ -184,7 +192,7 @@ TEST_CASE("lines about upstreams that are tried last and that answer again")
     CHECK(json.at("seconds").as_int64() == 30);
     CHECK(json.size() == 10);
 
-    start = {"openai", 0, AttemptOutcome::status, 429, "status 429"};
+    start = {"openai", 0, AttemptOutcome::status, 429, "status 429: Rate limit reached"};
     start.length = std::chrono::milliseconds{1500};
     CHECK(
         cooldown_line(start, now, LogFormat::text) ==

@@ -102,3 +102,30 @@ TEST_CASE("a model behind a large file is found and renamed")
     REQUIRE(facts.model == "whisper-1");
     CHECK(rename_model(body, facts, "\"w\"") == before + field("name=\"model\"", "\"w\"") + end);
 }
+
+TEST_CASE("of a multipart model that is too long its beginning is read, and all of it renamed")
+{
+    const std::string name = std::string(1023, 'm') + "ä" + std::string(1u << 20, 'n');
+    const auto body = field("name=model", name) + end;
+    const auto facts = multipart_facts(body);
+    CHECK(facts.model == std::string(1023, 'm'));
+    CHECK(facts.model_cut);
+    CHECK(rename_model(body, facts, "w") == field("name=model", "w") + end);
+    CHECK_FALSE(multipart_facts(field("name=model", std::string(1024, 'm')) + end).model_cut);
+}
+
+TEST_CASE("multipart bodies of too many parts, or with a part of too many headers, are refused")
+{
+    const auto model = field("name=model", "m");
+    std::string parts;
+    for (int i = 0; i < 999; ++i)
+        parts += field("name=a", "");
+    CHECK(multipart_facts(parts + model + end).model == "m");
+    const auto facts = read_request_facts(content_type, parts + field("name=a", "") + model + end);
+    REQUIRE(facts.has_error());
+    CHECK(facts.error().reason == "more than 1000 parts");
+    const auto headers = std::string{"----x\r\nContent-Disposition: form-data; name=model\r\n"};
+    CHECK(multipart_facts(headers + "x: " + std::string(16'000, 'x') + "\r\n\r\nm\r\n" + end).model == "m");
+    CHECK(read_request_facts(content_type, headers + "x: " + std::string(17'000, 'x') + "\r\n\r\nm\r\n" + end)
+              .has_error());
+}

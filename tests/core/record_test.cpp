@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/secret_eraser.hpp"
 #include "core/text.hpp"
 #include "tests/support/catch.hpp"
 
@@ -46,6 +47,13 @@ Record completed(ReplyCapture reply, std::uint64_t response_bytes, RecordLimits 
     CHECK(record.reply.kind == ReplyCapture::Kind::none);
     CHECK(record.reply.raw.empty());
     return record;
+}
+
+std::shared_ptr<const SecretEraser> secrets_of(std::string_view secret)
+{
+    const auto eraser = std::make_shared<SecretEraser>();
+    eraser->add(secret);
+    return eraser;
 }
 
 ReplyCapture raw(ReplyCapture::Kind kind, std::string content_type, std::string bytes)
@@ -234,7 +242,7 @@ TEST_CASE("keys are erased wherever they stand, also where the text would be cut
     record.client_keys.push_back(std::make_shared<const std::string>(client));
     record.model = client;
     record.finish_reason = client;
-    record.upstream_keys.push_back(std::make_shared<const std::string>(upstream));
+    record.upstream_secrets = secrets_of(upstream);
     SECTION("whole")
     {
         complete_record(record, {});
@@ -249,7 +257,7 @@ TEST_CASE("keys are erased wherever they stand, also where the text would be cut
         CHECK(record.client_keys.empty());
         CHECK(record.model == "…");
         CHECK(record.finish_reason == "…");
-        CHECK(record.upstream_keys.empty());
+        CHECK(record.upstream_secrets == nullptr);
     }
     SECTION("cut in the middle of a key")
     {
@@ -276,7 +284,7 @@ TEST_CASE("a key that a JSON reply writes with escapes is erased from what the r
     record.reply.raw =
         R"({"choices":[{"message":{"content":"not \u0073k-upstream\/0123456789!"},"finish_reason":"sk-upstream\/0123456789"}]})";
     record.response_bytes = record.reply.raw.size();
-    record.upstream_keys.push_back(std::make_shared<const std::string>("sk-upstream/0123456789"));
+    record.upstream_secrets = secrets_of("sk-upstream/0123456789");
     complete_record(record, RecordLimits{});
     CHECK(record.response == "not …!");
     CHECK(record.finish_reason == "…");

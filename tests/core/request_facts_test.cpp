@@ -131,3 +131,50 @@ TEST_CASE("large and deep bodies")
     const std::string open = R"({"model":"m","a":)" + std::string(100'000, '[') + "}";
     CHECK_FALSE(facts_of(open).value().model.has_value());
 }
+
+TEST_CASE("of a model that is too long its beginning is read, and all of it renamed")
+{
+    struct Row
+    {
+        std::string token;
+        std::string model;
+        bool cut;
+    };
+    const auto times = [](std::string_view unit, std::size_t count) {
+        std::string text;
+        while (count-- > 0)
+            text += unit;
+        return text;
+    };
+    const Row rows[]{
+        {std::string(1024, 'm'), std::string(1024, 'm'), false},
+        {std::string(1025, 'm'), std::string(1024, 'm'), true},
+        {std::string(1023, 'm') + "\u00e4n", std::string(1023, 'm'), true},
+        {std::string(20u << 20, 'm'), std::string(1024, 'm'), true},
+        {times("\\u0041", 1024), std::string(1024, 'A'), false},
+        {times("\\u0041", 1u << 20), std::string(1024, 'A'), true},
+        {times("\\n", 1u << 20), std::string(1024, '\n'), true},
+        {times("\\\\", 1u << 20), std::string(1024, '\\'), true},
+        {times("\\ud83d\\ude00", 1u << 20), times("\U0001F600", 256), true},
+        {"m" + times("\\ud83d\\ude00", 1u << 20), "m" + times("\U0001F600", 255), true},
+        {times("\u00e4", 1u << 20), times("\u00e4", 512), true},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.token.substr(0, 20), row.token.size());
+        const auto body = R"({"model": ")" + row.token + R"(" ,"stream":true})";
+        const auto facts = facts_of(body).value();
+        CHECK(facts.model == row.model);
+        CHECK(facts.model_cut == row.cut);
+        CHECK(facts.stream);
+        CHECK(rename_model(body, facts, "w") == R"({"model": "w" ,"stream":true})");
+    }
+    CHECK_FALSE(facts_of(R"({"model":")" + times("\\x", 10'000) + "\"}").value().model.has_value());
+}
+
+TEST_CASE("what reading a body takes is known beforehand")
+{
+    CHECK(facts_memory(0) == 0);
+    CHECK(facts_memory(1u << 20) == 0);
+    CHECK(facts_memory(64u << 20) > (64u << 20) * 4);
+    CHECK(facts_memory(64u << 20) < (64u << 20) * 6);
+}

@@ -119,6 +119,42 @@ TEST_CASE("allows: every row of the rule")
     }
 }
 
+TEST_CASE("of a model's name that is too long to be read whole nothing is denied or allowed by accident")
+{
+    using List = std::vector<std::string>;
+    struct Row
+    {
+        List allow;
+        List deny;
+        bool allowed;
+    };
+    const std::string beginning = "gpt-4" + std::string(1019, 'x');
+    const Row rows[] = {
+        {{}, {}, true},
+        {{"*"}, {}, true},
+        {{"gpt-*"}, {}, true},
+        {{"gpt-4xx*x*"}, {}, true},
+        {{"gpt-*x"}, {}, false},
+        {{beginning}, {}, false},
+        {{beginning + "*"}, {}, true},
+        {{}, {"*"}, false},
+        {{}, {"gpt-*"}, false},
+        {{}, {"*-mini"}, false},
+        {{}, {"gpt-4*-mini"}, false},
+        {{}, {"claude-*"}, true},
+        {{}, {"gpt-4"}, true},
+        {{}, {beginning}, true},
+        {{}, {beginning + "y"}, false},
+        {{}, {beginning + "*y"}, false},
+        {{}, {"/v1/chat/*"}, false},
+        {{"/v1/chat/*"}, {}, true},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.allow, row.deny);
+        CHECK(allows(row.allow, row.deny, beginning, "/v1/chat/completions", true) == row.allowed);
+    }
+}
+
 namespace {
 
 UpstreamDefinition usable()

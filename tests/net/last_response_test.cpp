@@ -200,4 +200,69 @@ TEST_CASE("a failed response that does not end within 2 s is no response")
     CHECK(attempt.elapsed_time < std::chrono::seconds{8});
 }
 
+TEST_CASE("the error of an attempt holds the upstream's own words")
+{
+    struct Case
+    {
+        unsigned status;
+        Headers headers;
+        std::string body;
+        std::string error;
+    };
+    const Headers text{{"Content-Type", "text/plain"}};
+    const auto failure = GENERATE_COPY(values<Case>({
+        {401, json_headers, upstream_error("Incorrect API key provided"),
+         "status 401: Incorrect API key provided"},
+        {403, json_headers, R"({"detail":"no access"})", "status 403: no access"},
+        {429, json_headers, upstream_error("Rate limit reached"), "status 429: Rate limit reached"},
+        {500, text, "it\r\n broke\x1b[1m", "status 500: it broke [1m"},
+        {500, json_headers, "", "status 500"},
+        {502, {{"Content-Type", "application/octet-stream"}}, "bytes", "status 502"},
+        {401, text, std::string(198, 'x') + "äö", "status 401: " + std::string(198, 'x') + "ä"},
+        {401, text, std::string(199, 'x') + "ä", "status 401: " + std::string(199, 'x')},
+    }));
+    Stage stage{{script::reply(failure.status, failure.headers, failure.body), script::chat_reply("hello")}};
+    CHECK(stage.ask(chat_request()).status() == 200);
+    CHECK(stage.record().attempts.at(0).error == failure.error);
+}
+
+TEST_CASE("the words of a reply that is not relayed are waited for shortly, its connection is used again")
+{
+    const std::string head = reply_head(401, {{"Content-Type", "text/plain"}, {"Content-Length", "9"}});
+    SECTION("they never end")
+    {
+        Stage stage{{script::raw_then_silence(head + "bad"), script::chat_reply("hello")}};
+        CHECK(stage.ask(chat_request()).status() == 200);
+        CHECK(stage.record().attempts.at(0).error == "status 401: bad");
+        CHECK(stage.record().attempts.at(0).outcome == AttemptOutcome::status);
+        stage.run_until([&] { return stage.first().closed_by_peer(); });
+    }
+    SECTION("they come behind the head")
+    {
+        Stage stage{{Script{step::read_request(), step::send_byte_by_byte(head + "bad key !"), step::again()},
+                     script::chat_reply("hello")}};
+        CHECK(stage.ask(chat_request()).status() == 200);
+        CHECK(stage.record(0).attempts.at(0).error == "status 401: bad key !");
+        CHECK(stage.ask(chat_request()).status() == 200);
+        CHECK(stage.record(1).attempts.at(0).error == "status 401: bad key !");
+        CHECK(stage.first().connections() == 1);
+    }
+    SECTION("a long one is read in part")
+    {
+        const std::string body(1u << 20, 'x');
+        Stage stage{{script::reply(401, json_headers, body), script::chat_reply("hello")}};
+        CHECK(stage.ask(chat_request()).status() == 200);
+        CHECK(stage.record().attempts.at(0).error == "status 401: " + std::string(200, 'x'));
+    }
+    SECTION("failover.total has passed")
+    {
+        auto settings = patient_settings();
+        settings.failover.total = Seconds{0.05};
+        Stage stage{{script::raw_then_silence(reply_head(500, {{"Content-Length", "9"}}) + "slow")},
+                    settings};
+        CHECK(stage.ask(chat_request()).status() == 502);
+        CHECK(stage.record().attempts.at(0).elapsed_time < std::chrono::milliseconds{1900});
+    }
+}
+
 }  // namespace route::test

@@ -172,4 +172,33 @@ TEST_CASE("the path after /v1 is appended to the endpoint's, the query is kept")
     CHECK(stage.record().upstream_endpoint == endpoint);
 }
 
+TEST_CASE("a model's name that is too long is cut before it is judged, and evades no rule")
+{
+    const std::string model = "gpt-4o" + std::string(1u << 20, 'x');
+    struct Case
+    {
+        std::vector<std::string> allow;
+        std::vector<std::string> deny;
+        unsigned status;
+    };
+    const auto rule = GENERATE(values<Case>({
+        {{}, {}, 200},
+        {{"gpt-*"}, {}, 200},
+        {{"gpt-4o"}, {}, 404},
+        {{}, {"gpt-*"}, 404},
+        {{}, {"*-mini"}, 404},
+        {{}, {"gpt-4o"}, 200},
+    }));
+    Stage stage{{script::chat_reply("hello")}};
+    stage.change([&](auto& definitions) {
+        definitions[0].allow = rule.allow;
+        definitions[0].deny = rule.deny;
+        definitions[0].rename = {{model.substr(0, 1024), "other"}};
+    });
+    CHECK(stage.ask(chat_request(model)).status() == rule.status);
+    CHECK(stage.record().model == model.substr(0, 1024));
+    if (rule.status == 200)
+        CHECK(stage.first().requests().at(0).body().find(model) != std::string::npos);
+}
+
 }  // namespace route::test

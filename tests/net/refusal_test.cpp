@@ -293,4 +293,49 @@ TEST_CASE("a body that would exceed max_buffered is refused for now")
     CHECK(stage.ask(chat_request()).status() == 200);
 }
 
+TEST_CASE("every refusal of a request with a valid key is stored")
+{
+    struct Case
+    {
+        std::string method;
+        std::string target;
+        unsigned status;
+        std::string path;
+    };
+    const auto refusal = GENERATE(values<Case>({
+        {"GET", "/favicon.ico?x=1", 404, "/favicon.ico"},
+        {"POST", "/chat/completions", 404, "/chat/completions"},
+        {"GET", "/v1/../x?y=2", 400, "/v1/../x"},
+        {"GET", "/v1/%2e%2e/x", 400, "/v1/%2e%2e/x"},
+        {"TRACE", "/v1/models", 405, "/v1/models"},
+    }));
+    CAPTURE(refusal.target);
+    Stage stage{{script::chat_reply("never")}};
+    CHECK(refused(stage, request_text(refusal.method, refusal.target, bearer(), "")).status() ==
+          refusal.status);
+    CHECK(stage.authenticated_records() == 1);
+    const auto& record = stage.record();
+    CHECK(record.authenticated);
+    CHECK(record.outcome == RequestOutcome::rejected);
+    CHECK(record.status == refusal.status);
+    CHECK(record.path == refusal.path);
+    CHECK_FALSE(record.error.empty());
+    // The same without a valid key is told and counted only.
+    refused(stage, request_text(refusal.method, refusal.target, bearer("wrong"), ""));
+    CHECK_FALSE(stage.record(1).authenticated);
+}
+
+TEST_CASE("where no key is needed, refusals are stored of what was meant for an upstream")
+{
+    Settings settings = patient_settings();
+    settings.auth.enabled = false;
+    Stage stage{{script::chat_reply("never")}, settings};
+    CHECK(refused(stage, get_request("/favicon.ico")).status() == 404);
+    CHECK_FALSE(stage.record(0).authenticated);
+    CHECK(refused(stage, get_request("/../etc/passwd")).status() == 400);
+    CHECK_FALSE(stage.record(1).authenticated);
+    CHECK(refused(stage, get_request("/v1/../x")).status() == 400);
+    CHECK(stage.record(2).authenticated);
+}
+
 }  // namespace route::test

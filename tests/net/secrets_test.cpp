@@ -1,4 +1,5 @@
 #include "tests/net/stage.hpp"
+#include "tests/support/compression.hpp"
 
 // Keys that others quote reach neither records nor clients.
 
@@ -76,10 +77,10 @@ TEST_CASE("a key in a path that is not served, or in place of a method, is erase
     Stage stage{{script::chat_reply("hello")}};
     CHECK(stage.ask(request_text("GET", "/test-key", bearer(), "")).status() == 404);
     CHECK(stage.record(0).path == "/…");
-    CHECK_FALSE(stage.record(0).authenticated);
+    CHECK(stage.record(0).authenticated);
     CHECK(stage.ask(request_text("test-key", "/v1/../x", bearer(), "")).status() == 400);
     CHECK(stage.record(1).method == "…");
-    CHECK(stage.authenticated_records() == 0);
+    CHECK(stage.authenticated_records() == 2);
 }
 
 TEST_CASE("what is told of a cooldown has no key")
@@ -106,6 +107,98 @@ TEST_CASE("a body that is cut within a key keeps no part of it")
         stage.ask(request_text("POST", "/v1/chat/completions", bearer(), body));
         CHECK_FALSE(holds(stage.record(), "test-"));
     }
+}
+
+TEST_CASE("a relayed failure shows nobody the router's keys, in whatever form it quotes them")
+{
+    const std::string key = "sk-up/str+eam=1&";
+    const Headers headers{{"Content-Type", "application/json"}, {"x-asked", "?key=sk-up%2Fstr%2Beam%3d1%26"}};
+    Stage stage{
+        {script::reply(400, headers,
+                       R"({"error":{"message":"bad key sk-up\/str\u002Beam=1\u0026, sk-upstream-2"}})"),
+         script::reset_after_request()}};
+    stage.change([&](auto& definitions) { definitions[0].sk = key; });
+    const auto client = stage.connect();
+    client->send(chat_request());
+    stage.run_until([&] { return client->replies().size() == 1; });
+    const auto& reply = client->replies()[0];
+    CHECK(reply.status() == 400);
+    CHECK(reply.body() == R"({"error":{"message":"bad key …, …"}})");
+    CHECK(reply.header("content-length") == std::to_string(reply.body().size()));
+    CHECK(reply.header("x-asked") == "?key=…");
+    CHECK(stage.record().error == "status 400: bad key …, …");
+    CHECK(stage.record().response == reply.body());
+    // The length was right: the connection goes on.
+    client->send(chat_request());
+    stage.run_until([&] { return client->replies().size() == 2; });
+}
+
+TEST_CASE(
+    "a relayed failure that is encoded and quotes a key is decoded; one that cannot be read is not relayed")
+{
+    const auto body = GENERATE(values<std::string>({"wrong key sk-upstream-1", "wrong key, all the same"}));
+    const auto gzip = compressed(Format::gzip, body);
+    const Headers headers{{"Content-Type", "text/plain"}, {"Content-Encoding", "gzip"}};
+    {
+        Stage stage{{script::reply(400, headers, gzip)}};
+        const auto reply = stage.ask(chat_request());
+        const bool quotes = body.ends_with(upstream_key);
+        CHECK(reply.status() == 400);
+        CHECK(reply.body() == (quotes ? "wrong key …" : gzip));
+        CHECK(reply.header("content-encoding") == (quotes ? "" : "gzip"));
+        CHECK(stage.record().error == "status 400: " + (quotes ? "wrong key …" : body));
+    }
+    const Headers unreadable{{"Content-Type", "text/plain"}, {"Content-Encoding", "br"}};
+    Stage stage{{script::reply(400, unreadable, gzip)}};
+    CHECK(stage.ask(chat_request()).status() == 502);
+    CHECK(stage.record().error == "every upstream failed: first: status 400");
+}
+
+TEST_CASE("a key in a form of its own is in no 502, record or line about a cooldown")
+{
+    auto settings = patient_settings();
+    settings.failover.cooldown_after = 1;
+    Stage stage{
+        {script::reply(401, json_headers, R"({"error":{"message":"Incorrect key: sk-up\/str\u002beam."}})"),
+         script::error_event_first(data_event(R"({"error":{"message":"no sk-up\/stream-2"}})"))},
+        settings};
+    stage.change([&](auto& definitions) {
+        definitions[0].sk = "sk-up/str+eam";
+        definitions[1].sk = "sk-up/stream-2";
+    });
+    std::vector<CooldownStart> starts;
+    stage.router().services().on_cooldown = [&](const CooldownStart& start) { starts.push_back(start); };
+    const auto reply = stage.ask(stream_request());
+    const std::string said = R"(every upstream failed: first: status 401: Incorrect key: ….; )"
+                             R"(second: error event: {"error":{"message":"no …"}})";
+    CHECK(error_of(reply).message == said);
+    CHECK(stage.record().error == said);
+    CHECK(stage.record().attempts.at(0).error == "status 401: Incorrect key: ….");
+    REQUIRE(starts.size() == 2);
+    CHECK(starts[0].error == "status 401: Incorrect key: ….");
+    CHECK(starts[1].error == R"(error event: {"error":{"message":"no …"}})");
+}
+
+TEST_CASE("a model made of the client's key, however often, stops nobody and tells nothing")
+{
+    std::string model;
+    while (model.size() < 2u << 20)
+        model += "test-key";
+    Stage stage{{script::chat_reply("hello")}};
+    CHECK(stage.ask(chat_request(model)).status() == 200);
+    CHECK(stage.first().requests().at(0).body().find(model) != std::string::npos);
+    CHECK(stage.record().model->size() < 1024);
+    CHECK_FALSE(holds(stage.record(), "test-key"));
+}
+
+TEST_CASE("a path made of the client's key, however often, tells nothing")
+{
+    std::string path = "/v1/";
+    while (path.size() < 60'000)
+        path += "wrong-key";
+    Stage stage{{script::chat_reply("hello")}};
+    CHECK(stage.ask(request_text("GET", path, bearer("wrong-key"), "")).status() == 403);
+    CHECK_FALSE(holds(stage.record(), "wrong-key"));
 }
 
 }  // namespace route::test

@@ -58,7 +58,7 @@ def test_a_failed_request_is_told_to_every_channel_at_once(told, make_channel, w
     feishu, matrix, api = make_channel(FakeFeishu), make_channel(FakeMatrix), make_channel(FakeMatrixApi)
     router = told(feishu, matrix, webhook, environment=api.environment)
     response, record = fail_once(router)
-    text = "IP: 127.0.0.1 request gpt-4o error 500 with first: status 500"
+    text = "IP: 127.0.0.1 request gpt-4o error 500 with first: status 500: it is 500"
     for channel in (feishu, matrix, api, webhook):
         assert channel.wait_for_texts() == [text]
     document = webhook.messages[0]
@@ -199,8 +199,8 @@ def test_a_reply_that_was_kept_is_told_with_its_own_reason(told, webhook):
     """Not with what those did that were tried after it."""
     router = told(webhook, upstreams=[reply(429), {"endpoint": refused_url()}])
     response, record = fail_once(router)
-    assert (response.status, record["upstream_name"], record["error"]) == (429, "first", "status 429")
-    assert webhook.wait_for_texts() == ["IP: 127.0.0.1 request gpt-4o error 429 with first: status 429"]
+    assert (response.status, record["upstream_name"], record["error"]) == (429, "first", "status 429: it is 429")
+    assert webhook.wait_for_texts() == ["IP: 127.0.0.1 request gpt-4o error 429 with first: status 429: it is 429"]
 
 
 def test_a_stream_that_breaks_off_is_told(told, webhook, valid):
@@ -220,7 +220,7 @@ def test_an_upstream_that_answers_after_more_than_a_minute_is_told(told, make_up
     upstream = make_upstream(reply(429, headers=(("Retry-After", "300"),)))
     router = told(webhook, upstreams=[{"endpoint": upstream.url, "name": "tired"}])
     router.ask()
-    assert webhook.wait_for_texts() == ["IP: 127.0.0.1 request gpt-4o error 429 with tired: status 429"]
+    assert webhook.wait_for_texts() == ["IP: 127.0.0.1 request gpt-4o error 429 with tired: status 429: it is 429"]
     time.sleep(61)  # nothing but time makes a cooldown last
     upstream.answer(reply())
     assert router.ask().status == 200

@@ -47,8 +47,8 @@ def test_an_upstream_of_the_database_is_asked_by_number_or_name(router, make_ups
 @pytest.mark.parametrize("script, status, outcome, error", [
     (reply(401, {"error": {"message": f"Incorrect API key provided: {SK}.", "code": "invalid_api_key"}}), 401, "status",
      "status 401: Incorrect API key provided: …."),
-    (reply(503, b"busy", content_type="text/plain"), 503, "status", "status 503"),
-    (reply(500, {"error": "not an object"}), 500, "status", "status 500"),
+    (reply(503, b"busy", content_type="text/plain"), 503, "status", "status 503: busy"),
+    (reply(500, {"error": "not an object"}), 500, "status", "status 500: not an object"),
     (close, None, "cut", None),
     (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\nContent-Type: application/json\r\n\r\n{}"), 200, "cut", None),
     (raw(b"not http\r\n\r\n"), None, "cut", None),

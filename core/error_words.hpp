@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace route {
+
+/// What an error reply's body says in its own words: the message of its JSON (`error.message` of OpenAI's and
+/// Anthropic's shape, in an array too, else `error`, `message`, `detail`), else its text if it is text. In
+/// one line: control characters and blanks in a row are one space. At most `most_error_text` bytes: secrets
+/// are still to be erased. Empty when it says nothing. `body` is without its content coding.
+std::string error_words(std::string_view content_type, std::string_view body);
+
+constexpr std::size_t most_error_text = 4u << 10;
+
+/// Bytes of an error's words that are kept.
+constexpr std::size_t most_error_words = 200;
+
+}  // namespace route

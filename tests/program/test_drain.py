@@ -68,7 +68,7 @@ def test_a_reply_that_begins_during_the_drain_closes_its_connection(route, make_
 def test_what_waits_to_be_accepted_is_served(route, upstream):
     router = route(upstream, server={"threads": 2})
     router.signal(signal.SIGSTOP)
-    clients = [router.client() for _ in range(10)]
+    clients = [router.client() for _ in range(400)]
     for client in clients:
         client.send(request())
     router.signal(signal.SIGTERM)
@@ -79,7 +79,7 @@ def test_what_waits_to_be_accepted_is_served(route, upstream):
             assert (answer.status, answer.header("connection")) == (200, "close")
             assert client.closed()
     assert router.wait() == 0
-    assert len(router.records()) == 10
+    assert len(router.records()) == 400
 
 
 def test_a_second_signal_ends_at_once(route, make_upstream):

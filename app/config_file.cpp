@@ -61,6 +61,8 @@ std::optional<ConfigError> apply(const ServeOptions& options, Settings& settings
 {
     if (options.noauth)
         settings.auth.enabled = false;
+    if (options.handover)
+        settings.server.handover = true;
     if (options.listen) {
         if (const auto address = parse_listen(*options.listen); address.has_error())
             return of_command_line("--addr", "expected " + address.error().reason);

@@ -40,6 +40,7 @@ struct ServeOptions
     std::optional<std::string> database;  ///< a path or a URL of PostgreSQL: wins over `[storage]`
     std::optional<std::string> listen;    ///< wins over `server.listen`
     bool noauth = false;                  ///< wins over `auth.enabled`
+    bool handover = false;                ///< wins over `server.handover`
 };
 
 constexpr std::string_view default_config_file = "openai-api-route.toml";

@@ -42,6 +42,7 @@ void write(TomlWriter& out, const ServerSettings& server)
     out.put("body_timeout", server.body_timeout);
     out.put("keep_alive", server.keep_alive);
     out.put("drain", server.drain);
+    out.put("handover", server.handover);
     out.put("trusted_proxies", server.trusted_proxies);
     out.put("certificate", server.certificate);
     out.put("private_key", server.private_key);

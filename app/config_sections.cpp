@@ -28,6 +28,7 @@ void read(ConfigTable table, ServerSettings& server)
     table.seconds("body_timeout", server.body_timeout);
     table.seconds_or_zero("keep_alive", server.keep_alive);
     table.seconds_or_zero("drain", server.drain);
+    table.flag("handover", server.handover);
     table.texts("trusted_proxies", server.trusted_proxies, [](const std::string& text) {
         return expect(valid_network(text), R"(address ranges such as "10.0.0.0/8")");
     });

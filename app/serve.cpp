@@ -11,6 +11,7 @@
 #include "app/channels.hpp"
 #include "app/config_values.hpp"
 #include "app/configured_table.hpp"
+#include "app/descriptor_limit.hpp"
 #include "app/first_start.hpp"
 #include "app/host_name.hpp"
 #include "app/live_routing.hpp"
@@ -128,6 +129,8 @@ Result<void> Program::start()
                                                       storage::writer_options(settings), writer_hooks());
     pruner_ = std::make_unique<storage::RecordPruner>(storage::pruner_connector(settings), settings.records);
     services_ = std::make_unique<net::Services>(*writer_);
+    services_->most_clients =
+        raise_descriptor_limit() / 2;  // the other half is for upstreams, databases, files
     services_->node = host_name();
     services_->on_finished = [this](const Record& record) { metrics_->observe(record); };
     services_->on_cooldown = log_cooldown;
@@ -143,7 +146,9 @@ Result<void> Program::start()
     const auto address = listen_address(settings);
     if (!address)
         return refusal(address.error());
-    auto server = net::Server::listen(*services_, routing_->current(), *address, settings.server.threads);
+    const auto listening = settings.server.handover ? net::Listening::together : net::Listening::alone;
+    auto server =
+        net::Server::listen(*services_, routing_->current(), *address, settings.server.threads, listening);
     if (!server)
         return server.error();
     server_ = *std::move(server);
@@ -341,6 +346,7 @@ void Program::take_down(bool hasty)
     if (feed_)
         feed_->stop();
     services_->pages.join();
+    services_->bodies.join();
 }
 
 /// Until a signal ends it; says why it could not begin.

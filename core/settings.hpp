@@ -20,6 +20,7 @@ struct ServerSettings
     Seconds body_timeout{60};
     Seconds keep_alive{75};
     Seconds drain{120};
+    bool handover = false;  ///< beside another router on the same address, which is to drain
     std::vector<std::string> trusted_proxies;  ///< CIDRs
     std::string certificate;
     std::string private_key;

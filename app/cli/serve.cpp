@@ -15,6 +15,8 @@ void add_serve(Commands& commands, const std::function<int(const ServeOptions&)>
     command.add_option("--addr", session.options.listen, "Where to listen; wins over server.listen")
         ->type_name("HOST:PORT")
         ->check(listen_address);
+    command.add_flag("--handover", session.options.handover,
+                     "Start although another router listens there, which is to drain");
     command.add_flag("--noauth", session.options.noauth, "Accept requests without a client key");
 }
 

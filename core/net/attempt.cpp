@@ -47,7 +47,7 @@ Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& ups
 
 Attempt::~Attempt()
 {
-    loop_.services.buffered.fetch_sub(accounted_, std::memory_order_relaxed);
+    loop_.services.buffered.subtract(accounted_);
     deadline_.cancel();
     commit_deadline_.cancel();
 }
@@ -352,9 +352,7 @@ void Attempt::stash()
         return;
     held_.append(fresh_);
     accounted_ += fresh_.size();
-    const auto all =
-        loop_.services.buffered.fetch_add(fresh_.size(), std::memory_order_relaxed) + fresh_.size();
-    if (all > table_.settings.server.max_buffered)
+    if (loop_.services.buffered.add(fresh_.size()) > table_.settings.server.max_buffered)
         commit_now_ = true;  // rather sent early than held without bound
     fresh_ = {};
 }
@@ -365,7 +363,7 @@ void Attempt::drop_pending()
     if (held_.empty())
         return;
     std::string{}.swap(held_);
-    loop_.services.buffered.fetch_sub(accounted_, std::memory_order_relaxed);
+    loop_.services.buffered.subtract(accounted_);
     accounted_ = 0;
 }
 

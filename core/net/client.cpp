@@ -6,10 +6,27 @@ namespace route::net {
 
 Client::Client(EventLoop& loop, int socket, asio::ip::address the_peer)
     : connection{loop.poller, socket},
+      stranger{loop.strangers, connection},
       peer{std::move(the_peer)},
       loop_{loop},
-      deadline_{loop.deadlines, &on_deadline, this}
+      deadline_{loop.deadlines, &on_deadline, this},
+      input_account_{loop.services.buffered}
 {
+}
+
+bool Client::count_input()
+{
+    constexpr std::size_t not_counted = 4u << 10;
+    if (input.empty() && input.capacity() > not_counted)
+        std::string{}.swap(input);
+    const auto bytes = input.capacity() > not_counted ? input.capacity() : 0;
+    if (bytes == input_account_.held())
+        return true;
+    if (input_account_.held() == 0)
+        input_account_.open(owner_of_address(peer_text()),
+                            loop_.buffer_limits(loop_.routing->settings.server));
+    input_account_.hold(bytes);
+    return input_account_.fits(bytes);
 }
 
 void Client::on_deadline(void* target)
@@ -46,17 +63,6 @@ error_code Client::receive()
     return received.error;
 }
 
-awaitable<error_code> Client::fill()
-{
-    auto error = receive();
-    while (error == asio::error::would_block) {
-        auto readable = connection.readable();
-        co_await std::move(readable);
-        error = receive();
-    }
-    co_return error;
-}
-
 const std::string& Client::peer_text()
 {
     if (peer_text_.empty())
@@ -86,7 +92,9 @@ void Client::on_readable(void* target)
     while (client.input.size() < most_read_ahead) {
         const auto received = client.connection.read_some(client.loop_.scratch.bytes.data(), Scratch::size);
         if (received.must_wait()) {
-            client.connection.listen(&on_readable, &client);
+            // What there is no room for stays in the kernel's buffers.
+            if (client.count_input())
+                client.connection.listen(&on_readable, &client);
             return;
         }
         if (received.error) {
@@ -104,12 +112,17 @@ awaitable<void> Client::linger()
     constexpr std::size_t discarded_at_most = 256u << 10;
     connection.shutdown_send();
     limit_read(Clock::now() + std::chrono::seconds{2});
-    for (std::size_t discarded = 0; discarded < discarded_at_most;) {
-        input.clear();
-        const auto error = co_await fill();
-        if (error)
+    std::string{}.swap(input);
+    count_input();
+    for (std::size_t discarded = 0; discarded < discarded_at_most && !timed_out_;) {
+        const auto received = connection.read_some(loop_.scratch.bytes.data(), Scratch::size);
+        discarded += received.bytes;
+        if (received.must_wait()) {
+            auto readable = connection.readable();
+            co_await std::move(readable);
+        } else if (received.error) {
             break;
-        discarded += input.size();
+        }
     }
     no_limit();
     connection.close();

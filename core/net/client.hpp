@@ -18,19 +18,21 @@ class Client
 
     Connection connection;
     std::string input;  ///< received, not yet consumed
+    Stranger stranger;  ///< among those who have shown no valid key, until it leaves them
     const asio::ip::address peer;
 
     /// Takes in what has come. Errors: would_block when that is nothing, timed_out at the limit, eof, or the
     /// transport's.
     error_code receive();
 
-    /// Awaits more input. Errors: those of receive() but would_block.
-    awaitable<error_code> fill();
+    /// Counts the input among what is held in memory, as long as it is worth it; false when that is more than
+    /// there may be. To be called before a wait with input that is not consumed, and when it was.
+    bool count_input();
 
     /// The peer's address in words.
     const std::string& peer_text();
 
-    /// When waiting for this client is given up; a fill() says timed_out, a write ends by closing the
+    /// When waiting for this client is given up; receive() says timed_out, a write ends by closing the
     /// connection.
     void limit_read(TimePoint when);
     void limit_write(TimePoint when);
@@ -53,6 +55,7 @@ class Client
     EventLoop& loop_;
     std::string peer_text_;
     Deadline deadline_;
+    BufferAccount input_account_;
     bool writing_ = false;
     bool timed_out_ = false;
     bool gone_ = false;

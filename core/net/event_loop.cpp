@@ -1,6 +1,10 @@
 #include "core/net/event_loop.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
+
+#include "core/net/message_parser.hpp"
+#include "core/request_facts.hpp"
 
 namespace route::net {
 
@@ -36,6 +40,16 @@ std::unique_ptr<QueuedRecord> EventLoop::new_record()
         spares_ = services.sink.spares();
     auto record = spares_.pop();
     return record ? std::move(record) : std::make_unique<QueuedRecord>();
+}
+
+BufferLimits EventLoop::buffer_limits(const ServerSettings& server) const
+{
+    const auto half = server.max_buffered / 2;
+    BufferLimits limits;
+    limits.all = server.max_buffered - std::min(half, services.sink.held_bytes());
+    limits.share =
+        std::min(server.max_buffered, std::max(half, server.max_body + max_head_bytes + body_padding));
+    return limits;
 }
 
 void EventLoop::drain()

@@ -14,6 +14,7 @@
 #include "core/net/routing_table.hpp"
 #include "core/net/scratch.hpp"
 #include "core/net/services.hpp"
+#include "core/net/strangers.hpp"
 
 namespace route::net {
 
@@ -51,6 +52,11 @@ class EventLoop
     /// No new requests: true on all loops at once, before any of them was told to drain().
     bool draining() const { return services.draining.load(std::memory_order_relaxed); }
 
+    /// What may be held in memory at the moment. Records that wait to be written take half of it at most:
+    /// while they cannot be written requests are served all the same. A key or address takes half at most, or
+    /// one whole body.
+    BufferLimits buffer_limits(const ServerSettings& server) const;
+
     std::uint64_t random() { return random_(); }
 
     /// An empty record, out of those that were written where there are some.
@@ -65,6 +71,7 @@ class EventLoop
     Deadlines deadlines;
     Resolver resolver;
     ConnectionPool pool;
+    Strangers strangers;
     boost::intrusive::list<Stoppable, boost::intrusive::constant_time_size<false>> sessions;
 
   private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/net/off_loop.hpp"
 #include "core/secret_eraser.hpp"
 #include "core/text.hpp"
 #include "core/trace_context.hpp"
@@ -22,6 +23,9 @@ bool is_for_the_way(std::string_view method)
            equal_ignoring_case(method, "TRACK");
 }
 
+/// Bodies up to this size are read for their facts at once.
+constexpr std::size_t read_on_loop = 256u << 10;
+
 }  // namespace
 
 Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTimers& timers,
@@ -36,7 +40,7 @@ Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTi
               table_->settings.records.durability == Durability::commit},
       queued_{loop.new_record()},
       record_{queued_->record},
-      account_{loop.services.buffered, table_->settings.server.max_buffered}
+      account_{loop.services.buffered}
 {
     loop_.services.in_flight.fetch_add(1, std::memory_order_relaxed);
 }
@@ -44,7 +48,6 @@ Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTi
 Exchange::~Exchange()
 {
     loop_.services.in_flight.fetch_sub(1, std::memory_order_relaxed);
-    account_.release();
 }
 
 void Exchange::stop()
@@ -79,18 +82,9 @@ awaitable<void> Exchange::run()
         co_return;
     }
     record_.path = request_.path;
-    if (is_page()) {
-        co_await answer_page();
-    } else {
-        recorded_ = true;
-        try {
-            co_await serve();
-        } catch (const std::exception& error) {
-            // A broken invariant, or no memory: this request is lost, its record is not.
-            fail_unexpectedly(error.what());
-        }
-        client_.unwatch();
-    }
+    recorded_ = !is_page();
+    co_await answer_request();
+    client_.unwatch();
     if (recorded_ && writer_.holds_end())
         co_await finish_durably();
     else if (recorded_)
@@ -99,10 +93,36 @@ awaitable<void> Exchange::run()
         co_await client_.linger();
 }
 
-void Exchange::fail_unexpectedly(std::string_view what)
+awaitable<void> Exchange::answer_request()
+{
+    std::string failure;
+    try {
+        if (recorded_)
+            co_await serve();
+        else
+            co_await answer_page();
+        co_return;
+    } catch (const std::exception& error) {
+        failure = error.what();
+    }
+    co_await fail_unexpectedly(std::move(failure));
+}
+
+/// A broken invariant, or no memory: this request is lost, its record and the others are not.
+awaitable<void> Exchange::fail_unexpectedly(std::string what)
 {
     spdlog::error("request {} ended unexpectedly: {}", record_.request_id, what);
     attempt_.reset();
+    keep_alive_ = false;
+    if (!writer_.started() && client_.connection.is_open()) {
+        try {
+            RouterError error{500, "internal_error", "the router failed at this request"};
+            co_await answer(std::move(error));
+            co_return;
+        } catch (const std::exception& error) {
+            spdlog::error("request {} is not answered: {}", record_.request_id, error.what());
+        }
+    }
     client_closed("after an internal error");
     client_.connection.abandon();
 }
@@ -141,7 +161,12 @@ awaitable<void> Exchange::serve()
             co_await answer_unread_body(*body);
             co_return;
         }
-        refusal = read_facts();
+        if (request_.body.size() <= read_on_loop) {
+            refusal = read_facts();
+        } else {
+            auto found = co_await read_facts_off_loop();
+            refusal = std::move(found);
+        }
     }
     if (!refusal) {
         co_await route();
@@ -159,15 +184,43 @@ std::optional<RouterError> Exchange::refuse_head()
     if (auto refusal = authenticate())
         return refusal;
     record_.authenticated = true;
+    client_.stranger.leave();
     if (is_for_the_way(request_.parser->method()))
         return RouterError{405, "method_not_allowed",
                            "the method " + std::string{request_.parser->method()} + " is not passed on"};
     return std::nullopt;
 }
 
+Result<RequestFacts> Exchange::facts_of_body() const
+{
+    return read_request_facts(find_field(request_.fields(), http::field::content_type), request_.body);
+}
+
 std::optional<RouterError> Exchange::read_facts()
 {
-    auto facts = read_request_facts(find_field(request_.fields(), http::field::content_type), request_.body);
+    return take_facts(facts_of_body());
+}
+
+/// A large body is much to read: others of the loop go on meanwhile. A client that leaves is noticed when it
+/// is done.
+awaitable<std::optional<RouterError>> Exchange::read_facts_off_loop()
+{
+    const auto begin = Clock::now();
+    const auto held = account_.held();
+    std::function<Result<RequestFacts>()> read = [this, held] {
+        account_.hold(held + facts_memory(request_.body.size()));
+        auto facts = facts_of_body();
+        account_.hold(held);
+        return facts;
+    };
+    auto facts = co_await run_off_loop(loop_.services.bodies, loop_, std::move(read));
+    waited_ += Clock::now() - begin;
+    auto refusal = take_facts(std::move(facts));
+    co_return refusal;
+}
+
+std::optional<RouterError> Exchange::take_facts(Result<RequestFacts> facts)
+{
     if (facts)
         facts_ = std::move(*facts);
     fill_request_record();
@@ -180,14 +233,20 @@ std::optional<RouterError> Exchange::read_facts()
 std::optional<ReadOutcome> Exchange::begin_body()
 {
     const auto& server = table_->settings.server;
-    const auto declared = request_.parser->content_length();
-    if (declared && *declared > server.max_body)
+    const auto announced = request_.parser->content_length().value_or(0);
+    if (announced > server.max_body)
         return ReadOutcome::too_large;
-    account_.most = server.max_buffered - std::min(server.max_buffered, loop_.services.sink.held_bytes());
-    if (!account_.add(declared.value_or(0)))
+    if (table_->settings.auth.enabled)
+        account_.open(record_.key_name, loop_.buffer_limits(server));
+    else
+        account_.open(owner_of_address(record_.ip), loop_.buffer_limits(server));
+    // Whether there is room by now: as long as it has not come, it takes none from others.
+    const auto head = request_.head.size();
+    if (!account_.fits(head + announced))
         return ReadOutcome::overloaded;
+    account_.hold(head);
     request_.body.swap(record_.body);  // memory of an earlier one
-    request_.body.reserve(static_cast<std::size_t>(declared.value_or(0)) + body_padding);
+    request_.body.reserve(body_padding);
     if (request_.parser->done())
         return ReadOutcome::whole;
     return body_reader().step();

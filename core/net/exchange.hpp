@@ -58,9 +58,13 @@ class Exchange
 
   private:
     // exchange.cpp: the straight line
+    awaitable<void> answer_request();
     awaitable<void> serve();
     std::optional<RouterError> refuse_head();
+    Result<RequestFacts> facts_of_body() const;
     std::optional<RouterError> read_facts();
+    awaitable<std::optional<RouterError>> read_facts_off_loop();
+    std::optional<RouterError> take_facts(Result<RequestFacts> facts);
     std::optional<ReadOutcome> begin_body();
     awaitable<ReadOutcome> read_body();
     BodyReader body_reader();
@@ -68,7 +72,7 @@ class Exchange
     void close_record();
     void finish();
     awaitable<void> finish_durably();
-    void fail_unexpectedly(std::string_view what);
+    awaitable<void> fail_unexpectedly(std::string what);
     bool leaves_unread_body() const;
     void begin_record();
     void fill_request_record();
@@ -137,8 +141,5 @@ class Exchange
     BufferAccount account_;
     Clock::duration waited_{};
 };
-
-/// Runs `work` on the pool of blocking work; the loop goes on meanwhile.
-awaitable<std::string> run_blocking(EventLoop& loop, std::function<std::string()> work);
 
 }  // namespace route::net

@@ -1,7 +1,6 @@
 // What the router answers itself: health, readiness, metrics, CORS preflights, and paths it does not know.
-#include <boost/asio/post.hpp>
-
 #include "core/net/exchange.hpp"
+#include "core/net/off_loop.hpp"
 #include "core/text.hpp"
 
 namespace route::net {
@@ -17,24 +16,6 @@ bool reads(const Request& request)
 }
 
 }  // namespace
-
-awaitable<std::string> run_blocking(EventLoop& loop, std::function<std::string()> work)
-{
-    Signal finished;
-    std::string result;
-    bool done = false;
-    asio::post(loop.services.pages, [&loop, &finished, &result, &done, work = std::move(work)] {
-        auto value = work();
-        loop.post([&finished, &result, &done, value = std::move(value)]() mutable {
-            result = std::move(value);
-            done = true;
-            finished.notify();
-        });
-    });
-    auto wait = finished.wait();
-    co_await std::move(wait);
-    co_return std::move(result);
-}
 
 /// Whether the request is for none of the upstreams.
 bool Exchange::is_page() const
@@ -85,9 +66,10 @@ awaitable<void> Exchange::answer_metrics()
             co_await answer(std::move(*refusal));
             co_return;
         }
+        client_.stranger.leave();
     }
     auto ask = loop_.services.metrics_text;
-    auto body = co_await run_blocking(loop_, std::move(ask));
+    auto body = co_await run_off_loop(loop_.services.pages, loop_, std::move(ask));
     co_await answer_own(200, metrics_text, std::string_view{}, std::move(body), false);
 }
 
@@ -98,7 +80,7 @@ awaitable<void> Exchange::answer_readiness()
         const auto readiness = services.readiness();
         return (readiness.ready ? "+" : "-") + readiness.text;
     };
-    auto answered = co_await run_blocking(loop_, std::move(ask));
+    auto answered = co_await run_off_loop(loop_.services.pages, loop_, std::move(ask));
     bool ready = answered.front() == '+';
     auto text = answered.substr(1);
     if (loop_.draining()) {

@@ -75,25 +75,17 @@ class HeadReader
 /// Sets path and query.
 std::string_view check_request_head(Request& request);
 
-/// Bytes held by all requests of the process, and how many of them are this request's.
-struct BufferAccount
-{
-    std::atomic<std::uint64_t>& all;
-    std::uint64_t most;  ///< of all
-    std::uint64_t held = 0;
-
-    /// Counts `bytes` more; false when that is more than there may be.
-    bool add(std::uint64_t bytes);
-    void release();
-};
-
 struct BodyLimits
 {
+    /// Bytes a second that a body has to come at, on the whole, once `silence` has passed.
+    static constexpr double slowest = 4096;
+
     std::uint64_t size;  ///< bytes at most
     Seconds silence;     ///< longest while it comes
 };
 
-/// Reads and decodes the body. Never waits itself, like HeadReader.
+/// Reads and decodes the body, and has head and body counted in `account`: what has come, not what was
+/// announced. Never waits itself, like HeadReader.
 class BodyReader
 {
   public:
@@ -106,6 +98,8 @@ class BodyReader
 
   private:
     std::optional<ReadOutcome> take_in();
+    bool make_room(std::size_t size);
+    TimePoint latest() const;
 
     Client& client_;
     Request& request_;

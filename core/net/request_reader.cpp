@@ -138,6 +138,8 @@ std::optional<ReadOutcome> HeadReader::step()
         if (const auto outcome = look())
             return outcome;
         const auto error = client_.receive();
+        if (error == asio::error::would_block && !client_.count_input())
+            return ReadOutcome::overloaded;
         if (error == asio::error::would_block)
             return std::nullopt;
         if (error == asio::error::timed_out)
@@ -223,17 +225,6 @@ std::string_view check_request_head(Request& request)
     return {};
 }
 
-bool BufferAccount::add(std::uint64_t bytes)
-{
-    held += bytes;
-    return all.fetch_add(bytes, std::memory_order_relaxed) + bytes <= most;
-}
-
-void BufferAccount::release()
-{
-    all.fetch_sub(std::exchange(held, 0), std::memory_order_relaxed);
-}
-
 std::optional<ReadOutcome> BodyReader::step()
 {
     for (;;) {
@@ -241,7 +232,7 @@ std::optional<ReadOutcome> BodyReader::step()
             return outcome;
         const auto error = client_.receive();
         if (error == asio::error::would_block) {
-            client_.limit_read(Clock::now() + ticks(limits_.silence));
+            client_.limit_read(std::min(Clock::now() + ticks(limits_.silence), latest()));
             return std::nullopt;
         }
         if (error == asio::error::timed_out)
@@ -249,6 +240,41 @@ std::optional<ReadOutcome> BodyReader::step()
         if (error)
             return ReadOutcome::closed;
     }
+}
+
+/// When a body that comes too slowly is given up: its pieces may each come in time and the whole never.
+TimePoint BodyReader::latest() const
+{
+    const Seconds come{static_cast<double>(request_.body.size()) / BodyLimits::slowest};
+    return request_.started + ticks(limits_.silence + come);
+}
+
+/// For a body of `size` bytes: as it comes, whatever was announced. Counted before it is taken; false when
+/// that is more than there may be.
+bool BodyReader::make_room(std::size_t size)
+{
+    constexpr std::size_t first_room = 64u << 10;
+    auto& body = request_.body;
+    const auto head = request_.head.size();
+    const auto needed = size + body_padding;
+    if (needed <= body.capacity()) {
+        const auto held = std::max<std::uint64_t>(account_.held(), head + size);
+        const bool fits = account_.fits(held);
+        account_.hold(held);
+        return fits;
+    }
+    auto room = std::max(body.capacity() * 2, first_room);
+    if (const auto announced = request_.parser->content_length())
+        room = std::min(room, static_cast<std::size_t>(*announced) + body_padding);
+    room = std::max(room, needed);
+    if (!account_.fits(head + room))
+        return false;
+    account_.hold(head + room);
+    std::string larger;
+    larger.reserve(room);
+    larger.append(body);
+    body.swap(larger);
+    return true;
 }
 
 /// Decodes what has come; how it ended, if it did.
@@ -268,11 +294,9 @@ std::optional<ReadOutcome> BodyReader::take_in()
             return ReadOutcome::malformed;
         if (body.size() + payload.size() > limits_.size)
             return ReadOutcome::too_large;
-        body.append(payload);
-        // Of a body that came without its length more is held than has come.
-        const auto held = parser.content_length() ? body.size() : body.capacity();
-        if (held > account_.held && !account_.add(held - account_.held))
+        if (!make_room(body.size() + payload.size()))
             return ReadOutcome::overloaded;
+        body.append(payload);
         input.erase(0, consumed);
     }
     if (!parser.done())
@@ -280,6 +304,7 @@ std::optional<ReadOutcome> BodyReader::take_in()
     client_.no_limit();
     if (input.empty())
         std::string{}.swap(input);  // an open stream holds no buffer it does not need
+    client_.count_input();
     body.reserve(body.size() + body_padding);
     return ReadOutcome::whole;
 }

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "core/net/listener_of.hpp"
 #include "core/net/session.hpp"
 
 namespace route::net {
@@ -77,42 +78,57 @@ Acceptor::Acceptor(EventLoop& loop)
 {
 }
 
-Result<tcp::endpoint> Acceptor::listen(const ListenAddress& address)
+/// Two listening sockets of one address conflict unless both have SO_REUSEPORT: the one that is to be alone
+/// has not until it listens, so that of two routers that start together one fails.
+error_code Acceptor::try_to_listen(const tcp::endpoint& endpoint, bool only_v6, Listening listening)
 {
-    std::vector<tcp::endpoint> tries;
-    if (address.host.empty()) {
-        tries.emplace_back(asio::ip::address_v6::any(), address.port);
-        tries.emplace_back(asio::ip::address_v4::any(), address.port);  // a machine without IPv6
-    } else {
-        tries.emplace_back(asio::ip::make_address(address.host), address.port);
-    }
     error_code error;
-    for (const auto& endpoint : tries) {
-        error_code ignored;
-        acceptor_.close(ignored);
-        acceptor_.open(endpoint.protocol(), error);
-        if (error)
-            continue;
-        if (endpoint.address().is_v6())
-            acceptor_.set_option(asio::ip::v6_only{!address.host.empty()}, ignored);
-        acceptor_.set_option(asio::socket_base::reuse_address{true}, ignored);
-        acceptor_.set_option(ReusePort{true}, ignored);
-        // What is accepted inherits these: small writes go at once, a read does not end at an urgent mark, a
-        // client that has vanished is noticed.
-        acceptor_.set_option(tcp::no_delay{true}, ignored);
-        acceptor_.set_option(asio::socket_base::out_of_band_inline{true}, ignored);
-        notice_vanished_peer(acceptor_.native_handle());
-        acceptor_.bind(endpoint, error);
-        if (error)
-            continue;
+    error_code ignored;
+    acceptor_.close(ignored);
+    acceptor_.open(endpoint.protocol(), error);
+    if (error)
+        return error;
+    if (endpoint.address().is_v6())
+        acceptor_.set_option(asio::ip::v6_only{only_v6}, ignored);
+    acceptor_.set_option(asio::socket_base::reuse_address{true}, ignored);
+    acceptor_.set_option(ReusePort{listening == Listening::together}, ignored);
+    // What is accepted inherits these: small writes go at once, a read does not end at an urgent mark, a
+    // client that has vanished is noticed.
+    acceptor_.set_option(tcp::no_delay{true}, ignored);
+    acceptor_.set_option(asio::socket_base::out_of_band_inline{true}, ignored);
+    notice_vanished_peer(acceptor_.native_handle());
+    acceptor_.bind(endpoint, error);
+    if (!error)
         acceptor_.listen(asio::socket_base::max_listen_connections, error);
-        if (error)
-            continue;
-        acceptor_.native_non_blocking(true, ignored);
+    if (!error && listening == Listening::alone)
+        acceptor_.set_option(ReusePort{true}, error);
+    acceptor_.native_non_blocking(true, ignored);
+    return error;
+}
+
+Result<tcp::endpoint> Acceptor::listen(const ListenAddress& address, Listening listening)
+{
+    const bool any = address.host.empty();
+    tcp::endpoint endpoint{asio::ip::address_v6::any(), address.port};
+    if (!any)
+        endpoint.address(asio::ip::make_address(address.host));
+    auto error = try_to_listen(endpoint, !any, listening);
+    if (any && error && error != asio::error::address_in_use && error != asio::error::access_denied) {
+        endpoint.address(asio::ip::address_v4::any());  // a machine without IPv6
+        error = try_to_listen(endpoint, !any, listening);
+    }
+    if (!error) {
         loop_.services.open_listeners.fetch_add(1, std::memory_order_relaxed);
         return acceptor_.local_endpoint();
     }
-    return Invalid{"cannot listen on " + to_text(tries.front()) + ": " + error.message()};
+    auto problem = "cannot listen on " + to_text(endpoint) + ": ";
+    if (error != asio::error::address_in_use)
+        return Invalid{problem + error.message()};
+    const auto other = listener_of(endpoint.port());
+    problem += "address in use" + (other.empty() ? "" : " by " + other);
+    if (listening == Listening::alone)
+        problem += "; --handover starts beside a router that is to drain";
+    return Invalid{problem};
 }
 
 void Acceptor::start()
@@ -147,10 +163,48 @@ void Acceptor::begin_session(int socket, asio::ip::address peer)
     }
 }
 
+Acceptor::Accepted Acceptor::say_short_of(std::string_view why)
+{
+    // Said once, however long it lasts.
+    if (!std::exchange(short_of_descriptors_, true))
+        spdlog::error("cannot accept connections: {}; those who come wait until others leave", why);
+    return Accepted::none;
+}
+
+/// Whether one more client needs another one's place.
+bool Acceptor::is_full() const
+{
+    const auto& services = loop_.services;
+    return loop_.strangers.count() >= services.most_strangers ||
+           services.open_sessions.load(std::memory_order_relaxed) >= services.most_clients;
+}
+
+/// For one that was accepted: whoever has been silent for longest without showing a key leaves.
+void Acceptor::make_room()
+{
+    constexpr auto quiet = std::chrono::minutes{1};
+    const auto strangers = loop_.strangers.count();
+    if (!is_full() || !loop_.strangers.close_longest_silent())
+        return;
+    const auto now = Clock::now();
+    if (now < next_warning_)
+        return;
+    next_warning_ = now + quiet;
+    spdlog::warn(
+        "too many connections are open: of {} that have shown no client key those are closed that "
+        "have been silent for longest",
+        strangers);
+}
+
 /// Accepts those who wait, and no more than a few in a row: sessions want their turn, too.
 Acceptor::Accepted Acceptor::accept_some()
 {
     for (int accepted = 0; accepted < accepted_in_a_row; ++accepted) {
+        if (is_full() && !loop_.strangers.can_close_one()) {
+            if (loop_.strangers.count() > 0)
+                return Accepted::some;  // their turn comes first: they may have shown a key
+            return say_short_of("as many are open as there are descriptors for");
+        }
         tcp::endpoint peer;
         auto size = static_cast<socklen_t>(peer.capacity());
         const int socket =
@@ -158,18 +212,16 @@ Acceptor::Accepted Acceptor::accept_some()
         if (socket < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return Accepted::all;
         const error_code error{socket < 0 ? errno : 0, boost::system::system_category()};
-        if (out_of_descriptors(error)) {
-            // Said once, however long it lasts.
-            if (!std::exchange(short_of_descriptors_, true))
-                spdlog::error("cannot accept connections: {}; those who come wait until others leave",
-                              error.message());
-            return Accepted::none;
-        }
+        if (out_of_descriptors(error) && loop_.strangers.close_longest_silent())
+            continue;
+        if (out_of_descriptors(error))
+            return say_short_of(error.message());
         if (error)
             continue;  // that client left before it was accepted
         if (std::exchange(short_of_descriptors_, false))
             spdlog::warn("connections are accepted again");
         peer.resize(size);
+        make_room();
         begin_session(socket, peer.address());
     }
     return Accepted::some;
@@ -219,15 +271,18 @@ awaitable<void> Acceptor::accept_all()
 }
 
 Result<std::unique_ptr<Server>> Server::listen(Services& services, const RoutingTablePtr& table,
-                                               const ListenAddress& address, unsigned threads)
+                                               const ListenAddress& address, unsigned threads,
+                                               Listening listening)
 {
     std::unique_ptr<Server> server{new Server{services}};
     auto where = address;
     const auto count = threads == 0 ? usable_cpus() : threads;
+    services.most_strangers =
+        std::max<std::size_t>(static_cast<std::size_t>(services.most_clients) / 2 / count, 1);
     for (unsigned i = 0; i < count; ++i) {
         auto loop = std::make_unique<EventLoop>(services, table);
         auto acceptor = std::make_unique<Acceptor>(*loop);
-        const auto endpoint = acceptor->listen(where);
+        const auto endpoint = acceptor->listen(where, i == 0 ? listening : Listening::together);
         if (!endpoint)
             return endpoint.error();
         server->endpoint_ = *endpoint;

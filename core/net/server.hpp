@@ -17,6 +17,13 @@ struct ListenAddress
 };
 Result<ListenAddress> parse_listen_address(std::string_view text);
 
+/// Who else may listen on an address.
+enum class Listening
+{
+    alone,     ///< nobody: it is refused when somebody does
+    together,  ///< the other event loops of this process, and another router that is to drain (SO_REUSEPORT)
+};
+
 /// Accepts connections on one event loop. Each loop has its own socket on the same address (SO_REUSEPORT), so
 /// the kernel spreads the clients.
 class Acceptor
@@ -24,8 +31,9 @@ class Acceptor
   public:
     explicit Acceptor(EventLoop& loop);
 
-    /// Listens; says the address and why not on failure.
-    Result<tcp::endpoint> listen(const ListenAddress& address);
+    /// Listens; says the address and why not on failure. Once it listens alone others may join it with
+    /// `together`, but nobody can listen alone.
+    Result<tcp::endpoint> listen(const ListenAddress& address, Listening listening = Listening::alone);
 
     /// Accepts until drain() or close(). Running out of file descriptors pauses it for a moment instead of
     /// ending it.
@@ -45,10 +53,14 @@ class Acceptor
         none,  ///< for want of descriptors
     };
 
+    error_code try_to_listen(const tcp::endpoint& endpoint, bool only_v6, Listening listening);
     awaitable<void> accept_all();
     awaitable<void> wait_for_clients();
     awaitable<void> wait_for_descriptors();
     Accepted accept_some();
+    Accepted say_short_of(std::string_view why);
+    bool is_full() const;
+    void make_room();
     void begin_session(int socket, asio::ip::address peer);
 
     EventLoop& loop_;
@@ -56,16 +68,18 @@ class Acceptor
     Timer pause_;
     bool draining_ = false;
     bool short_of_descriptors_ = false;
+    TimePoint next_warning_{};
 };
 
 /// All event loops with their threads.
 class Server
 {
   public:
-    /// Listens with `threads` loops (0: one per CPU this process may use). Refuses an address that is taken
-    /// or not ours.
+    /// Listens with `threads` loops (0: one per CPU this process may use). Of `services.most_clients` half
+    /// may be without a key. Refuses an address that is taken or not ours.
     static Result<std::unique_ptr<Server>> listen(Services& services, const RoutingTablePtr& table,
-                                                  const ListenAddress& address, unsigned threads);
+                                                  const ListenAddress& address, unsigned threads,
+                                                  Listening listening = Listening::alone);
     ~Server();
 
     void start();

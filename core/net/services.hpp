@@ -5,10 +5,12 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <utility>
 
 #include "core/cooldown.hpp"
+#include "core/net/buffer_account.hpp"
 #include "core/net/name_directory.hpp"
 #include "core/record_sink.hpp"
 
@@ -41,8 +43,13 @@ struct Services
     std::function<Readiness()> readiness = [] { return Readiness{}; };
 
     NameDirectory names;
-    boost::asio::thread_pool pages{1};       ///< metrics and readiness
-    std::atomic<std::uint64_t> buffered{0};  ///< bytes of request bodies and replies held, of all loops
+    boost::asio::thread_pool pages{1};   ///< metrics and readiness
+    boost::asio::thread_pool bodies{2};  ///< looks at large request bodies
+    BufferedBytes buffered;              ///< request bodies, replies and input held, of all loops
+    /// Client connections at most, of all loops; of those without a key so many are open on each loop. Set
+    /// before it serves.
+    std::int64_t most_clients = std::numeric_limits<std::int64_t>::max();
+    std::size_t most_strangers = std::numeric_limits<std::size_t>::max();
     std::atomic<std::int64_t> in_flight{0};
     std::atomic<std::int64_t> open_sessions{0};
     std::atomic<int> open_listeners{0};

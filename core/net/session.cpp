@@ -13,6 +13,9 @@ RouterError refusal_of(ReadOutcome outcome)
 {
     if (outcome == ReadOutcome::timed_out)
         return {408, "request_timeout", "the headers did not arrive in time"};
+    if (outcome == ReadOutcome::overloaded)
+        return {503, "overloaded",
+                "the router holds as much as it may (server.max_buffered); try again shortly"};
     if (outcome == ReadOutcome::too_large)
         return {431, "headers_too_large", "the headers are longer than 64 KiB or more than 256"};
     return {400, "bad_request", "the request is not valid HTTP/1.1"};
@@ -105,6 +108,7 @@ awaitable<void> Session::run()
 {
     constexpr unsigned requests_in_a_row = 16;
     unsigned served = 0;
+    client_.stranger.had_turn();
     bool again = true;
     if (loop_.routing->tls_server)
         again = co_await start_tls(loop_.routing->tls_server);
@@ -126,6 +130,7 @@ awaitable<void> Session::run()
         Exchange exchange{loop_, client_, request, timers_, known_};
         exchange_ = &exchange;
         if (*outcome == ReadOutcome::whole) {
+            client_.stranger.move_to_end();
             co_await exchange.run();
         } else {
             auto refusal = refusal_of(*outcome);

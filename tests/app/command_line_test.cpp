@@ -15,6 +15,7 @@ TEST_CASE("serve gets what the command line says, with or without its name")
     CHECK_FALSE(line.served->database);
     CHECK_FALSE(line.served->listen);
     CHECK_FALSE(line.served->noauth);
+    CHECK_FALSE(line.served->handover);
 
     const std::vector<std::string> arguments = GENERATE(
         values<std::vector<std::string>>({{"-addr", "[::1]:1", "-noauth", "-database", "d"},
@@ -27,6 +28,11 @@ TEST_CASE("serve gets what the command line says, with or without its name")
     CHECK(line.served->listen == "[::1]:1");
     CHECK(line.served->database == "d");
     CHECK(line.served->noauth);
+
+    line.served.reset();
+    CHECK(line.run({"--handover"}).code == 7);
+    REQUIRE(line.served);
+    CHECK(line.served->handover);
 }
 
 TEST_CASE("wrong usage ends with 2 and one line")

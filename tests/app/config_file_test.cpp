@@ -42,7 +42,7 @@ TEST_CASE("the file that ships holds every key")
             ++keys;
         }
     }
-    CHECK(keys == 58);
+    CHECK(keys == 59);
 }
 
 TEST_CASE("every upstream key is in the comment of the file that ships")
@@ -64,6 +64,7 @@ header_timeout = 1.5
 body_timeout = 2
 keep_alive = 0
 drain = 0
+handover = true
 trusted_proxies = ["10.0.0.0/8", "::1"])");
     CHECK(settings.server.listen == "[::1]:80");
     CHECK(settings.server.threads == 2);
@@ -71,6 +72,7 @@ trusted_proxies = ["10.0.0.0/8", "::1"])");
     CHECK(settings.server.max_buffered == 2ull << 30);
     CHECK(settings.server.header_timeout == Seconds{1.5});
     CHECK(settings.server.keep_alive == Seconds{0});
+    CHECK(settings.server.handover);
     CHECK(settings.server.trusted_proxies == std::vector<std::string>{"10.0.0.0/8", "::1"});
 }
 

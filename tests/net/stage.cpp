@@ -20,7 +20,7 @@ std::string name_of(std::size_t index)
 }  // namespace
 
 Stage::Stage(std::vector<Script> scripts, Settings settings, net::LookUp look_up)
-    : router_{std::move(settings), {}, {"test-key"}, std::move(look_up)}
+    : router_{std::move(settings), {}, {"test-key", "other-key"}, std::move(look_up)}
 {
     for (auto& script : scripts) {
         const std::size_t index = upstreams_.size();

@@ -23,7 +23,7 @@ namespace route::test {
 Settings patient_settings();
 
 /// A router, fake upstreams called `first`, `second`, … with the keys `sk-upstream-1`, `sk-upstream-2`, …,
-/// and whoever asks.
+/// and whoever asks: with the keys `test-key` and `other-key`.
 class Stage
 {
   public:

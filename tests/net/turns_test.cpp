@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
+#include <future>
 #include <random>
 
 #include "tests/net/stage.hpp"
@@ -109,6 +111,40 @@ TEST_CASE("several compressed replies at once leave turns to others")
     stage.first().release("rest");
     const auto most = most_in_a_turn(stage, clients, [&] { return stage.router().records().size() == many; });
     CHECK(most < 3 * many * portion);
+}
+
+TEST_CASE("a large body is looked at while others are served")
+{
+    constexpr std::size_t large = 1 << 20;
+    Stage stage{{script::chat_reply("hello")}};
+    // Those who look at large bodies are busy for as long as the test wants them to be.
+    std::promise<void> let_go;
+    const std::shared_future<void> gate{let_go.get_future()};
+    for (int i = 0; i < 16; ++i)
+        asio::post(stage.router().services().bodies, [gate] { gate.wait(); });
+    const auto client = stage.connect();
+    client->send(request_text("POST", "/v1/chat/completions", bearer(),
+                              R"({"model":"large","x":")" + std::string(large, 'x') + R"("})"));
+    stage.run_until([&] { return client->sent_all(); });
+    CHECK(stage.ask(get_request("/healthz")).status() == 200);
+    CHECK(stage.ask(get_request("/readyz")).status() == 200);
+    CHECK(stage.ask(chat_request()).status() == 200);
+    CHECK(client->replies().empty());
+    SECTION("its client waits")
+    {
+        let_go.set_value();
+        stage.run_until([&] { return !client->replies().empty(); });
+        CHECK(client->replies()[0].status() == 200);
+        CHECK(stage.record(1).model == "large");
+    }
+    SECTION("its client leaves meanwhile")
+    {
+        client->close();
+        stage.settle();
+        let_go.set_value();
+        CHECK(stage.record(1).outcome == RequestOutcome::client_closed);
+        CHECK(stage.first().requests().size() == 1);
+    }
 }
 
 TEST_CASE("requests that come together leave a turn to those of others")

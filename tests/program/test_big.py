@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from fakes.client import chat, request
-from fakes.router import INSTRUMENTED
+from fakes.router import INSTRUMENTED, eventually
 from fakes.upstream import END, Gate, head, reply
 
 MIB = 1 << 20
@@ -107,6 +107,8 @@ def test_uploads_over_max_buffered_wait_for_others(route, make_upstream, record_
         if answer.status == 100:
             client.send(body)
             let_in.append(client)
+            # What has come counts, not what is announced.
+            assert eventually(lambda: len(taker.hashes) == len(let_in))
             continue
         answer.body = client.read_exactly(int(answer.header("content-length")))
         refused.append((answer.status, answer.error_code, answer.header("retry-after")))

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from fakes.client import Client, chat, request
+from fakes.router import BINARY
 from fakes.upstream import END, SSE_HEAD, Gate, chunk, event, reply, silence
 
 
@@ -125,9 +126,20 @@ def test_a_drain_ends_in_time(route, make_upstream):
     assert len(router.records()) == 1
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", ""])
+def test_a_second_router_on_the_same_port_is_refused_and_hears_by_whom(route, upstream, make_router, host):
+    first = route(upstream, server={"listen": "127.0.0.1:0"})
+    second = make_router()
+    second.start("--addr", f"{host}:{first.address[1]}", ready=False)
+    assert second.wait() == 1
+    said = second.stderr.decode()
+    assert f"address in use by {BINARY.name} (process {first.process.pid}); --handover starts" in said
+    assert first.ask().status == 200
+
+
 def test_a_second_router_takes_over_the_port(route, upstream, make_router):
     old = route(upstream, server={"listen": "127.0.0.1:0"})
     new = make_router()
-    new.start("--addr", f"127.0.0.1:{old.address[1]}")
+    new.start("--addr", f"127.0.0.1:{old.address[1]}", "--handover")
     assert old.stop() == 0
     assert new.ask().status == 200

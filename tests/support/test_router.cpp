@@ -31,6 +31,7 @@ TestRouter::~TestRouter()
         loop_->io.run_one_for(std::chrono::milliseconds{50});
     loop_->io.poll();
     services_.pages.join();
+    services_.bodies.join();
 }
 
 void TestRouter::Sink::take(std::unique_ptr<QueuedRecord> queued)

@@ -42,6 +42,7 @@ class TestRouter
     void hold_stored() { sink_.holds = true; }
     void release_stored();
     bool has_room = true;  ///< what the record sink says
+    std::uint64_t held_bytes = 0;
 
   private:
     struct Sink final : RecordSink
@@ -49,6 +50,7 @@ class TestRouter
         explicit Sink(TestRouter& the_router) : router{the_router} {}
         void take(std::unique_ptr<QueuedRecord> queued) override;
         bool has_room() const override { return router.has_room; }
+        std::uint64_t held_bytes() const override { return router.held_bytes; }
         void dropped(std::unique_ptr<QueuedRecord>) override { ++dropped_count; }
 
         TestRouter& router;

@@ -1,11 +1,13 @@
 """The real program as a process, in a directory of its own."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -92,15 +94,17 @@ class Router:
         table = item if isinstance(item, dict) else {"endpoint": item if isinstance(item, str) else item.url}
         return {"name": name, "sk": f"sk-upstream-{name}-0123456789", **table}
 
-    def start(self, *arguments: str, environment=None, ready=True, journal=False):
-        """`journal`: as far as the program can tell, systemd's journal reads its standard error."""
+    def start(self, *arguments: str, environment=None, ready=True, journal=False, descriptors=None):
+        """`journal`: as far as the program can tell, systemd's journal reads its standard error.
+        `descriptors`: its soft and its hard limit of them."""
         reading, writing = os.pipe()
         if journal:
             pipe = os.fstat(writing)
             environment = {**(environment or {}), "JOURNAL_STREAM": f"{pipe.st_dev}:{pipe.st_ino}"}
         self.process = subprocess.Popen(
             [BINARY, *arguments], cwd=self.directory, env=self.environment(environment),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=writing)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=writing,
+            preexec_fn=descriptors and functools.partial(resource.setrlimit, resource.RLIMIT_NOFILE, descriptors))
         os.close(writing)
         self.process.stderr = os.fdopen(reading, "rb")
         self._readers = [threading.Thread(target=self._read, args=(stream,), daemon=True) for stream in ("stdout", "stderr")]

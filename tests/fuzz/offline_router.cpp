@@ -159,7 +159,7 @@ void OfflineRouter::end()
     }
     const auto& services = shared().services;
     require(services.in_flight == 0, "no request is left");
-    require(services.buffered == 0, "no buffered byte is left");
+    require(services.buffered.all() == 0, "no buffered byte is left");
 }
 
 const std::vector<Record>& OfflineRouter::records() const

@@ -11,8 +11,9 @@
 namespace route {
 namespace {
 
-/// More calls than any model makes: what an upstream sends must not grow without limit.
-constexpr std::size_t max_tool_calls = 1024;
+/// More calls than any model makes: what an upstream sends must not grow without limit, nor be looked through
+/// for each piece of it.
+constexpr std::size_t max_tool_calls = 256;
 constexpr std::size_t max_finish_reason = 256;
 
 std::string json_string(std::string_view text)
@@ -50,6 +51,8 @@ void ReplyBuilder::add(Text& target, std::string_view piece)
 
 ReplyBuilder::ToolCall* ReplyBuilder::tool_call(std::int64_t index)
 {
+    if (!calls_.empty() && calls_[last_call_].index == index)
+        return &calls_[last_call_];  // the usual case
     for (std::size_t i = calls_.size(); i-- > 0;) {
         if (calls_[i].index == index) {
             last_call_ = i;

@@ -133,6 +133,10 @@ void write(TomlWriter& out, const RecordSettings& records)
     out.put("flush", records.flush);
     out.put_duration("retention", records.retention);
     out.put_duration("body_retention", records.body_retention);
+    if (records.max_database)
+        out.put_size("max_database", *records.max_database);
+    else
+        out.put("max_database", std::string_view{});
 }
 
 void write(TomlWriter& out, const NotifySettings& notify)

@@ -141,6 +141,7 @@ void read(ConfigTable table, RecordSettings& records)
     table.integer("flush", records.flush, 60'000);
     table.duration("retention", records.retention);
     table.duration("body_retention", records.body_retention);
+    table.size("max_database", records.max_database, 1);
 }
 
 void read(ConfigTable table, NotifySettings& notify)

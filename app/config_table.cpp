@@ -171,6 +171,18 @@ void ConfigTable::size(std::string_view key, std::uint64_t& target, std::uint64_
     target = *value;
 }
 
+void ConfigTable::size(std::string_view key, std::optional<std::uint64_t>& target, std::uint64_t least)
+{
+    const auto* node = find(key);
+    if (node == nullptr)
+        return;
+    if (node->value_exact<std::string>() == "")
+        return target.reset();
+    std::uint64_t value = 0;
+    size(key, value, least);
+    target = value;
+}
+
 void ConfigTable::duration(std::string_view key, std::optional<Seconds>& target)
 {
     const auto* node = find(key);

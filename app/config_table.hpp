@@ -72,6 +72,8 @@ class ConfigTable
     void seconds_or_zero(std::string_view key, Seconds& target);  ///< 0 has a meaning
     void seconds(std::string_view key, std::optional<Seconds>& target);
     void size(std::string_view key, std::uint64_t& target, std::uint64_t least);
+    /// The same, or "" for none.
+    void size(std::string_view key, std::optional<std::uint64_t>& target, std::uint64_t least);
     void duration(std::string_view key, std::optional<Seconds>& target);  ///< "" for none
     void text(std::string_view key, std::string& target, const Check& check = {});
     void path(std::string_view key, std::string& target, const Check& check = {});  ///< made absolute

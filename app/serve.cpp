@@ -23,7 +23,6 @@
 #include "notify/network_http.hpp"
 #include "notify/notifier.hpp"
 #include "storage/open.hpp"
-#include "storage/record_pruner.hpp"
 
 namespace route {
 
@@ -127,7 +126,8 @@ Result<void> Program::start()
     metrics_ = std::make_unique<metrics::Metrics>(ROUTE_VERSION, gauges());
     writer_ = std::make_unique<storage::RecordWriter>(storage::record_connector(settings),
                                                       storage::writer_options(settings), writer_hooks());
-    pruner_ = std::make_unique<storage::RecordPruner>(storage::pruner_connector(settings), settings.records);
+    pruner_ = std::make_unique<storage::RecordPruner>(storage::pruner_connector(settings),
+                                                      storage::pruner_options(settings));
     services_ = std::make_unique<net::Services>(*writer_);
     services_->most_clients =
         raise_descriptor_limit() / 2;  // the other half is for upstreams, databases, files
@@ -218,6 +218,12 @@ metrics::Gauges Program::gauges()
     gauges.requests_in_flight = [this] { return static_cast<std::uint64_t>(services_->in_flight.load()); };
     gauges.record_queue_bytes = [this] { return writer_->queue_bytes(); };
     gauges.outbox_records = [this] { return writer_->outbox_records(); };
+    // The last measure; asking the database would take its time.
+    gauges.database_bytes = [this] { return pruner_->database_bytes(); };
+    gauges.disk = [this]() -> std::optional<metrics::Disk> {
+        const auto disk = pruner_->disk();
+        return disk ? std::optional{metrics::Disk{disk->free, disk->total}} : std::nullopt;
+    };
     gauges.log_lines_dropped = dropped_log_lines;
     gauges.upstreams = [this] { return routing_->upstream_states(); };
     return gauges;

@@ -120,9 +120,10 @@ struct RecordSettings
     std::uint64_t max_response = 512ull << 10;
     std::uint64_t queue = 256ull << 20;
     Durability durability = Durability::batch;
-    unsigned flush = 50;                    ///< milliseconds
-    std::optional<Seconds> retention;       ///< none: keep all
-    std::optional<Seconds> body_retention;  ///< none: keep bodies
+    unsigned flush = 50;                        ///< milliseconds
+    std::optional<Seconds> retention;           ///< none: keep all
+    std::optional<Seconds> body_retention;      ///< none: keep bodies
+    std::optional<std::uint64_t> max_database;  ///< bytes; none: no limit
     bool operator==(const RecordSettings&) const = default;
 };
 

@@ -296,6 +296,23 @@ prometheus::MetricFamily upstreams_up(const std::vector<std::pair<std::string, b
 
 }  // namespace
 
+namespace {
+
+void add_storage(std::vector<prometheus::MetricFamily>& families, const Gauges& gauges)
+{
+    const auto add = [&](const char* rest, const char* help, std::uint64_t value) {
+        families.push_back(gauge(name(rest), help, static_cast<double>(value)));
+    };
+    if (const auto bytes = gauges.database_bytes ? gauges.database_bytes() : std::nullopt)
+        add("database_bytes", "What the database takes, free pages of SQLite's left out.", *bytes);
+    if (const auto disk = gauges.disk ? gauges.disk() : std::nullopt) {
+        add("disk_free_bytes", "Free on the disk of the database file and the outbox.", disk->free);
+        add("disk_bytes", "Size of that disk.", disk->total);
+    }
+}
+
+}  // namespace
+
 std::string Metrics::text() const
 {
     auto families = instruments_->registry.Collect();
@@ -307,6 +324,7 @@ std::string Metrics::text() const
     add("requests_in_flight", "Requests being served now.", gauges_.requests_in_flight);
     add("record_queue_bytes", "Memory of the records that wait to be written.", gauges_.record_queue_bytes);
     add("outbox_records", "Records in the outbox that wait for the database.", gauges_.outbox_records);
+    add_storage(families, gauges_);
     if (gauges_.log_lines_dropped)
         families.push_back(counter(name("log_lines_dropped_total"),
                                    "Lines of the log that nobody read in time.",

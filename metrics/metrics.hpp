@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,13 @@
 
 namespace route::metrics {
 
+/// Of the disk on which records are kept.
+struct Disk
+{
+    std::uint64_t free = 0;   ///< bytes
+    std::uint64_t total = 0;  ///< bytes
+};
+
 /// Values that others know or count, asked for at each exposition on the thread that calls Metrics::text().
 /// One left empty is not exposed.
 struct Gauges
@@ -19,6 +27,9 @@ struct Gauges
     std::function<std::uint64_t()> requests_in_flight = {};
     std::function<std::uint64_t()> record_queue_bytes = {};
     std::function<std::uint64_t()> outbox_records = {};
+    /// Nothing: it is not known yet.
+    std::function<std::optional<std::uint64_t>()> database_bytes = {};
+    std::function<std::optional<Disk>()> disk = {};
     std::function<std::uint64_t()> log_lines_dropped = {};  ///< since the start
     /// Name of each upstream there is now, and whether it is up (not in cooldown).
     std::function<std::vector<std::pair<std::string, bool>>()> upstreams = {};

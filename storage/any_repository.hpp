@@ -20,6 +20,8 @@ class RecordStore
     virtual void make_room(SystemTime now, std::optional<Seconds> retention) = 0;
     virtual PruneStep prune_step(SystemTime before, const PruneBounds& bounds) = 0;
     virtual PruneStep prune_bodies_step(SystemTime before, const PruneBounds& bounds) = 0;
+    virtual PruneStep shrink_step(const PruneBounds& bounds) = 0;
+    virtual DatabaseSize size() = 0;
 };
 
 /// A repository whose kind was chosen at run time; the functions are those of the concepts in repository.hpp.
@@ -78,6 +80,8 @@ class RepositoryOf final : public AnyRepository
     {
         return repository_.prune_bodies_step(before, bounds);
     }
+    PruneStep shrink_step(const PruneBounds& bounds) override { return repository_.shrink_step(bounds); }
+    DatabaseSize size() override { return repository_.size(); }
 
     std::vector<UpstreamDefinition> upstreams() override { return repository_.upstreams(); }
     bool ever_had_upstream() override { return repository_.ever_had_upstream(); }

@@ -32,6 +32,8 @@ class NullRepository
     std::uint64_t prune_bodies(SystemTime, const PruneProgress&) { return 0; }
     PruneStep prune_step(SystemTime, const PruneBounds&) { return {}; }
     PruneStep prune_bodies_step(SystemTime, const PruneBounds&) { return {}; }
+    PruneStep shrink_step(const PruneBounds&) { return {}; }
+    DatabaseSize size() { return {}; }
     std::vector<RecordStats> record_stats(const RecordFilter&) { return {}; }
     std::int64_t newest_record_id() { return 0; }
     DatabaseStatus status() { return {}; }

@@ -200,6 +200,17 @@ Connector pruner_connector(const Settings& settings)
     };
 }
 
+PrunerOptions pruner_options(const Settings& settings)
+{
+    PrunerOptions options;
+    options.records = settings.records;
+    if (settings.storage.backend == Backend::sqlite)
+        options.files.push_back(settings.storage.sqlite);
+    if (settings.storage.backend != Backend::none)
+        options.files.push_back(settings.storage.outbox);
+    return options;
+}
+
 std::unique_ptr<MessageAgreement> message_agreement(const StorageSettings& settings)
 {
     return is_remote(settings) ? std::make_unique<MessageAgreement>(settings.postgres) : nullptr;

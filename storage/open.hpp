@@ -8,6 +8,7 @@
 #include "storage/change_feed.hpp"
 #include "storage/connecting.hpp"
 #include "storage/message_agreement.hpp"
+#include "storage/record_pruner.hpp"
 #include "storage/record_writer.hpp"
 
 namespace route::storage {
@@ -42,6 +43,9 @@ Connector record_connector(const Settings& settings);
 
 /// The same for the pruner, who holds up nobody and is more patient.
 Connector pruner_connector(const Settings& settings);
+
+/// The pruner's options out of the settings.
+PrunerOptions pruner_options(const Settings& settings);
 
 /// What routers that share the database agree on about messages; null where each has its own, with another
 /// backend than PostgreSQL. Connects to nothing yet.

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/text.hpp"
 
@@ -15,10 +16,31 @@ using Clock = std::chrono::steady_clock;
 /// The lock is free for so many times as long as it was held.
 constexpr int pauses_a_step = 2;
 
+/// After a step that went well.
+PruneBounds more_than(PruneBounds bounds)
+{
+    bounds.rows = std::min(bounds.rows * 2, PruneBounds{}.rows);
+    bounds.bytes = std::min(bounds.bytes * 2, PruneBounds{}.bytes);
+    return bounds;
+}
+
+/// A database that is kept small loses its oldest partition: they must not be long.
+std::optional<Seconds> room_for(const RecordSettings& settings)
+{
+    constexpr Seconds a_month{30 * 86'400.0};
+    if (settings.retention || !settings.max_database)
+        return settings.retention;
+    return a_month;
+}
+
 }  // namespace
 
-RecordPruner::RecordPruner(Connector connector, const RecordSettings& settings, const PrunerTiming& timing)
-    : connector_{std::move(connector)}, timing_{timing}, settings_{settings}, thread_{[this] { run(); }}
+RecordPruner::RecordPruner(Connector connector, PrunerOptions options)
+    : connector_{std::move(connector)},
+      files_{std::move(options.files)},
+      timing_{options.timing},
+      settings_{std::move(options.records)},
+      thread_{[this] { run(); }}
 {
 }
 
@@ -48,20 +70,39 @@ void RecordPruner::stop()
         thread_.join();
 }
 
+std::optional<std::uint64_t> RecordPruner::database_bytes() const
+{
+    const std::lock_guard lock{mutex_};
+    return database_bytes_;
+}
+
+std::optional<DiskSpace> RecordPruner::disk() const
+{
+    const std::lock_guard lock{mutex_};
+    return disk_;
+}
+
 void RecordPruner::run()
 {
-    auto next = Clock::now() + timing_.first;
+    auto pass_at = Clock::now() + timing_.first;
+    auto measure_at = Clock::now();
     for (;;) {
-        const bool undisturbed = wait_until(next);
+        wait_until(std::min(pass_at, measure_at));
         RecordSettings settings;
         {
             const std::lock_guard lock{mutex_};
             if (stopping_)
                 return;
-            anew_ = false;
             settings = settings_;
+            if (std::exchange(anew_, false))
+                pass_at = measure_at = Clock::now() + timing_.first;
         }
-        next = undisturbed ? pass(settings) : Clock::now() + timing_.first;
+        if (Clock::now() >= pass_at)
+            pass_at = try_to(&RecordPruner::pass, settings, timing_.interval);
+        if (Clock::now() < measure_at)
+            continue;
+        look_at_disk();
+        measure_at = try_to(&RecordPruner::measure, settings, timing_.measure);
     }
 }
 
@@ -72,23 +113,29 @@ bool RecordPruner::wait_until(TimePoint time)
     return !changed_.wait_until(lock, time, [this] { return stopping_ || anew_; });
 }
 
-/// Does what is due; when it is due again.
-RecordPruner::TimePoint RecordPruner::pass(const RecordSettings& settings)
+/// When it is due again.
+RecordPruner::TimePoint RecordPruner::try_to(void (RecordPruner::*what)(const RecordSettings&),
+                                             const RecordSettings& settings,
+                                             std::chrono::milliseconds interval) noexcept
 {
     try {
         if (!database_)
             database_ = connector_();
-        database_->make_room(std::chrono::system_clock::now(), settings.retention);
-        if (prune(settings.retention, &RecordStore::prune_step) &&
-            prune(settings.body_retention, &RecordStore::prune_bodies_step))
-            bounds_ = {};
-        return Clock::now() + timing_.interval;
+        (this->*what)(settings);
+        return Clock::now() + interval;
     } catch (const std::exception& error) {
         failed(error.what());
     } catch (...) {
         failed("unknown");
     }
-    return Clock::now() + std::min(timing_.interval, timing_.retry);
+    return Clock::now() + std::min(interval, timing_.retry);
+}
+
+void RecordPruner::pass(const RecordSettings& settings)
+{
+    database_->make_room(std::chrono::system_clock::now(), room_for(settings));
+    if (prune(settings.retention, &RecordStore::prune_step))
+        prune(settings.body_retention, &RecordStore::prune_bodies_step);
 }
 
 /// Step by step; false when something else is to be done first.
@@ -101,10 +148,73 @@ bool RecordPruner::prune(std::optional<Seconds> retention, Step step)
         const auto start = Clock::now();
         if ((*database_.*step)(std::chrono::system_clock::now() - age, bounds_).done)
             return true;
+        bounds_ = more_than(bounds_);
         const auto took = Clock::now() - start;
         if (!wait_until(Clock::now() + std::max<Clock::duration>(timing_.pause, pauses_a_step * took)))
             return false;
     }
+}
+
+void RecordPruner::measure(const RecordSettings& settings)
+{
+    const auto size = database_->size();
+    {
+        const std::lock_guard lock{mutex_};
+        database_bytes_ = size.bytes;
+    }
+    if (settings.max_database && size.in_use > *settings.max_database)
+        shrink(size.in_use - *settings.max_database);
+    else
+        too_large_ = false;
+}
+
+void RecordPruner::look_at_disk() noexcept
+{
+    std::optional<DiskSpace> disk;
+    try {
+        disk = fullest_disk(files_);
+    } catch (const std::exception& error) {
+        spdlog::warn("the disk could not be looked at: {}", error.what());
+    }
+    {
+        const std::lock_guard lock{mutex_};
+        disk_ = disk;
+    }
+    if (!disk || disk->scarce() == scarce_)
+        return;
+    scarce_ = disk->scarce();
+    constexpr std::uint64_t mebibyte = 1u << 20;
+    if (scarce_)
+        spdlog::warn("the disk of the database is nearly full: {} of {} MiB are free", disk->free / mebibyte,
+                     disk->total / mebibyte);
+    else
+        spdlog::info("the disk of the database has room again: {} MiB", disk->free / mebibyte);
+}
+
+/// By so many bytes; what comes meanwhile is seen the next time.
+void RecordPruner::shrink(std::uint64_t excess)
+{
+    for (;;) {
+        const auto start = Clock::now();
+        auto bounds = bounds_;
+        bounds.bytes = std::min<std::uint64_t>(bounds.bytes, excess);
+        const auto step = database_->shrink_step(bounds);
+        bounds_ = more_than(bounds_);
+        excess -= std::min(excess, step.bytes);
+        if (excess == 0)
+            break;
+        if (step.done) {
+            if (!std::exchange(too_large_, true))
+                spdlog::warn(
+                    "the database is larger than records.max_database, and nothing is left in it that could "
+                    "go");
+            return;
+        }
+        if (!wait_until(Clock::now() +
+                        std::max<Clock::duration>(timing_.pause, pauses_a_step * (Clock::now() - start))))
+            return;
+    }
+    too_large_ = false;
 }
 
 void RecordPruner::failed(const char* reason) noexcept

@@ -93,6 +93,13 @@ struct PruneStep
     std::uint64_t bytes = 0;  ///< that are free now, about
 };
 
+/// What the database takes on its disk.
+struct DatabaseSize
+{
+    std::uint64_t bytes = 0;   ///< without SQLite's free pages, which are used again
+    std::uint64_t in_use = 0;  ///< without what PostgreSQL will use again, either, as its statistics have it
+};
+
 /// Called after each step with the records that are done so far.
 using PruneProgress = std::function<void(std::uint64_t rows)>;
 
@@ -188,6 +195,11 @@ concept RecordRepository =
         /// once older ones were emptied, go with a later step.
         { repository.prune_step(before, bounds) } -> std::same_as<PruneStep>;
         { repository.prune_bodies_step(before, bounds) } -> std::same_as<PruneStep>;
+        /// Makes the database smaller, whatever the age: the oldest bodies go, then, when no body is left
+        /// whose going would help, the oldest records.
+        { repository.shrink_step(bounds) } -> std::same_as<PruneStep>;
+        /// Quick enough for once a minute.
+        { repository.size() } -> std::same_as<DatabaseSize>;
         /// The largest id; 0 without records.
         { repository.newest_record_id() } -> std::same_as<std::int64_t>;
         /// By number of requests, most first.

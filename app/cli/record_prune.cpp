@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <chrono>
+
 #include "app/cli/commands.hpp"
 #include "app/cli/record_options.hpp"
 
@@ -12,13 +14,28 @@ struct PruneOptions
     bool bodies = false;
 };
 
+constexpr std::chrono::seconds interval{5};
+
+/// How far it is, on standard error, every few seconds.
+storage::PruneProgress progress_of(Session& session)
+{
+    return [&session, next = std::chrono::steady_clock::now() + interval](std::uint64_t rows) mutable {
+        const auto now = std::chrono::steady_clock::now();
+        if (now < next)
+            return;
+        next = now + interval;
+        session.err << fmt::format("{} records so far\n", rows) << std::flush;
+    };
+}
+
 int prune(Session& session, const PruneOptions& options)
 {
     const auto before = time_of_option("--until", options.until);
+    const auto progress = progress_of(session);
     if (options.bodies)
-        session.out << fmt::format("emptied {} records\n", session.database().prune_bodies(before, {}));
+        session.out << fmt::format("emptied {} records\n", session.database().prune_bodies(before, progress));
     else
-        session.out << fmt::format("deleted {} records\n", session.database().prune(before, {}));
+        session.out << fmt::format("deleted {} records\n", session.database().prune(before, progress));
     return 0;
 }
 

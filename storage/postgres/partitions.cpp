@@ -18,6 +18,7 @@ constexpr int most_days = 28;
 constexpr int partitions_in_retention = 30;
 constexpr Days most_years{5 * 366};
 constexpr int most_strays = 20'000;  ///< that are moved at once
+constexpr std::int64_t most_stray_bytes = 64 << 20;
 constexpr std::array tables{"records", "attempts"};
 
 SystemTime start_of_day(SystemTime time)
@@ -84,9 +85,12 @@ void make_partition(pqxx::transaction_base& transaction, const std::string& tabl
 /// once.
 SystemTime behind_strays(pqxx::transaction_base& transaction, SystemTime from, SystemTime to)
 {
-    const auto many = transaction.exec(fmt::format("SELECT 1 FROM records_default WHERE {} OFFSET {} LIMIT 1",
-                                                   range_condition(from, to), most_strays));
-    if (many.empty())
+    const auto strays = transaction.exec(fmt::format(
+        "SELECT count(*), coalesce(sum(bytes), 0)::bigint FROM (SELECT coalesce(octet_length(body), "
+        "0)::bigint"
+        " + coalesce(octet_length(response), 0) AS bytes FROM records_default WHERE {} LIMIT {}) strays",
+        range_condition(from, to), most_strays + 1));
+    if (strays[0][0].as<int>() <= most_strays && strays[0][1].as<std::int64_t>() <= most_stray_bytes)
         return from;
     const auto last = transaction.exec(
         fmt::format("SELECT request_id FROM records_default WHERE {} ORDER BY request_id DESC LIMIT 1",

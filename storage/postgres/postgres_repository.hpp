@@ -44,6 +44,8 @@ class PostgresRepository
     std::uint64_t prune_bodies(SystemTime before, const PruneProgress& progress = {});
     PruneStep prune_step(SystemTime before, const PruneBounds& bounds);
     PruneStep prune_bodies_step(SystemTime before, const PruneBounds& bounds);
+    PruneStep shrink_step(const PruneBounds& bounds);
+    DatabaseSize size();
     std::vector<RecordStats> record_stats(const RecordFilter& filter);
     std::int64_t newest_record_id();
     DatabaseStatus status();
@@ -84,6 +86,7 @@ class PostgresRepository
     std::unique_ptr<PostgresConnection> connection_;
     std::set<std::string> reported_rows_;  ///< unusable ones, warned of once
     bool clock_reported_ = false;
+    std::string shrunk_to_;  ///< request_id up to which shrink_step() emptied
 };
 
 static_assert(Repository<PostgresRepository>);

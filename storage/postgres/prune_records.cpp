@@ -157,6 +157,59 @@ PruneStep empty_some(pqxx::transaction_base& transaction, SystemTime before, con
             found < bounds.rows && range[0][1].as<std::size_t>() == found, range[0][3].as<std::uint64_t>()};
 }
 
+/// A row keeps out of line what is larger; what is smaller gives nothing back when it goes.
+constexpr std::size_t inline_bytes = 2000;
+
+/// Empties the first large ones behind `from`, which moves on.
+PruneStep empty_large(pqxx::transaction_base& transaction, SystemTime before, const PruneBounds& bounds,
+                      std::string& from)
+{
+    constexpr int looks = 2000;
+    const auto page =
+        Parameters{}
+            .text(from)
+            .text(least_request_id(before))
+            .execute(transaction,
+                     fmt::format("SELECT request_id, {} FROM records WHERE request_id > $1::uuid AND"
+                                 " request_id < $2::uuid ORDER BY request_id LIMIT {}",
+                                 stored_bytes, looks));
+    PruneStep step{0, page.size() < looks};
+    std::string ids;
+    for (const auto& row : page) {
+        if (step.rows >= bounds.rows || step.bytes >= bounds.bytes) {
+            step.done = false;
+            break;
+        }
+        from = row[0].as<std::string>();
+        const auto bytes = row[1].as<std::uint64_t>();
+        if (bytes <= inline_bytes)
+            continue;
+        ids += (ids.empty() ? "" : ",") + from;
+        ++step.rows;
+        step.bytes += bytes;
+    }
+    if (step.rows > 0)
+        Parameters{}
+            .text("{" + ids + "}")
+            .execute(transaction,
+                     "UPDATE records SET body = '', response = '' WHERE request_id = ANY ($1::uuid[])");
+    return step;
+}
+
+/// Drops the oldest partition that nothing is written to any more.
+PruneStep drop_oldest_ended(pqxx::transaction_base& transaction, SystemTime now)
+{
+    const auto all = partitions(transaction);
+    if (all.empty() || all.front().to > now - request_id_slack)
+        return {};
+    const auto bytes = transaction
+                           .exec(fmt::format("SELECT pg_total_relation_size('records_{0}'::regclass)",
+                                             all.front().suffix))[0][0]
+                           .as<std::uint64_t>();
+    const auto rows = drop_one(transaction, now, false);
+    return {rows.value_or(0), !rows, bytes};
+}
+
 }  // namespace
 
 PruneStep PostgresRepository::prune_step(SystemTime before, const PruneBounds& bounds)
@@ -173,6 +226,23 @@ PruneStep PostgresRepository::prune_bodies_step(SystemTime before, const PruneBo
     return transact([&](pqxx::work& work) {
         return try_lock_schema(work) ? empty_some(work, by_server_clock(work, before), bounds) : PruneStep{};
     });
+}
+
+PruneStep PostgresRepository::shrink_step(const PruneBounds& bounds)
+{
+    auto from = shrunk_to_.empty() ? least_request_id({}) : shrunk_to_;
+    const auto step = transact([&](pqxx::work& work) {
+        if (!try_lock_schema(work))
+            return PruneStep{};
+        const auto now = by_server_clock(work, std::chrono::system_clock::now());
+        auto emptied = empty_large(work, now, bounds, from);
+        if (emptied.done && emptied.rows == 0)
+            return drop_oldest_ended(work, now);
+        emptied.done = false;
+        return emptied;
+    });
+    shrunk_to_ = step.done ? std::string{} : from;
+    return step;
 }
 
 std::uint64_t PostgresRepository::prune(SystemTime before, const PruneProgress& progress)

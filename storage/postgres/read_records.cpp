@@ -24,6 +24,18 @@ std::string order(const RecordFilter& filter)
     return filter.newest_first ? " ORDER BY request_id DESC" : " ORDER BY request_id";
 }
 
+/// The first rows, up to the one with which their bodies reach `bytes`: libpq holds the answer whole.
+/// (octet_length() reads no body.)
+std::string page_within(std::size_t bytes, const std::string& where, const std::string& order,
+                        std::size_t rows)
+{
+    return fmt::format(
+        "SELECT {0} FROM (SELECT *, sum(own) OVER ({2} ROWS UNBOUNDED PRECEDING) - own AS held FROM"
+        " (SELECT *, coalesce(octet_length(body), 0)::bigint + coalesce(octet_length(response), 0) AS own"
+        " FROM records{1}{2} LIMIT {3}) page) sized WHERE held < {4}{2}",
+        record_columns(true), where, order, rows, bytes);
+}
+
 }  // namespace
 
 void PostgresRepository::for_each_record(const RecordFilter& filter,
@@ -94,15 +106,12 @@ std::vector<Record> PostgresRepository::records_after(const std::string& request
             conditions.behind(filter, position);
             const auto limit = std::min(page_with_bodies, rows - found.size());
             const auto page = conditions.parameters().execute(
-                work, fmt::format("SELECT {} FROM records{}{} LIMIT {}", record_columns(true),
-                                  conditions.where(), order(filter), limit));
+                work, page_within(bytes - held, conditions.where(), order(filter), limit));
             for (const auto& row : page) {
-                if (held >= bytes)
-                    break;
                 found.push_back(read_record(row).record);
                 held += found.back().body.size() + found.back().response.size();
             }
-            if (static_cast<std::size_t>(page.size()) < limit)
+            if (page.empty())
                 break;
             position.record.request_id = found.back().request_id;
         }

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "storage/postgres/migrations.hpp"
 #include "storage/postgres/partitions.hpp"
 #include "storage/postgres/postgres_repository.hpp"
@@ -43,6 +45,22 @@ std::optional<SystemTime> time_of(pqxx::transaction_base& transaction, const cha
 }
 
 }  // namespace
+
+DatabaseSize PostgresRepository::size()
+{
+    // Four chunks of what is kept out of line fill a page. A table whose statistics are lost seems to be
+    // free.
+    return transact([](pqxx::work& work) {
+        const auto row = work.exec(
+            "SELECT pg_database_size(current_database()), coalesce(sum(greatest(0, pg_relation_size(oid)"
+            " - 2048 * pg_stat_get_live_tuples(oid))), 0)::bigint FROM pg_class WHERE oid IN (SELECT "
+            "reltoastrelid"
+            " FROM pg_class WHERE oid IN (SELECT relid FROM pg_partition_tree('records'::regclass) WHERE "
+            "isleaf))");
+        const auto bytes = row[0][0].as<std::uint64_t>();
+        return DatabaseSize{bytes, bytes - std::min(bytes, row[0][1].as<std::uint64_t>())};
+    });
+}
 
 DatabaseStatus PostgresRepository::status()
 {

@@ -221,6 +221,16 @@ PruneStep SqliteRepository::prune_bodies_step(SystemTime before, const PruneBoun
     });
 }
 
+PruneStep SqliteRepository::shrink_step(const PruneBounds& bounds)
+{
+    const auto now = std::chrono::system_clock::now();
+    auto step = prune_bodies_step(now, bounds);
+    if (step.done && step.rows == 0)
+        return prune_step(now, bounds);
+    step.done = false;
+    return step;
+}
+
 std::uint64_t SqliteRepository::prune(SystemTime before, const PruneProgress& progress)
 {
     return run([&] { return prune_step(before, {}); }, progress);

@@ -49,6 +49,8 @@ class SqliteRepository
     std::uint64_t prune_bodies(SystemTime before, const PruneProgress& progress = {});
     PruneStep prune_step(SystemTime before, const PruneBounds& bounds);
     PruneStep prune_bodies_step(SystemTime before, const PruneBounds& bounds);
+    PruneStep shrink_step(const PruneBounds& bounds);
+    DatabaseSize size();
     std::vector<RecordStats> record_stats(const RecordFilter& filter);
     std::int64_t newest_record_id();
     DatabaseStatus status();

@@ -35,6 +35,17 @@ std::optional<SystemTime> time_of(SQLite::Database& database, const char* which)
 
 }  // namespace
 
+DatabaseSize SqliteRepository::size()
+{
+    check_file();
+    return guarded([&] {
+        auto& database = *database_;
+        const auto pages = number(database, "PRAGMA page_count") - number(database, "PRAGMA freelist_count");
+        const auto bytes = pages * number(database, "PRAGMA page_size");
+        return DatabaseSize{bytes, bytes};
+    });
+}
+
 DatabaseStatus SqliteRepository::status()
 {
     return guarded([&] {

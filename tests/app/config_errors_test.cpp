@@ -50,6 +50,7 @@ TEST_CASE("what is wrong is named with its line and key")
         {"[storage]\npostgres = \"mysql://x\"", 2, "storage.postgres", "postgresql://"},
         {"[records]\nretention = \"30\"", 2, "records.retention", "duration"},
         {"[records]\nretention = 30", 2, "records.retention", "duration"},
+        {"[records]\nmax_database = \"much\"", 2, "records.max_database", "size"},
         {"[records]\ndurability = \"never\"", 2, "records.durability", "\"batch\", \"commit\""},
         {"[metrics]\npath = \"metrics\"", 2, "metrics.path", "begins with"},
         {"[log]\nlevel = \"loud\"", 2, "log.level", "\"warning\""},

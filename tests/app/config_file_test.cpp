@@ -163,6 +163,7 @@ durability = "commit"
 flush = 5
 retention = "30d"
 body_retention = "12h"
+max_database = "20GiB"
 [notify]
 window = 1
 feishu_webhook = "env:W"

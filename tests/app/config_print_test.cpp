@@ -16,6 +16,7 @@ trusted_proxies = ["10.0.0.0/8", "::1"]
 keys = ["env:A", { name = "Alice \"A\" \\ é", key = "file:/k" }]
 [records]
 retention = "30d"
+max_database = "20GiB"
 durability = "commit"
 [failover]
 order = "random"

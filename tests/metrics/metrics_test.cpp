@@ -19,6 +19,8 @@ Gauges gauges()
     return {.requests_in_flight = [] { return std::uint64_t{3}; },
             .record_queue_bytes = [] { return std::uint64_t{4096}; },
             .outbox_records = [] { return std::uint64_t{0}; },
+            .database_bytes = [] { return std::optional<std::uint64_t>{1u << 20}; },
+            .disk = [] { return std::optional{Disk{5, 10}}; },
             .log_lines_dropped = [] { return std::uint64_t{7}; },
             .upstreams = [] { return std::vector<std::pair<std::string, bool>>{{"a", true}, {"b", false}}; }};
 }
@@ -85,6 +87,9 @@ TEST_CASE("the exposition has every instrument under its name, with help")
         {"openai_api_route_records_rejected_total", "counter"},
         {"openai_api_route_record_queue_bytes", "gauge"},
         {"openai_api_route_outbox_records", "gauge"},
+        {"openai_api_route_database_bytes", "gauge"},
+        {"openai_api_route_disk_free_bytes", "gauge"},
+        {"openai_api_route_disk_bytes", "gauge"},
         {"openai_api_route_log_lines_dropped_total", "counter"},
         {"openai_api_route_record_write_seconds", "histogram"},
         {"openai_api_route_notifications_total", "counter"},
@@ -145,6 +150,9 @@ TEST_CASE("one request with a failover moves every counter it should")
         R"(openai_api_route_requests_in_flight 3)",
         R"(openai_api_route_record_queue_bytes 4096)",
         R"(openai_api_route_outbox_records 0)",
+        R"(openai_api_route_database_bytes 1048576)",
+        R"(openai_api_route_disk_free_bytes 5)",
+        R"(openai_api_route_disk_bytes 10)",
         R"(openai_api_route_log_lines_dropped_total 7)",
         R"(openai_api_route_build_info{version="1.0.0"} 1)",
     };

@@ -323,6 +323,18 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(route, upstream, databa
     assert len(database.ids()) == 3
 
 
+def test_a_record_too_large_for_a_slow_connection_holds_up_no_other(route, upstream, database, link):
+    router = route(upstream, storage=storage(database.url_at(link.port)), records={"max_request_body": "8MiB", "durability": "commit"})
+    database.wait_for(router.ask())
+    link.slow_down(400_000)
+    large = [router.ask(body=chat(secrets.token_hex(500_000))) for _ in range(2)]
+    small = [router.ask() for _ in range(3)]
+    database.wait_for(*small)
+    eventually(lambda: waiting(router) == 0, 60)
+    database.wait_for(*large)
+    assert router.metric("openai_api_route_records_rejected_total") == 0
+
+
 def test_killed_under_load_it_loses_nothing(fragile_cluster, route, upstream):
     database = fragile_cluster.database()
     router = route(upstream, storage=database.storage, server={"threads": 2})

@@ -76,6 +76,20 @@ class FakeDatabase
         bell_.ring([&] { insert_rule_ = std::move(rule); });
     }
 
+    void has_size(std::uint64_t bytes)
+    {
+        bell_.ring([&] { size_ = {bytes, bytes}; });
+    }
+    /// The bounds of each step that made it smaller.
+    std::vector<std::size_t> shrunk_by()
+    {
+        return bell_.look([&] { return shrunk_by_; });
+    }
+    [[nodiscard]] bool wait_for_size(std::uint64_t most)
+    {
+        return bell_.until([&] { return size_.in_use <= most; });
+    }
+
     /// Called by each step of pruning.
     void on_prune(std::function<void(const storage::PruneBounds&)> rule)
     {
@@ -143,6 +157,14 @@ class FakeDatabase
         {
             return database_.prune("bodies", bounds);
         }
+        storage::PruneStep shrink_step(const storage::PruneBounds& bounds) override
+        {
+            return database_.shrink(bounds);
+        }
+        storage::DatabaseSize size() override
+        {
+            return database_.bell_.look([&] { return database_.size_; });
+        }
 
       private:
         FakeDatabase& database_;
@@ -171,6 +193,20 @@ class FakeDatabase
         });
     }
 
+    /// Each record has 1000 bytes.
+    storage::PruneStep shrink(const storage::PruneBounds& bounds)
+    {
+        storage::PruneStep step{0, true};
+        bell_.ring([&] {
+            shrunk_by_.push_back(bounds.bytes);
+            if (size_.in_use < 1000)
+                return;
+            step = {1, false, 1000};
+            size_.in_use -= 1000;
+        });
+        return step;
+    }
+
     storage::PruneStep prune(const std::string& what, const storage::PruneBounds& bounds)
     {
         const auto rule = bell_.look([&] { return prune_rule_; });
@@ -189,6 +225,8 @@ class FakeDatabase
     std::vector<std::string> ids_;
     std::vector<std::size_t> batches_;
     std::vector<std::string> pruned_;
+    storage::DatabaseSize size_;
+    std::vector<std::size_t> shrunk_by_;
 };
 
 }  // namespace route::test

@@ -20,7 +20,13 @@ PrunerTiming at_once()
 {
     PrunerTiming timing;
     timing.first = timing.retry = timing.pause = 1ms;
+    timing.measure = 1h;
     return timing;
+}
+
+PrunerOptions options(const RecordSettings& settings, const PrunerTiming& timing = at_once())
+{
+    return {settings, {}, timing};
 }
 
 RecordSettings keeping(std::optional<Seconds> records, std::optional<Seconds> bodies)
@@ -47,7 +53,7 @@ Connector sqlite_connector(const SqliteDatabase& database)
 TEST_CASE("older records and then bodies are pruned, step by step")
 {
     FakeDatabase database;
-    RecordPruner pruner{database.connector(), keeping(Seconds{3600}, Seconds{60}), at_once()};
+    RecordPruner pruner{database.connector(), options(keeping(Seconds{3600}, Seconds{60}))};
     REQUIRE(database.wait_for_prunes(4));
     pruner.stop();
     CHECK(database.pruned() == std::vector<std::string>{"records", "records", "bodies", "bodies"});
@@ -58,7 +64,7 @@ TEST_CASE("nothing is pruned unless it is asked for, and then soon")
 {
     FakeDatabase database;
     auto timing = at_once();
-    RecordPruner pruner{database.connector(), keeping({}, {}), timing};
+    RecordPruner pruner{database.connector(), options(keeping({}, {}), timing)};
     REQUIRE(database.wait_for_connections(1));
     CHECK(database.pruned().empty());
     pruner.configure(keeping({}, Seconds{60}));
@@ -76,7 +82,7 @@ TEST_CASE("a step that failed is tried again, with less and over another connect
         bell.ring([&] { tried.push_back(bounds.rows); });
         throw StorageError{Kind::unavailable, "scripted"};
     });
-    RecordPruner pruner{database.connector(), keeping(Seconds{3600}, {}), at_once()};
+    RecordPruner pruner{database.connector(), options(keeping(Seconds{3600}, {}))};
     REQUIRE(bell.until([&] { return tried.size() >= 20; }));
     database.on_prune({});
     REQUIRE(database.wait_for_prunes(2));
@@ -100,7 +106,7 @@ TEST_CASE("a step that takes its time holds up neither records nor the settings"
     TempDir directory;
     const auto settings = keeping(Seconds{3600}, {});
     RecordWriter writer{database.connector(), {settings, directory / "outbox.sqlite"}, {}};
-    RecordPruner pruner{database.connector(), settings, at_once()};
+    RecordPruner pruner{database.connector(), options(settings)};
     REQUIRE(bell.until([&] { return pruning; }));
     bool stored = false;
     writer.take(queued(sample_record(1), [&] { bell.ring([&] { stored = true; }); }));
@@ -117,7 +123,7 @@ TEST_CASE("an end is not waited for until everything is pruned")
     FakeDatabase database;
     auto timing = at_once();
     timing.pause = 1h;
-    RecordPruner pruner{database.connector(), keeping(Seconds{3600}, {}), timing};
+    RecordPruner pruner{database.connector(), options(keeping(Seconds{3600}, {}), timing)};
     REQUIRE(database.wait_for_prunes(1));
     pruner.stop();
     CHECK(database.pruned().size() == 1);
@@ -130,11 +136,54 @@ TEST_CASE("records outlive their retention in no database")
     const std::vector<Record> records{sample_record(1, std::chrono::system_clock::now() - 2h),
                                       sample_record(2, std::chrono::system_clock::now())};
     reader.insert(records);
-    RecordPruner pruner{sqlite_connector(database), keeping(Seconds{3600}, {}), at_once()};
+    RecordPruner pruner{sqlite_connector(database), options(keeping(Seconds{3600}, {}))};
     const auto deadline = std::chrono::steady_clock::now() + 10s;
     while (reader.record_count() > 1 && std::chrono::steady_clock::now() < deadline)
         std::this_thread::sleep_for(1ms);
     pruner.stop();
     CHECK(reader.find_record(records[1].request_id));
     CHECK_FALSE(reader.find_record(records[0].request_id));
+}
+
+TEST_CASE("a database that is too large is made as small as it may be, and no smaller")
+{
+    FakeDatabase database;
+    database.has_size(10'500);
+    auto settings = keeping({}, {});
+    settings.max_database = 8'000;
+    RecordPruner pruner{database.connector(), options(settings)};
+    REQUIRE(database.wait_for_size(8'000));
+    pruner.stop();
+    CHECK(database.shrunk_by() == std::vector<std::size_t>{2500, 1500, 500});
+    CHECK(pruner.database_bytes() == 10'500);
+}
+
+TEST_CASE("the size of a database without a limit is measured only")
+{
+    FakeDatabase database;
+    database.has_size(10'500);
+    TempDir directory;
+    PrunerOptions measuring{keeping({}, {}), {directory / "db.sqlite"}, at_once()};
+    measuring.timing.measure = 1ms;
+    RecordPruner pruner{database.connector(), measuring};
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (!pruner.database_bytes() && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(1ms);
+    pruner.stop();
+    CHECK(pruner.database_bytes() == 10'500);
+    CHECK(database.shrunk_by().empty());
+    REQUIRE(pruner.disk());
+    CHECK(pruner.disk()->total > 0);
+}
+
+TEST_CASE("of several disks the fullest counts, and one without the directory does not")
+{
+    TempDir directory;
+    CHECK(fullest_disk({}) == std::nullopt);
+    CHECK(fullest_disk({directory / "no-such/db.sqlite"}) == std::nullopt);
+    const auto disk = fullest_disk({directory / "no-such/db.sqlite", directory / "db.sqlite"});
+    REQUIRE(disk);
+    CHECK(disk->free <= disk->total);
+    CHECK(DiskSpace{9, 100}.scarce());
+    CHECK_FALSE(DiskSpace{10, 100}.scarce());
 }

@@ -21,7 +21,7 @@ WriterTiming fast()
     WriterTiming timing;
     timing.patience = 10s;
     timing.first_retry = timing.longest_retry = 1ms;
-    timing.give_up = 20ms;
+    timing.give_up = 60s;
     return timing;
 }
 
@@ -253,7 +253,9 @@ TEST_CASE("when neither database nor outbox takes records, the queue fills, and 
     database.goes_away();
     auto settings = flushing_after(0);
     settings.queue = 3000;
-    Writing writing{database.connector(), settings, fast(), "no-such-directory/outbox.sqlite"};
+    auto timing = fast();
+    timing.give_up = 20ms;
+    Writing writing{database.connector(), settings, timing, "no-such-directory/outbox.sqlite"};
     CHECK(writing.writer.has_room());
     REQUIRE(writing.take_and_wait(1));  // given up on
     for (std::uint64_t i = 2; writing.writer.has_room(); ++i)

@@ -313,6 +313,64 @@ TEMPLATE_TEST_CASE("a step of pruning is bounded by bytes, and does one record a
     CHECK(step.done == (bounds.bytes > 1));
 }
 
+TEST_CASE("SQLite becomes smaller: first the oldest bodies go, then the oldest records")
+{
+    const SqliteDatabase database;
+    auto repository = database.open();
+    auto records = ten_days();
+    for (auto& record : records)
+        record.body.assign(300'000, 'x');
+    repository.insert(records);
+    const auto full = repository.size().in_use;
+    CHECK(full > 3'000'000);
+    auto step = repository.shrink_step(at_most(4));
+    CHECK(step.rows == 4);
+    CHECK(step.bytes >= 1'000'000);
+    CHECK(full - repository.size().in_use == step.bytes);
+    CHECK(repository.find_record(records[3].request_id)->record.body.empty());
+    CHECK_FALSE(repository.find_record(records[4].request_id)->record.body.empty());
+    CHECK(repository.shrink_step(at_most(100)).rows == 6);
+    CHECK(found(repository, {}) == "9 8 7 6 5 4 3 2 1 0 ");
+    CHECK(repository.shrink_step(at_most(7)).rows == 7);
+    CHECK(found(repository, {}) == "9 8 7 ");
+    CHECK(repository.shrink_step(at_most(7)).done);
+    CHECK(repository.shrink_step(at_most(7)).rows == 0);
+}
+
+TEST_CASE("PostgreSQL becomes smaller: first the oldest large bodies go, then partitions that have ended")
+{
+    const PostgresDatabase database;
+    auto repository = database.open();
+    const auto today = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+    repository.make_room_for(today - std::chrono::days{20});
+    std::vector<Record> records;
+    std::uint64_t seed = 1;
+    for (std::uint64_t i = 0; i < 4; ++i) {
+        records.push_back(sample_record(i, today - std::chrono::days{19 - 5 * static_cast<int>(i)}));
+        for (int length = 0; i > 0 && length < 100'000; ++length) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            records.back().body += static_cast<char>('!' + (seed >> 33) % 90);
+        }
+    }
+    repository.insert(records);
+    CHECK(repository.size().bytes >= repository.size().in_use);
+    auto bounds = at_most(100);
+    bounds.bytes = 150'000;
+    auto step = repository.shrink_step(bounds);
+    CHECK(step.rows == 2);
+    CHECK(step.bytes > 150'000);
+    CHECK_FALSE(repository.find_record(records[0].request_id)->record.body.empty());  // too small to help
+    CHECK(repository.find_record(records[2].request_id)->record.body.empty());
+    CHECK_FALSE(repository.find_record(records[3].request_id)->record.body.empty());
+    CHECK(repository.shrink_step(bounds).rows == 1);
+    while (!step.done)
+        step = repository.shrink_step(bounds);
+    CHECK(found(repository, {}).empty());
+    repository.insert(std::vector{sample_record(9, std::chrono::system_clock::now())});
+    CHECK(repository.shrink_step(bounds).done);
+    CHECK(found(repository, {}) == "9 ");
+}
+
 TEST_CASE("a step of pruning ends when its time is up: others wait for the lock")
 {
     const SqliteDatabase database;

@@ -15,6 +15,7 @@ class Link:
         self._alive = threading.Event()
         self._alive.set()
         self._losing = threading.Event()
+        self._rate = 0
         self._fillers: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
         self.port = self._listener.getsockname()[1]
@@ -46,6 +47,10 @@ class Link:
             filler.close()
         self._fillers.clear()
         self._alive.set()
+
+    def slow_down(self, rate: int):
+        """From now on `rate` bytes a second get through to the server, on each connection."""
+        self._rate = rate
 
     def lose_answer_to_commit(self):
         """The next transaction that inserts something is committed, and before the server's word of it is through, its connection
@@ -91,8 +96,9 @@ class Link:
                 except OSError:
                     pass
 
-    @staticmethod
-    def _as_it_is(data: bytes, sink: socket.socket):
+    def _as_it_is(self, data: bytes, sink: socket.socket):
+        if self._rate:
+            threading.Event().wait(len(data) / self._rate)
         sink.sendall(data)
 
 

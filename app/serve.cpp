@@ -124,7 +124,7 @@ Result<void> Program::start()
         return refusal(routing.error());
     routing_ = *std::move(routing);
     metrics_ = std::make_unique<metrics::Metrics>(ROUTE_VERSION, gauges());
-    writer_ = std::make_unique<storage::RecordWriter>(storage::record_connector(settings),
+    writer_ = std::make_unique<storage::RecordWriter>(storage::record_connector(settings, begun.identity),
                                                       storage::writer_options(settings), writer_hooks());
     pruner_ = std::make_unique<storage::RecordPruner>(storage::pruner_connector(settings),
                                                       storage::pruner_options(settings));

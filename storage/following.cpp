@@ -16,6 +16,9 @@ namespace {
 /// Where even waiting fails.
 constexpr std::chrono::milliseconds wait_after_failure{500};
 
+/// Of one outage, that are logged.
+constexpr std::size_t most_reasons = 10;
+
 }  // namespace
 
 Following::Following(std::unique_ptr<ChangeSource> source, Known known, OnChange on_change)
@@ -48,6 +51,7 @@ void Following::run()
     while (!stopping_) {
         try {
             look();
+            reasons_.clear();
             if (failing_.exchange(false))
                 spdlog::info("upstreams and client keys can be read again");
         } catch (const std::exception& error) {
@@ -69,7 +73,8 @@ void Following::failed(const char* reason) noexcept
 {
     try {
         source_->close();
-        if (!failing_.exchange(true))
+        const bool is_new = reasons_.size() < most_reasons && reasons_.insert(reason).second;
+        if (!failing_.exchange(true) || is_new)
             spdlog::warn("upstreams and client keys can not be read, the last known stay in force: {}",
                          escape_for_log(reason));
     } catch (...) {

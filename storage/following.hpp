@@ -3,6 +3,8 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <thread>
 
 #include "storage/change_feed.hpp"
@@ -45,6 +47,7 @@ class Following final : public ChangeFeed
     std::unique_ptr<ChangeSource> source_;
     Known known_;
     OnChange on_change_;
+    std::set<std::string> reasons_;  ///< why it cannot be read, as far as they were logged
     std::atomic<bool> failing_{false};
     std::atomic<bool> stopping_{false};
     int stop_event_;  ///< eventfd(2)

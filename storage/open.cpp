@@ -125,8 +125,10 @@ Start start(const StorageSettings& settings, std::chrono::milliseconds patience)
     Start started;
     try {
         auto options = sqlite_options(settings);
+        auto postgres = postgres_options(settings, patience);
         options.migration_timeout = patience;
-        started.repository = open(settings, options, postgres_options(settings, patience));
+        options.identity = postgres.identity = started.identity;
+        started.repository = open(settings, options, postgres);
         started.known = {started.repository->upstreams(), started.repository->client_keys()};
         started.ever_had_upstream = started.repository->ever_had_upstream();
     } catch (const StorageError& error) {
@@ -137,7 +139,9 @@ Start start(const StorageSettings& settings, std::chrono::milliseconds patience)
             throw;
         spdlog::warn("the database is away, starting with the upstreams and keys last known: {}",
                      escape_for_log(error.what()));
-        started = {nullptr, std::move(known->known), known->ever_had_upstream};
+        started.repository = nullptr;
+        started.known = std::move(known->known);
+        started.ever_had_upstream = known->ever_had_upstream;
     }
     warn_of_public_key(started.known.keys);
     return started;
@@ -154,28 +158,31 @@ std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start&
         ever = ever || !changed.upstreams.empty();
         remember_for_next_start(settings, {changed, ever});
     };
+    auto sqlite = sqlite_options(settings);
+    auto postgres = postgres_options(settings, {});
+    sqlite.identity = postgres.identity = start.identity;
     switch (settings.backend) {
         case Backend::sqlite:
-            return std::make_unique<Following>(std::make_unique<SqliteChanges>(sqlite_options(settings)),
+            return std::make_unique<Following>(std::make_unique<SqliteChanges>(std::move(sqlite)),
                                                std::move(known), std::move(remembering));
         case Backend::postgres:
-            return std::make_unique<Following>(
-                std::make_unique<PostgresChanges>(postgres_options(settings, {})), std::move(known),
-                std::move(remembering));
+            return std::make_unique<Following>(std::make_unique<PostgresChanges>(std::move(postgres)),
+                                               std::move(known), std::move(remembering));
         case Backend::none:
             break;
     }
     return nullptr;
 }
 
-Connector record_connector(const Settings& settings)
+Connector record_connector(const Settings& settings, std::shared_ptr<SchemaIdentity> identity)
 {
     return [storage = settings.storage, retention = settings.records.retention,
-            identity = std::make_shared<SchemaIdentity>()]() -> std::unique_ptr<RecordStore> {
+            identity = std::move(identity)]() -> std::unique_ptr<RecordStore> {
+        auto sqlite = record_options(storage);
         auto postgres = postgres_options(storage, record_timeout);
         postgres.make = false;
-        postgres.identity = identity;
-        auto repository = open(storage, record_options(storage), postgres);
+        sqlite.identity = postgres.identity = identity;
+        auto repository = open(storage, sqlite, postgres);
         // Before the first record: what comes while there is no partition for it goes astray.
         try {
             repository->make_room(std::chrono::system_clock::now(), retention);

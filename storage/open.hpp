@@ -10,11 +10,12 @@
 #include "storage/message_agreement.hpp"
 #include "storage/record_pruner.hpp"
 #include "storage/record_writer.hpp"
+#include "storage/schema_identity.hpp"
 
 namespace route::storage {
 
-/// Opens the configured database; makes, migrates or takes over its schema. Without `make` a file must be
-/// there. Throws StorageError.
+/// Opens the configured database; makes, migrates or takes over its schema. Without `make` the file and its
+/// tables must be there. Throws StorageError.
 std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings, bool make = true);
 
 /// What a router begins with.
@@ -24,6 +25,8 @@ struct Start
     std::unique_ptr<AnyRepository> repository;
     Known known;
     bool ever_had_upstream = false;
+    /// Which database it is, for all parts of the program.
+    std::shared_ptr<SchemaIdentity> identity = std::make_shared<SchemaIdentity>();
 };
 
 /// Opens the database and reads upstreams and client keys; warns of v0.3.0's public default key. While the
@@ -38,8 +41,8 @@ std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start&
                                    ChangeFeed::OnChange on_change);
 
 /// The record writer's way to the database: opens what is there and makes nothing but room for records to
-/// come, for a database that went away may come back.
-Connector record_connector(const Settings& settings);
+/// come, for a database that went away may come back. One that is not that of `identity` is `unavailable`.
+Connector record_connector(const Settings& settings, std::shared_ptr<SchemaIdentity> identity);
 
 /// The same for the pruner, who holds up nobody and is more patient.
 Connector pruner_connector(const Settings& settings);

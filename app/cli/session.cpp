@@ -33,7 +33,7 @@ bool Session::has_database()
 
 storage::AnyRepository& Session::database()
 {
-    return open(configuration().settings.storage.backend == Backend::sqlite);
+    return open(false);
 }
 
 storage::AnyRepository& Session::database_to_begin()

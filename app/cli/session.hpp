@@ -49,9 +49,9 @@ class Session
     bool has_database();
     storage::AnyRepository& database();
 
-    /// The same for commands that may be the first to be used: makes the tables of PostgreSQL where there are
-    /// none. (Others must not: a database that is being restored is empty for a while, and routers would take
-    /// that for the truth.)
+    /// The same for commands that may be the first to be used: makes the file and the tables where there are
+    /// none. (Others must not: a database that is being restored is empty for a while, and an empty one where
+    /// a command was run by mistake hides the mistake.)
     storage::AnyRepository& database_to_begin();
 
     /// One line on standard error that does not end the command.

@@ -26,7 +26,6 @@ PostgresChanges::PostgresChanges(PostgresOptions options, PostgresIntervals inte
 {
     options_.operation_timeout = bound;
     options_.make = false;
-    options_.identity = std::make_shared<SchemaIdentity>();
 }
 
 PostgresChanges::~PostgresChanges()

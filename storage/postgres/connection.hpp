@@ -8,16 +8,9 @@
 #include "storage/postgres/pqxx.hpp"
 #include "storage/postgres/watchdog.hpp"
 #include "storage/repository.hpp"
+#include "storage/schema_identity.hpp"
 
 namespace route::storage {
-
-/// Which database it is that a part of the program works with. (A name leads to another when one is dropped
-/// and made anew: what it says, nothing, must not be taken for the truth, and what waits must not be written
-/// there.)
-struct SchemaIdentity
-{
-    std::string id;  ///< of openai_api_route_state; "" until the first connection
-};
 
 struct PostgresOptions
 {

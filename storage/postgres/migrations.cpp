@@ -218,6 +218,19 @@ void upgrade(pqxx::transaction_base& transaction, bool patient)
     set_state(transaction, "schema_version", std::to_string(current_version));
 }
 
+/// Earlier versions left the key of a removed upstream in its row. Where there is none nothing is written: a
+/// start does not depend on it.
+void erase_removed_keys(pqxx::transaction_base& transaction)
+{
+    constexpr auto removed_with_key = "deleted_at IS NOT NULL AND (sk <> '' OR proxy <> '')";
+    const auto found = transaction.exec(
+        fmt::format("SELECT EXISTS (SELECT 1 FROM openai_upstreams WHERE {}) AND NOT pg_is_in_recovery()",
+                    removed_with_key));
+    if (found[0][0].as<bool>())
+        transaction.exec(
+            fmt::format("UPDATE openai_upstreams SET sk = '', proxy = '' WHERE {}", removed_with_key));
+}
+
 bool is_current(pqxx::transaction_base& transaction)
 {
     const int version = schema_version(transaction);
@@ -243,6 +256,7 @@ void make_or_upgrade(pqxx::work& work, bool make)
         create_schema(work);
     else
         upgrade(work, make);
+    erase_removed_keys(work);
 }
 
 }  // namespace
@@ -255,8 +269,11 @@ void migrate(PostgresConnection& connection, std::chrono::milliseconds bound, bo
                            fmt::format("PostgreSQL {} is too old: 13 is needed", server / 10'000)};
     // Looked at without the lock first: a start does not depend on it, and neither does a server that only
     // reads.
-    if (connection.transact(bound, is_current))
+    if (connection.transact(bound, is_current)) {
+        if (make)
+            connection.transact(bound, erase_removed_keys);
         return;
+    }
     using Clock = std::chrono::steady_clock;
     const auto deadline = Clock::now() + bound;
     for (auto left = bound;;) {

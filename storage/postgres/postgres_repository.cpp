@@ -22,9 +22,7 @@ PostgresRepository::PostgresRepository(const PostgresOptions& options)
 void PostgresRepository::check_identity(SchemaIdentity& known)
 {
     const auto id = transact([](pqxx::work& work) { return state(work, schema_id); });
-    if (known.id.empty())
-        known.id = id;
-    if (known.id != id)
+    if (!known.accept(id))
         throw StorageError{
             StorageError::Kind::unavailable,
             "it is another database than before, with tables of its own: what it says is taken by routers"

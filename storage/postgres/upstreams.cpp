@@ -193,8 +193,8 @@ bool PostgresRepository::remove_upstream(std::int64_t id)
         return Parameters{}
                    .text(std::to_string(id))
                    .execute(work,
-                            "UPDATE openai_upstreams SET deleted_at = now() WHERE id = $1"
-                            " AND deleted_at IS NULL")
+                            "UPDATE openai_upstreams SET sk = '', proxy = '', deleted_at = now()"
+                            " WHERE id = $1 AND deleted_at IS NULL")
                    .affected_rows() > 0;
     });
 }

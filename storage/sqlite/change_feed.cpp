@@ -33,6 +33,7 @@ std::optional<Known> SqliteChanges::look()
     const auto version = repository_->data_version();
     if (!fresh && version == version_)
         return {};
+    repository_->check_identity();
     Known now{repository_->upstreams(), repository_->client_keys()};
     version_ = version;
     return now;

@@ -65,6 +65,28 @@ void make_private_file(const std::string& path)
     ::unlink(temporary.c_str());
 }
 
+/// For who is to make none: a reader's typing error, or a file that was taken away from a router, must not
+/// become an empty database that others take for the truth.
+void require_file(const std::string& path)
+{
+    if (::access(path.c_str(), F_OK) != 0)
+        throw StorageError{
+            Kind::unavailable,
+            fmt::format("{}: {}: `serve` makes it at its start, or the first `upstream add` or `key add`; "
+                        "--database names another",
+                        path, std::strerror(errno))};
+}
+
+void require_tables(SQLite::Database& database, const std::string& path)
+{
+    if (!has_tables(database))
+        throw StorageError{
+            Kind::unavailable,
+            fmt::format("{} has no tables of this program: `serve` makes them at its start, or the first "
+                        "`upstream add` or `key add`; --database names another",
+                        path)};
+}
+
 /// Changing the journal needs the file for a moment alone, and SQLite does not always wait for that itself.
 void use_wal(SQLite::Database& database, std::chrono::steady_clock::time_point deadline)
 {
@@ -100,7 +122,9 @@ std::string immutable_uri(const std::string& path)
 SQLite::Database open_and_migrate(const SqliteOptions& options)
 {
     const bool read_only = options.read_only || options.immutable;
-    if (options.create && !read_only)
+    if (!options.create)
+        require_file(options.path);
+    else if (!read_only)
         make_private_file(options.path);
     const int access = read_only ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE;
     const int uri = options.immutable ? SQLite::OPEN_URI : 0;
@@ -111,12 +135,17 @@ SQLite::Database open_and_migrate(const SqliteOptions& options)
     database.exec(
         "PRAGMA page_size = 32768; PRAGMA foreign_keys = OFF; PRAGMA synchronous = NORMAL;"
         "PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 67108864;");
+    if (!options.create)
+        require_tables(database, options.path);
+    if (options.identity && !options.identity->id().empty())
+        require_identity(database, options);  // first: another file is not touched
     const bool current = schema_is_current(database);
     if (read_only && !current)
         throw StorageError{Kind::broken,
                            options.path + " has an older schema: it can be read once it is migrated"};
     if (!current)
         migrate(database, options.path);
+    require_identity(database, options);
     if (!read_only)
         use_wal(database, std::chrono::steady_clock::now() + options.migration_timeout);
     database.setBusyTimeout(milliseconds(options.busy_timeout));
@@ -128,6 +157,25 @@ SQLite::Database open_and_migrate(const SqliteOptions& options)
 StorageError storage_error(const SQLite::Exception& error, StorageError::Kind constraint)
 {
     return StorageError{kind_of(error.getErrorCode(), constraint), error.what()};
+}
+
+void require_identity(SQLite::Database& database, const SqliteOptions& options)
+{
+    if (!options.identity || options.identity->accept(schema_id(database)))
+        return;
+    throw StorageError{
+        Kind::unavailable,
+        fmt::format("{} is another database than before: put that one, or a backup of it, back "
+                    "in its place, or restart the router, which then begins with this one",
+                    options.path)};
+}
+
+void empty_wal(SQLite::Database& database, std::chrono::milliseconds busy_timeout)
+{
+    constexpr std::chrono::milliseconds patience{100};
+    database.setBusyTimeout(milliseconds(patience));
+    database.tryExec("PRAGMA wal_checkpoint(TRUNCATE)");
+    database.setBusyTimeout(milliseconds(busy_timeout));
 }
 
 SQLite::Database open_sqlite_file(const SqliteOptions& options)

@@ -3,10 +3,12 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "storage/repository.hpp"
+#include "storage/schema_identity.hpp"
 
 namespace route::storage {
 
@@ -17,12 +19,15 @@ struct SqliteOptions
     std::chrono::milliseconds busy_timeout{1000};
     /// The same while the schema is made, migrated or taken over, which another router may be doing.
     std::chrono::milliseconds migration_timeout{10'000};
-    bool create = true;      ///< false: a missing file is `unavailable`
+    bool create = true;      ///< false: a missing file, and one without tables, is `unavailable`
     bool read_only = false;  ///< then the schema must be current
     /// Reads the file alone, without locks and without its -wal and -shm: when the disk is full, or another
     /// program has locked readers out, too. What was not yet moved from the -wal into the file is not seen.
     /// Implies read_only.
     bool immutable = false;
+    /// Set by the first connection; a file with another one, or none, is `unavailable` and left as it is. May
+    /// be null.
+    std::shared_ptr<SchemaIdentity> identity = {};
 };
 
 /// What SQLite reported, as a StorageError; `constraint` is the kind of a violated constraint.
@@ -38,6 +43,9 @@ auto guarded(F&& function, StorageError::Kind constraint = StorageError::Kind::r
         throw storage_error(error, constraint);
     }
 }
+
+/// Throws `unavailable` when the database's identity is not that of the options.
+void require_identity(SQLite::Database& database, const SqliteOptions& options);
 
 /// Opens the file, making it with mode 0600 (its -wal and -shm take after it), and sets the connection up.
 /// The schema is migrated, or taken over from v0.3.0; the journal is WAL. Throws StorageError.
@@ -57,6 +65,27 @@ class WriteTransaction
   private:
     SQLite::Transaction transaction_;
 };
+
+/// While it lives, what is deleted or replaced is overwritten in the file, too. Not to be made inside a
+/// transaction.
+class SecureDelete
+{
+  public:
+    explicit SecureDelete(SQLite::Database& database) : database_{database}
+    {
+        database_.exec("PRAGMA secure_delete = ON");
+    }
+    ~SecureDelete() { database_.tryExec("PRAGMA secure_delete = OFF"); }
+    SecureDelete(const SecureDelete&) = delete;
+    SecureDelete& operator=(const SecureDelete&) = delete;
+
+  private:
+    SQLite::Database& database_;
+};
+
+/// Empties the -wal, which holds pages as they were before. When somebody reads or writes just now it stays
+/// until it is begun anew.
+void empty_wal(SQLite::Database& database, std::chrono::milliseconds busy_timeout);
 
 /// Whether the table or index exists.
 bool schema_has(SQLite::Database& database, const std::string& name);

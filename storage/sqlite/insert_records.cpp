@@ -78,6 +78,7 @@ void SqliteRepository::insert(std::span<const Record> records, std::chrono::mill
     guarded([&] {
         wait_for_locks(bound);
         WriteTransaction transaction{*database_};
+        require_identity(*database_, options_);
         if (!insert_record_)
             insert_record_ = std::make_unique<RowWriter>(*database_, insert_record_sql);
         if (!insert_attempt_)

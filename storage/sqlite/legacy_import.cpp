@@ -168,7 +168,7 @@ void take_over_upstreams(SQLite::Database& database, Taken& taken)
         bind_time(add, 2, time_of(old.getColumn(1)));
         bind_time(add, 3, time_of(old.getColumn(2)));
         bind_time(add, 4, deleted);
-        add.bind(5, sk);
+        add.bind(5, deleted ? std::string{} : sk);
         add.bind(6, endpoint);
         if (const auto timeout = old.getColumn(6).getInt64(); timeout > 0)  // 0: the default
             add.bind(7, timeout);

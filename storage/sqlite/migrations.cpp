@@ -11,11 +11,17 @@ namespace route::storage {
 namespace {
 
 /// Values of PRAGMA user_version. A file whose takeover is done but for erasing what was freed may stay so
-/// for long: its tables are brought up to date all the same.
+/// for long: its tables are brought up to date all the same. 2 has no records.trace_id, 3 no identity.
 constexpr int empty_version = 0;
 constexpr int erasure_pending = 1;
-constexpr int without_trace_id = 2;
-constexpr int current_version = 3;
+constexpr int current_version = 4;
+
+constexpr auto state_table = R"(
+CREATE TABLE IF NOT EXISTS openai_api_route_state (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+)";
 
 int version_of(SQLite::Database& database)
 {
@@ -29,23 +35,19 @@ void set_version(SQLite::Database& database, int version)
 
 void make_or_take_over(SQLite::Database& database, const std::string& path)
 {
-    // Pages that the takeover frees are overwritten; it can not be set inside the transaction.
-    database.exec("PRAGMA secure_delete = ON");
-    {
-        WriteTransaction transaction{database};
-        if (version_of(database) == empty_version) {
-            const bool legacy = is_legacy(database);
-            if (legacy) {
-                copy_legacy(path);
-                import_legacy(database);
-            } else {
-                create_schema(database);
-            }
-            set_version(database, legacy ? erasure_pending : current_version);
-            transaction.commit();
-        }
+    const SecureDelete secure{database};  // what the takeover frees
+    WriteTransaction transaction{database};
+    if (version_of(database) != empty_version)
+        return;
+    const bool legacy = is_legacy(database);
+    if (legacy) {
+        copy_legacy(path);
+        import_legacy(database);
+    } else {
+        create_schema(database);
     }
-    database.exec("PRAGMA secure_delete = OFF");
+    set_version(database, legacy ? erasure_pending : current_version);
+    transaction.commit();
 }
 
 /// A column at the end is added without touching a row. A router of an older version that has the file open
@@ -56,14 +58,34 @@ void add_trace_id(SQLite::Database& database)
         database.exec("ALTER TABLE records ADD COLUMN trace_id TEXT");
 }
 
+/// A router of an older version that has the file open goes on here, too.
+void add_identity(SQLite::Database& database)
+{
+    database.exec(state_table);
+    database.exec(
+        "INSERT OR IGNORE INTO openai_api_route_state VALUES ('schema_id', lower(hex(randomblob(16))))");
+}
+
+/// Earlier versions left the key of a removed upstream in its row.
+void erase_removed_keys(SQLite::Database& database)
+{
+    database.exec(
+        "UPDATE openai_upstreams SET sk = '', proxy = '' WHERE deleted_at IS NOT NULL AND (sk <> '' OR proxy "
+        "<> '')");
+}
+
 void upgrade(SQLite::Database& database)
 {
+    const SecureDelete secure{database};
     WriteTransaction transaction{database};
     // Another may have been faster.
     const int version = version_of(database);
-    if (version == without_trace_id || version == erasure_pending)
-        add_trace_id(database);
-    if (version == without_trace_id)
+    if (version == current_version)
+        return;
+    add_trace_id(database);
+    add_identity(database);
+    erase_removed_keys(database);
+    if (version != erasure_pending)
         set_version(database, current_version);
     transaction.commit();
 }
@@ -172,6 +194,20 @@ CREATE TABLE IF NOT EXISTS attempts (
 
 }  // namespace
 
+bool has_tables(SQLite::Database& database)
+{
+    return version_of(database) != empty_version || is_legacy(database) ||
+           schema_has(database, "openai_upstreams");
+}
+
+std::string schema_id(SQLite::Database& database)
+{
+    if (!schema_has(database, "openai_api_route_state"))
+        return {};
+    SQLite::Statement row{database, "SELECT value FROM openai_api_route_state WHERE name = 'schema_id'"};
+    return row.executeStep() ? row.getColumn(0).getString() : std::string{};
+}
+
 bool schema_is_current(SQLite::Database& database)
 {
     const int version = version_of(database);
@@ -201,6 +237,8 @@ void create_schema(SQLite::Database& database)
     database.exec(records_tables);
     // A dump that was read back has tables, and no version.
     add_trace_id(database);
+    add_identity(database);
+    erase_removed_keys(database);
 }
 
 }  // namespace route::storage

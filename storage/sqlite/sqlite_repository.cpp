@@ -10,13 +10,12 @@
 namespace route::storage {
 
 SqliteRepository::SqliteRepository(const SqliteOptions& options)
-    : path_{options.path},
-      busy_timeout_{options.busy_timeout},
+    : options_{options},
       waits_for_lock_{options.busy_timeout},
       database_{std::make_unique<SQLite::Database>(open_sqlite_file(options))}
 {
     struct stat status{};
-    if (::stat(path_.c_str(), &status) == 0) {
+    if (::stat(options_.path.c_str(), &status) == 0) {
         device_ = status.st_dev;
         inode_ = status.st_ino;
     }
@@ -30,8 +29,14 @@ std::int64_t SqliteRepository::data_version()
 void SqliteRepository::check_file() const
 {
     struct stat status{};
-    if (::stat(path_.c_str(), &status) != 0 || status.st_dev != device_ || status.st_ino != inode_)
-        throw StorageError{StorageError::Kind::unavailable, fmt::format("{} was removed or replaced", path_)};
+    if (::stat(options_.path.c_str(), &status) != 0 || status.st_dev != device_ || status.st_ino != inode_)
+        throw StorageError{StorageError::Kind::unavailable,
+                           fmt::format("{} was removed or replaced", options_.path)};
+}
+
+void SqliteRepository::check_identity()
+{
+    guarded([&] { require_identity(*database_, options_); });
 }
 
 void SqliteRepository::abandon()
@@ -41,7 +46,7 @@ void SqliteRepository::abandon()
 
 void SqliteRepository::wait_for_locks(std::chrono::milliseconds bound)
 {
-    const auto wait = bound.count() > 0 ? std::min(bound, busy_timeout_) : busy_timeout_;
+    const auto wait = bound.count() > 0 ? std::min(bound, options_.busy_timeout) : options_.busy_timeout;
     if (std::exchange(waits_for_lock_, wait) != wait)
         database_->setBusyTimeout(static_cast<int>(wait.count()));
 }

@@ -75,15 +75,21 @@ class SqliteRepository
     /// Throws `unavailable` when the path names another file by now, or none.
     void check_file() const;
 
+    /// Throws `unavailable` when what is in the file is another database by now (see SqliteOptions).
+    void check_identity();
+
     /// The connection, for what only a test asks of it.
     SQLite::Database& connection() { return *database_; }
 
   private:
+    /// Calls `function`, which changes upstreams, such that no key it erases stays in the file.
+    template <class F>
+    auto erasing_keys(F&& function, StorageError::Kind constraint = StorageError::Kind::rejected);
+
     void wait_for_locks(std::chrono::milliseconds bound);
 
-    std::string path_;
-    std::chrono::milliseconds busy_timeout_;    ///< the longest …
-    std::chrono::milliseconds waits_for_lock_;  ///< … and what is set
+    SqliteOptions options_;
+    std::chrono::milliseconds waits_for_lock_;  ///< what is set; options_ has the longest
     std::uint64_t device_ = 0;
     std::uint64_t inode_ = 0;
     std::unique_ptr<SQLite::Database> database_;

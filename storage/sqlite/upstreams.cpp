@@ -127,6 +127,19 @@ auto naming_conflicts(const UpstreamDefinition& definition, F&& function)
 
 }  // namespace
 
+template <class F>
+auto SqliteRepository::erasing_keys(F&& function, StorageError::Kind constraint)
+{
+    return guarded(
+        [&] {
+            const SecureDelete secure{*database_};
+            auto result = std::forward<F>(function)();
+            empty_wal(*database_, waits_for_lock_);
+            return result;
+        },
+        constraint);
+}
+
 std::vector<UpstreamDefinition> SqliteRepository::upstreams()
 {
     return guarded([&] {
@@ -170,14 +183,16 @@ bool SqliteRepository::add_first_upstream(const UpstreamDefinition& definition)
 
 bool SqliteRepository::update_upstream(const UpstreamDefinition& definition)
 {
-    return naming_conflicts(definition,
-                            [&] { return update_row(*database_, definition, "deleted_at IS NULL"); });
+    return naming_conflicts(definition, [&] {
+        return erasing_keys([&] { return update_row(*database_, definition, "deleted_at IS NULL"); },
+                            StorageError::Kind::conflict);
+    });
 }
 
 std::vector<std::int64_t> SqliteRepository::write_upstreams(
     const std::vector<UpstreamDefinition>& definitions)
 {
-    return guarded([&] {
+    return erasing_keys([&] {
         WriteTransaction transaction{*database_};
         // They may exchange names or keys: to the unique indexes none of them is there until it is written.
         constexpr auto hidden = "deleted_at = 'hidden'";
@@ -206,11 +221,11 @@ std::vector<std::int64_t> SqliteRepository::write_upstreams(
 
 bool SqliteRepository::remove_upstream(std::int64_t id)
 {
-    return guarded([&] {
-        SQLite::Statement remove{
-            *database_,
-            "UPDATE openai_upstreams SET deleted_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-            " WHERE id = ? AND deleted_at IS NULL"};
+    return erasing_keys([&] {
+        SQLite::Statement remove{*database_,
+                                 "UPDATE openai_upstreams SET sk = '', proxy = '', deleted_at = "
+                                 "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+                                 " WHERE id = ? AND deleted_at IS NULL"};
         remove.bind(1, id);
         return remove.exec() > 0;
     });
@@ -224,7 +239,7 @@ int SqliteRepository::mark()
 void SqliteRepository::replace_upstreams_and_keys(const std::vector<UpstreamDefinition>& upstreams,
                                                   const std::vector<ClientKey>& keys, int mark)
 {
-    guarded([&] {
+    erasing_keys([&] {
         WriteTransaction transaction{*database_};
         database_->exec("DELETE FROM openai_upstreams; DELETE FROM client_keys");
         database_->exec(fmt::format("PRAGMA application_id = {}", mark));
@@ -242,6 +257,7 @@ void SqliteRepository::replace_upstreams_and_keys(const std::vector<UpstreamDefi
             add.exec();
         }
         transaction.commit();
+        return true;
     });
 }
 

@@ -37,6 +37,7 @@ class CommandLine
 
     std::string config_path() const { return (directory / "openai-api-route.toml").string(); }
     std::string database_path() const { return (directory / "db.sqlite").string(); }
+    /// Made when it is not there.
     storage::SqliteRepository database() const;
 
     TemporaryDirectory directory;

@@ -229,6 +229,36 @@ TEST_CASE("commands that need a database say so when there is none")
     CHECK(none({"explain", "--model", "m"}).code == 0);
 }
 
+TEST_CASE("only the commands that begin a database make one")
+{
+    CommandLine line;
+    for (const std::vector<std::string>& arguments :
+         std::vector<std::vector<std::string>>{{"upstream", "list"},
+                                               {"upstream", "set", "a", "--weight", "2"},
+                                               {"upstream", "remove", "a"},
+                                               {"upstream", "export"},
+                                               {"key", "list"},
+                                               {"key", "remove", "a"},
+                                               {"record", "list"},
+                                               {"record", "show", "1"},
+                                               {"record", "tail", "--no-follow"},
+                                               {"record", "stats"},
+                                               {"record", "export"},
+                                               {"record", "prune", "--until", "30d"},
+                                               {"explain", "--model", "m"},
+                                               {"db", "status"}}) {
+        const auto done = line(arguments);
+        CHECK(done.code == 1);
+        CHECK_THAT(done.err, ContainsSubstring(line.database_path() + ": No such file") &&
+                                 ContainsSubstring("`upstream add` or `key add`"));
+        CHECK_FALSE(std::filesystem::exists(line.database_path()));
+    }
+    line.ok({"upstream", "add", "--sk", "sk-1"});
+    CHECK(std::filesystem::exists(line.database_path()));
+    CHECK_THAT(line.ok({"upstream", "list"}), ContainsSubstring("upstream-1"));
+    CHECK(line({"record", "list"}).code == 0);
+}
+
 TEST_CASE("a database that cannot be opened is one line on standard error")
 {
     CommandLine line;

@@ -9,6 +9,7 @@ namespace {
 TEST_CASE("explain says who would be tried, and why the others would not")
 {
     CommandLine line;
+    line.database();
     line.configure(
         "[[upstreams]]\nname = \"first\"\nsk = \"asis\"\nallow = [\"gpt-*\"]\nrename = { \"gpt-4\" = "
         "\"gpt-4o\" }\n"
@@ -51,6 +52,7 @@ TEST_CASE("explain names the rule of each timeout")
         {"timeout = 7\nstream_timeout = 0.5\n", {}, "7 s  its own timeout"},
     }));
     CommandLine line;
+    line.database();
     line.configure(std::string{"[[upstreams]]\nsk = \"asis\"\n"} + row.upstream);
     std::vector<std::string> arguments{"explain", "--model", "m"};
     arguments.insert(arguments.end(), row.arguments.begin(), row.arguments.end());

@@ -178,6 +178,7 @@ TEST_CASE("old records are pruned, whole or their bodies")
 TEST_CASE("the last records, oldest of them first")
 {
     CommandLine line;
+    line.database();
     CHECK(line.ok({"record", "tail", "--no-follow"}).empty());
     store(line);
     const auto text = line.ok({"record", "tail", "--no-follow"});

@@ -210,6 +210,7 @@ TEST_CASE("an upstream that is there already, or is none, is refused")
 TEST_CASE("upstreams of the file are listed, too; that of the environment is none before a start stored it")
 {
     CommandLine line;
+    line.database();
     const Variable key{"OPENAI_API_KEY", "sk-of-the-environment-0123"};
     const Variable url{"OPENAI_BASE_URL", "http://localhost:9/v1"};
     line.configure("[[upstreams]]\nname = \"filed\"\nsk = \"" + sk + "\"\n");

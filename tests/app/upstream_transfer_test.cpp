@@ -180,6 +180,7 @@ TEST_CASE("a file with an error changes nothing")
 TEST_CASE("upstreams of the configuration file are exported, and left alone by an import")
 {
     CommandLine line;
+    line.database();
     line.configure("[[upstreams]]\nname = \"filed\"\nsk = \"" + secret + "\"\npriority = 3\n");
     const auto text = line.ok({"upstream", "export", "--secrets"});
     CHECK_THAT(text, ContainsSubstring("name = \"filed\"") && ContainsSubstring(secret));

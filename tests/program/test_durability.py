@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from fakes.client import KEY
 from fakes.load import Load
 from fakes.router import INSTRUMENTED, eventually
 from fakes.upstream import END, SSE_HEAD, chunk, event, reply
@@ -101,3 +102,32 @@ def test_a_broken_database_is_said_and_nothing_is_overwritten(router, upstream):
     assert router.wait() == 1
     assert b"db.sqlite" in router.stderr
     assert router.database.read_bytes().startswith(b"this is no database")
+
+
+def test_a_router_whose_database_was_taken_away_keeps_what_it_knows(router, upstream):
+    router.configure(auth={"keys": []})
+    router.ok("key", "add", "tester", "--value", "-", stdin=KEY)
+    router.ok("upstream", "add", "--name", "first", "--sk", "sk-0123456789", "--endpoint", upstream.url)
+    router.start()
+    kept = router.directory / "kept"
+    kept.mkdir()
+    assert router.ask().status == 200
+    for file in router.directory.glob("db.sqlite*"):
+        file.rename(kept / file.name)
+    router.wait_for_line("upstreams and client keys can not be read.*was removed or replaced")
+    done = router.run("record", "list")
+    assert done.returncode == 1 and "No such file" in done.stderr and "upstream add" in done.stderr
+    assert not router.database.exists()
+    # One that is made meanwhile is another.
+    router.ok("key", "add", "someone")
+    router.wait_for_line("upstreams and client keys can not be read.*another database than before.*restart the router")
+    assert router.ask().status == 200
+    ready = router.get("/readyz", key=None)
+    assert ready.status == 200 and b"degraded" in ready.body and b"upstreams and keys cannot be read" in ready.body
+    assert router.sql("SELECT count(*) FROM records")[0][0] == 0
+    for file in router.directory.glob("db.sqlite*"):
+        file.unlink()
+    for file in kept.iterdir():
+        file.rename(router.directory / file.name)
+    eventually(lambda: b"degraded" not in router.get("/readyz", key=None).body)
+    eventually(lambda: len(stored_ids(router)) == 2)

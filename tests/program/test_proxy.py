@@ -109,7 +109,7 @@ def test_a_proxy_named_by_reference_and_shown_masked(router, make_proxy, upstrea
     proxy = make_proxy(Tinyproxy, "tok3n:x")
     secret = {"THE_PROXY": proxy.url("tok3n:x")}
     router.configure([{"endpoint": upstream.url, "proxy": "env:THE_PROXY"}, {"endpoint": upstream.url, "proxy": "http://tok3n@h:1"}],
-                     upstream={"proxy": "env:THE_PROXY"})
+                     upstream={"proxy": "env:THE_PROXY"}).make_database()
     shown = router.ok("config", "show") + router.ok("upstream", "show", "first") + router.ok("upstream", "show", "second")
     assert "env:THE_PROXY" in shown and "tok3n" not in shown and "http://…@h:1" in shown
     router.start(environment=secret)
@@ -261,6 +261,6 @@ def test_a_proxy_that_quotes_its_credentials_tells_nobody(route, make_proxy):
 def test_upstream_test_asks_through_the_proxy(router, make_proxy, upstream):
     proxy = make_proxy(Tinyproxy)
     upstream.answer(reply(body={"data": []}))
-    router.configure([{"endpoint": upstream.url, "proxy": proxy.url()}])
+    router.configure([{"endpoint": upstream.url, "proxy": proxy.url()}]).make_database()
     assert "200" in router.ok("upstream", "test", "first")
     assert proxy.requests() == [f"GET http://127.0.0.1:{upstream.port}/v1/models HTTP/1.1"]

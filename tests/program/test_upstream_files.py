@@ -17,7 +17,7 @@ MODELS = {"object": "list", "data": [{"id": "gpt-4o", "object": "model"}]}
 
 def test_an_upstream_is_asked_for_its_models_with_its_key(router, make_upstream):
     upstream = make_upstream(reply(body=MODELS))
-    router.configure([upstream])
+    router.configure([upstream]).make_database()
     said = router.ok("upstream", "test", "first")
     assert "200" in said and " ms" in said
     asked = upstream.requests[0]
@@ -56,7 +56,7 @@ def test_an_upstream_of_the_database_is_asked_by_number_or_name(router, make_ups
 ])
 def test_what_failed_is_said(router, make_upstream, script, status, outcome, error):
     upstream = make_upstream(script)
-    router.configure([{"endpoint": upstream.url, "timeout": 0.5 if script is silence else 30}])
+    router.configure([{"endpoint": upstream.url, "timeout": 0.5 if script is silence else 30}]).make_database()
     started = time.monotonic()
     done = router.run("upstream", "test", "first", "--json")
     assert time.monotonic() - started < 10
@@ -75,28 +75,28 @@ def test_what_failed_is_said(router, make_upstream, script, status, outcome, err
 @pytest.mark.parametrize("endpoint, outcome", [(refused_url(), "connect"), ("http://no-such-name.invalid/v1", "connect")],
                          ids=["refused", "no such name"])
 def test_an_upstream_that_is_not_there(router, endpoint, outcome):
-    router.configure([endpoint])
+    router.configure([endpoint]).make_database()
     done = router.run("upstream", "test", "first", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["outcome"] == outcome
 
 
 def test_an_upstream_that_speaks_no_tls(router, upstream):
-    router.configure([f"https://127.0.0.1:{upstream.port}/v1"], timeouts={"connect": 2})
+    router.configure([f"https://127.0.0.1:{upstream.port}/v1"], timeouts={"connect": 2}).make_database()
     done = router.run("upstream", "test", "first", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["outcome"] in ("tls", "connect", "timeout")
 
 
 def test_an_answer_that_is_no_json_is_warned_of(router, make_upstream):
-    router.configure([make_upstream(reply(body=b"<html>", content_type="text/html"))])
+    router.configure([make_upstream(reply(body=b"<html>", content_type="text/html"))]).make_database()
     done = router.run("upstream", "test", "first")
     assert done.returncode == 0
     assert "not with JSON" in done.stderr
 
 
 def test_an_upstream_that_does_not_exist(router):
-    router.configure()
+    router.configure().make_database()
     done = router.run("upstream", "test", "nobody")
     assert done.returncode == 1
     assert "there is no upstream nobody" in done.stderr

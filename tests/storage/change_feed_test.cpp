@@ -1,5 +1,7 @@
 #include "storage/postgres/change_feed.hpp"
 
+#include <SQLiteCpp/Backup.h>
+
 #include <condition_variable>
 #include <mutex>
 
@@ -59,6 +61,7 @@ std::unique_ptr<ChangeSource> source_of(const SqliteDatabase& database, std::chr
 {
     SqliteOptions options;
     options.path = database.path();
+    options.identity = std::make_shared<SchemaIdentity>();
     return std::make_unique<SqliteChanges>(options, interval);
 }
 
@@ -148,4 +151,45 @@ TEST_CASE("a feed keeps what it knows while the file is away")
     CHECK(told.count() == 0);
     repository.add_upstream(definition_of("sk-2"));
     CHECK(told.wait_for(1).upstreams.size() == 2);
+}
+
+TEST_CASE("a feed keeps what it knows when its file becomes another database, and takes a backup of its own")
+{
+    SqliteDatabase database;
+    const auto backup = database.path() + ".backup";
+    database.open().add_upstream(definition_of("sk-1"));
+    std::filesystem::copy_file(database.path(), backup);
+    database.open().add_upstream(definition_of("sk-2"));
+    Told told;
+    Following feed{source_of(database, 1ms), {}, told.listener()};
+    CHECK(told.wait_for(1).upstreams.size() == 2);
+    const auto wait_until_failing = [&](bool failing) {
+        while (feed.failing() != failing)
+            std::this_thread::yield();
+    };
+    SECTION("a file made anew")
+    {
+        std::filesystem::rename(database.path(), database.path() + ".moved");
+        wait_until_failing(true);
+        database.open().add_upstream(definition_of("sk-other"));
+    }
+    SECTION("other contents in the same file")
+    {
+        const SqliteDatabase other;
+        other.open();
+        SQLite::Database target{database.path(), SQLite::OPEN_READWRITE};
+        SQLite::Database source{other.path()};
+        SQLite::Backup{target, source}.executeStep();
+    }
+    SECTION("a schema that has lost its identity")
+    {
+        database.execute("DROP TABLE openai_api_route_state; DELETE FROM openai_upstreams");
+    }
+    wait_until_failing(true);
+    CHECK(told.count() == 1);
+    for (const auto* suffix : {"-wal", "-shm"})
+        std::filesystem::remove(database.path() + suffix);
+    std::filesystem::rename(backup, database.path());
+    CHECK(told.wait_for(2).upstreams.size() == 1);
+    wait_until_failing(false);
 }

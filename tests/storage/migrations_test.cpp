@@ -109,7 +109,7 @@ TEST_CASE("a file of the version before is upgraded with all that is in it")
         SqliteRepository repository{options};
         check_upgraded(repository);
     }
-    CHECK(file_version(path) == 3);
+    CHECK(file_version(path) == 4);
     CHECK_FALSE(std::filesystem::exists(path + ".v0.3.0"));
     options.path = directory / "new.sqlite";
     SqliteRepository{options};

@@ -105,11 +105,11 @@ TEST_CASE("the record writer's connection makes no file")
     TempDir directory;
     Settings settings;
     settings.storage = settings_in(directory);
-    CHECK_THROWS_AS(record_connector(settings)(), StorageError);
+    CHECK_THROWS_AS(record_connector(settings, {})(), StorageError);
     CHECK_FALSE(std::filesystem::exists(settings.storage.sqlite));
     start(settings.storage);
     const auto record = sample_record(1);
-    record_connector(settings)()->insert(std::span{&record, 1});
+    record_connector(settings, {})()->insert(std::span{&record, 1});
     CHECK(open_repository(settings.storage)->find_record(record.request_id));
 }
 

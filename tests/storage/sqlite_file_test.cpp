@@ -1,3 +1,4 @@
+#include <SQLiteCpp/Backup.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -5,6 +6,7 @@
 
 #include "tests/storage/databases.hpp"
 #include "tests/storage/kind_thrown.hpp"
+#include "tests/storage/old_databases.hpp"
 #include "tests/storage/samples.hpp"
 #include "tests/support/catch.hpp"
 
@@ -99,6 +101,70 @@ TEST_CASE("a file that can not be opened is unavailable")
     options.create = false;
     CHECK(kind_thrown([&] { SqliteRepository{options}; }) == StorageError::Kind::unavailable);
     CHECK_FALSE(std::filesystem::exists(options.path));
+}
+
+TEST_CASE("what is only to be opened is not made: neither the file nor its tables")
+{
+    TempDir directory;
+    auto options = impatient(directory / "db.sqlite");
+    options.create = false;
+    CHECK_THROWS_WITH(SqliteRepository{options},
+                      ContainsSubstring("db.sqlite: No such file") && ContainsSubstring("`serve` makes it"));
+    std::ofstream{options.path}.close();
+    CHECK_THROWS_WITH(SqliteRepository{options}, ContainsSubstring("has no tables of this program"));
+    CHECK(kind_thrown([&] { SqliteRepository{options}; }) == StorageError::Kind::unavailable);
+    CHECK(std::filesystem::file_size(options.path) == 0);
+}
+
+TEST_CASE("another database in the place of the one before is refused and left as it is")
+{
+    SqliteDatabase database;
+    auto options = impatient(database.path());
+    options.create = false;
+    options.identity = std::make_shared<SchemaIdentity>();
+    database.open();
+    {
+        SqliteRepository{options};
+    }
+    TempDir elsewhere;
+    const auto original = elsewhere / "db.sqlite";
+    std::filesystem::rename(database.path(), original);
+    int version = 4;
+    SECTION("made anew")
+    {
+        database.open();
+    }
+    SECTION("by an earlier version")
+    {
+        version = 2;
+        make_old_database(database.path(), 1, version);
+    }
+    CHECK_THROWS_WITH(SqliteRepository{options},
+                      ContainsSubstring("another database than before") && ContainsSubstring("restart"));
+    CHECK(kind_thrown([&] { SqliteRepository{options}; }) == StorageError::Kind::unavailable);
+    CHECK(SQLite::Database{database.path()}.execAndGet("PRAGMA user_version").getInt() == version);
+    std::filesystem::copy_file(original, database.path(), std::filesystem::copy_options::overwrite_existing);
+    SqliteRepository{options};
+}
+
+TEST_CASE("records are not written into a database that took the place of the one before in its file")
+{
+    SqliteDatabase database;
+    auto options = impatient(database.path());
+    options.identity = std::make_shared<SchemaIdentity>();
+    SqliteRepository repository{options};
+    const auto record = sample_record(1);
+    repository.insert(std::span{&record, 1});
+    const SqliteDatabase other;
+    other.open();
+    {
+        SQLite::Database target{database.path(), SQLite::OPEN_READWRITE};
+        SQLite::Database source{other.path()};
+        SQLite::Backup{target, source}.executeStep();
+    }
+    const auto next = sample_record(2);
+    CHECK(kind_thrown([&] { repository.insert(std::span{&next, 1}); }) == StorageError::Kind::unavailable);
+    CHECK(repository.record_count() == 0);
 }
 
 TEST_CASE("a dump that was read back has no version, and is taken as it is")

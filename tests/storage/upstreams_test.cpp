@@ -1,6 +1,10 @@
+#include <cstdio>
+#include <memory>
+
 #include "storage/null_repository.hpp"
 #include "tests/storage/databases.hpp"
 #include "tests/storage/kind_thrown.hpp"
+#include "tests/storage/samples.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace route;
@@ -41,6 +45,46 @@ KeyHash hash_of(unsigned char byte)
     KeyHash hash;
     hash.fill(byte);
     return hash;
+}
+
+/// Ids of rows, removed ones included.
+std::vector<std::int64_t> rows_with_secrets(const SqliteDatabase& database)
+{
+    SQLite::Database file{database.path()};
+    SQLite::Statement row{file, "SELECT id FROM openai_upstreams WHERE sk <> '' OR proxy <> '' ORDER BY id"};
+    std::vector<std::int64_t> ids;
+    while (row.executeStep())
+        ids.push_back(row.getColumn(0).getInt64());
+    return ids;
+}
+
+std::vector<std::int64_t> rows_with_secrets(const PostgresDatabase& database)
+{
+    std::vector<std::int64_t> ids;
+    for (const auto& row :
+         database.execute("SELECT id FROM openai_upstreams WHERE sk <> '' OR proxy <> '' ORDER BY id"))
+        ids.push_back(row[0].as<std::int64_t>());
+    return ids;
+}
+
+/// As the version was that left keys there.
+void make_older(const SqliteDatabase& database)
+{
+    database.execute("PRAGMA user_version = 3");
+}
+
+void make_older(const PostgresDatabase&)
+{
+}
+
+/// Of the database and its -wal. Read by another process: closing them here would drop the locks of this one.
+int count_in_files(const std::string& path, const std::string& text)
+{
+    const auto command = "cat '" + path + "' '" + path + "-wal' | grep -aoF '" + text + "' | wc -l";
+    const std::unique_ptr<FILE, int (*)(FILE*)> pipe{::popen(command.c_str(), "r"), ::pclose};
+    int count = -1;
+    REQUIRE(std::fscanf(pipe.get(), "%d", &count) == 1);
+    return count;
 }
 
 }  // namespace
@@ -176,6 +220,57 @@ TEMPLATE_TEST_CASE("an upstream is changed and removed", "", SqliteDatabase, Pos
     CHECK(repository.ever_had_upstream());
     // What is removed leaves its name and endpoint to others.
     CHECK(repository.add_upstream(definition) != definition.id);
+}
+
+TEMPLATE_TEST_CASE("a removed upstream leaves no key in its row", "", SqliteDatabase, PostgresDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    const auto remaining = repository.add_upstream(small_definition("sk-remaining"));
+    auto definition = full_definition();
+    definition.proxy = "http://user:password@proxy:3128";
+    CHECK(repository.remove_upstream(repository.add_upstream(definition)));
+    CHECK(repository.remove_upstream(repository.add_upstream(small_definition("sk-two"))));
+    CHECK(rows_with_secrets(database) == std::vector{remaining});
+}
+
+TEMPLATE_TEST_CASE("the key that an earlier version left in the row of a removed upstream is erased", "",
+                   SqliteDatabase, PostgresDatabase)
+{
+    TestType database;
+    const auto remaining = database.open().add_upstream(small_definition("sk-remaining"));
+    database.execute(
+        "INSERT INTO openai_upstreams (sk, proxy, deleted_at) VALUES ('sk-old', '', '2026-01-31')");
+    make_older(database);
+    database.open();
+    CHECK(rows_with_secrets(database) == std::vector{remaining});
+}
+
+TEST_CASE("keys that were replaced or removed are nowhere in the file, while a router has it open")
+{
+    SqliteDatabase database;
+    auto router = database.open();
+    const auto record = sample_record(1);
+    router.insert(std::span{&record, 1});
+    CHECK(router.upstreams().empty());
+    {
+        auto repository = database.open();
+        for (int i = 0; i < 40; ++i)
+            repository.add_upstream(small_definition("sk-of-another-" + std::to_string(i)));
+        auto definition = small_definition("sk-before-0123456789");
+        definition.id = repository.add_upstream(definition);
+        definition.priority = 7;  // the row moves
+        definition.name = std::string(60, 'n');
+        CHECK(repository.update_upstream(definition));
+        definition.sk = "sk-after-0123456789";
+        CHECK(repository.update_upstream(definition));
+        CHECK(count_in_files(database.path(), "sk-before-0123456789") == 0);
+        CHECK(count_in_files(database.path(), "sk-after-0123456789") > 0);
+        CHECK(repository.remove_upstream(definition.id));
+        CHECK(count_in_files(database.path(), "sk-after-0123456789") == 0);
+        CHECK(count_in_files(database.path(), "sk-of-another-39") > 0);
+    }
+    CHECK(router.upstreams().size() == 40);
 }
 
 TEMPLATE_TEST_CASE("upstreams are written together, even when they exchange names and keys", "",

@@ -234,6 +234,11 @@ class Router:
 
     # --- its database
 
+    def make_database(self):
+        """For commands that make none."""
+        self.ok("key", "add", "someone")
+        return self
+
     @property
     def database(self) -> pathlib.Path:
         return self.directory / "db.sqlite"

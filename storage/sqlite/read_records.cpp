@@ -7,30 +7,39 @@ namespace route::storage {
 
 namespace {
 
-/// By request_id, which is by time; those after an id in the order in which they were stored.
-std::string order_and_limit(const RecordFilter& filter)
-{
-    std::string sql = filter.after_id > 0 ? " ORDER BY id" : " ORDER BY request_id";
-    if (filter.newest_first && filter.after_id == 0)
-        sql += " DESC";
-    if (filter.limit > 0)
-        sql += " LIMIT " + std::to_string(filter.limit);
-    return sql;
-}
+/// So much is read at once, and so long the database is held for it.
+constexpr std::size_t page_with_bodies = 200;
+constexpr std::size_t page_without_bodies = 2'000;
+constexpr std::size_t page_bytes = 8u << 20;
 
 }  // namespace
 
 void SqliteRepository::for_each_record(const RecordFilter& filter,
                                        const std::function<bool(const StoredRecord&)>& visit)
 {
-    guarded([&] {
-        const FilterSql conditions{filter};
-        SQLite::Statement row{*database_, "SELECT " + record_columns(filter.bodies) + " FROM records" +
-                                              conditions.where() + order_and_limit(filter)};
-        conditions.bind(row);
-        while (row.executeStep() && visit(read_record(row))) {
+    const bool large = filter.bodies || !filter.grep.empty();
+    RecordPages pages{*database_, filter, record_columns(filter.bodies),
+                      large ? page_with_bodies : page_without_bodies};
+    std::vector<StoredRecord> page;
+    const auto read_page = [&](std::size_t limit) {
+        page.clear();
+        std::size_t bytes = 0;
+        return guarded([&] {
+            return pages.next(limit, [&](SQLite::Statement& row) {
+                page.push_back(read_record(row));
+                bytes += page.back().record.body.size() + page.back().record.response.size();
+                return bytes < page_bytes;
+            });
+        });
+    };
+    std::size_t visited = 0;
+    while ((filter.limit == 0 || visited < filter.limit) &&
+           read_page(filter.limit == 0 ? 0 : filter.limit - visited))
+        for (const auto& stored : page) {
+            if (!visit(stored))
+                return;
+            ++visited;
         }
-    });
 }
 
 std::optional<StoredRecord> SqliteRepository::find_record(const std::string& id)

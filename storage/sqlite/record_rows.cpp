@@ -75,17 +75,23 @@ std::vector<AttemptRecord> read_attempts(SQLite::Database& database, const std::
     return attempts;
 }
 
-FilterSql::FilterSql(const RecordFilter& filter)
+FilterSql FilterSql::times_of(const RecordFilter& filter)
+{
+    FilterSql times;
+    if (filter.since)
+        times.add("request_id >= ?", request_id_prefix(*filter.since - request_id_slack));
+    if (filter.until)
+        times.add("request_id < ?", request_id_prefix(*filter.until + request_id_slack));
+    return times;
+}
+
+FilterSql::FilterSql(const RecordFilter& filter) : FilterSql{times_of(filter)}
 {
     // The index is that of request_id; created_at decides.
-    if (filter.since) {
-        add("request_id >= ?", request_id_prefix(*filter.since - request_id_slack));
+    if (filter.since)
         add("created_at >= ?", format_timestamp(*filter.since));
-    }
-    if (filter.until) {
-        add("request_id < ?", request_id_prefix(*filter.until + request_id_slack));
+    if (filter.until)
         add("created_at < ?", format_timestamp(*filter.until));
-    }
     if (!filter.model.empty())
         add("model = ?", filter.model);
     if (!filter.upstream.empty())
@@ -120,6 +126,78 @@ void FilterSql::add(std::string_view condition, std::string value)
 {
     add(condition);
     values_.push_back(std::move(value));
+}
+
+namespace {
+
+FilterSql stored_after(std::int64_t id)
+{
+    RecordFilter filter;
+    filter.after_id = id;
+    return FilterSql{filter};
+}
+
+}  // namespace
+
+RecordPages::RecordPages(SQLite::Database& database, const RecordFilter& filter, std::string columns,
+                         std::size_t rows)
+    : database_{database},
+      filter_{filter},
+      columns_{std::move(columns)},
+      rows_{rows},
+      by_id_{filter.after_id > 0},
+      descending_{filter.newest_first && !by_id_}
+{
+}
+
+void RecordPages::begin_behind_last(FilterSql& conditions) const
+{
+    if (last_.empty())
+        return;
+    if (by_id_)
+        conditions.add("id > " + last_);
+    else
+        conditions.add(descending_ ? "request_id < ?" : "request_id > ?", last_);
+}
+
+/// Looks at an index alone. Nothing when there are fewer rows than make a page.
+std::optional<std::string> RecordPages::last_of_page() const
+{
+    auto conditions = by_id_ ? stored_after(filter_.after_id) : FilterSql::times_of(filter_);
+    begin_behind_last(conditions);
+    const auto* order = by_id_ ? "id" : "request_id";
+    SQLite::Statement row{database_,
+                          fmt::format("SELECT {0} FROM records{1} ORDER BY {0}{2} LIMIT 1 OFFSET {3}", order,
+                                      conditions.where(), descending_ ? " DESC" : "", rows_ - 1)};
+    conditions.bind(row);
+    return row.executeStep() ? std::optional{row.getColumn(0).getString()} : std::nullopt;
+}
+
+bool RecordPages::next(std::size_t limit, const std::function<bool(SQLite::Statement& row)>& visit)
+{
+    if (done_)
+        return false;
+    const auto end = last_of_page();
+    FilterSql conditions{filter_};
+    begin_behind_last(conditions);
+    if (end && by_id_)
+        conditions.add("id <= " + *end);
+    else if (end)
+        conditions.add(descending_ ? "request_id >= ?" : "request_id <= ?", *end);
+    SQLite::Statement row{
+        database_, fmt::format("SELECT {} FROM records{} ORDER BY {}{}{}", columns_, conditions.where(),
+                               by_id_ ? "id" : "request_id", descending_ ? " DESC" : "",
+                               limit == 0 ? std::string{} : fmt::format(" LIMIT {}", limit))};
+    conditions.bind(row);
+    while (row.executeStep()) {
+        if (visit(row))
+            continue;
+        last_ = row.getColumn(by_id_ ? 0 : 1).getString();
+        return true;
+    }
+    done_ = !end;
+    last_ = end.value_or("");
+    return true;
 }
 
 }  // namespace route::storage

@@ -26,27 +26,34 @@ Nanoseconds percentile(std::vector<std::int64_t>& values, std::size_t percent)
     return Nanoseconds{*at};
 }
 
+constexpr auto columns =
+    "id, request_id, coalesce(model, ''), coalesce(upstream_name, ''), outcome = 'ok', elapsed_time,"
+    " prompt_tokens, completion_tokens, total_tokens";
+
+/// So many are read at once.
+constexpr std::size_t page_rows = 2'000;
+
+void add(Group& group, SQLite::Statement& row)
+{
+    ++group.stats.requests;
+    ++(row.getColumn(4).getInt() != 0 ? group.stats.ok : group.stats.errors);
+    group.elapsed.push_back(row.getColumn(5).getInt64());
+    group.stats.prompt_tokens += row.getColumn(6).getInt64();
+    group.stats.completion_tokens += row.getColumn(7).getInt64();
+    group.stats.total_tokens += row.getColumn(8).getInt64();
+}
+
 }  // namespace
 
 std::vector<RecordStats> SqliteRepository::record_stats(const RecordFilter& filter)
 {
     return guarded([&] {
-        const FilterSql conditions{filter};
-        SQLite::Statement row{
-            *database_,
-            "SELECT coalesce(model, ''), coalesce(upstream_name, ''), outcome = 'ok', elapsed_time,"
-            " prompt_tokens, completion_tokens, total_tokens FROM records" +
-                conditions.where()};
-        conditions.bind(row);
         std::map<std::pair<std::string, std::string>, Group> groups;
-        while (row.executeStep()) {
-            auto& group = groups[{row.getColumn(0).getString(), row.getColumn(1).getString()}];
-            ++group.stats.requests;
-            ++(row.getColumn(2).getInt() != 0 ? group.stats.ok : group.stats.errors);
-            group.elapsed.push_back(row.getColumn(3).getInt64());
-            group.stats.prompt_tokens += row.getColumn(4).getInt64();
-            group.stats.completion_tokens += row.getColumn(5).getInt64();
-            group.stats.total_tokens += row.getColumn(6).getInt64();
+        RecordPages pages{*database_, filter, columns, page_rows};
+        while (pages.next(0, [&](SQLite::Statement& row) {
+            add(groups[{row.getColumn(2).getString(), row.getColumn(3).getString()}], row);
+            return true;
+        })) {
         }
         std::vector<RecordStats> all;
         for (auto& [key, group] : groups) {

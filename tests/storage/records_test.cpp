@@ -1,3 +1,5 @@
+#include <numeric>
+
 #include "tests/storage/databases.hpp"
 #include "tests/storage/samples.hpp"
 #include "tests/support/catch.hpp"
@@ -233,6 +235,67 @@ TEMPLATE_TEST_CASE("records are filtered", "", SqliteDatabase, PostgresDatabase)
         repository.for_each_record(filter, [&](const StoredRecord&) { return ++visits < 4; });
         CHECK(visits == 4);
     }
+}
+
+TEMPLATE_TEST_CASE("many records are all found, in every order, whatever the filter leaves of them", "",
+                   SqliteDatabase, PostgresDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    std::vector<Record> records;
+    std::string ascending;
+    std::string even;
+    for (std::uint64_t i = 0; i < 450; ++i) {
+        records.push_back(sample_record(i));
+        records.back().model = i % 2 == 0 ? "even" : "odd";
+        records.back().body = i == 30 ? std::string(9u << 20, 'x') : "asked";  // more than is read at once
+        ascending += std::to_string(i) + ' ';
+        if (i % 2 == 0)
+            even += std::to_string(i) + ' ';
+    }
+    repository.insert(records);
+    RecordFilter filter;
+    CHECK(found(repository, filter).starts_with("449 448 447 "));
+    CHECK(found(repository, filter).size() == ascending.size());
+    filter.newest_first = false;
+    CHECK(found(repository, filter) == ascending);
+    filter.model = "even";
+    CHECK(found(repository, filter) == even);
+    filter.limit = 210;
+    CHECK(found(repository, filter) == even.substr(0, even.find("420 ")));
+    filter.limit = 0;
+    filter.grep = "nowhere";
+    CHECK(found(repository, filter).empty());
+    filter.grep = "";
+    filter.model = "";
+    filter.after_id = repository.find_record(records[0].request_id)->id;
+    CHECK(found(repository, filter) == ascending.substr(2));
+    const auto stats = repository.record_stats({});
+    CHECK(std::accumulate(stats.begin(), stats.end(), std::uint64_t{0},
+                          [](auto sum, const auto& one) { return sum + one.requests; }) == 450);
+}
+
+TEST_CASE("whoever visits records holds nothing while the visit lasts")
+{
+    SqliteDatabase database;
+    auto repository = database.open();
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        const auto record = sample_record(i);
+        repository.insert(std::span{&record, 1});
+    }
+    auto reader = database.open();
+    auto other = database.open();
+    int visits = 0;
+    reader.for_each_record({}, [&](const StoredRecord&) {
+        const auto record = sample_record(100 + static_cast<std::uint64_t>(visits));
+        repository.insert(std::span{&record, 1});
+        SQLite::Statement checkpoint{other.connection(), "PRAGMA wal_checkpoint(TRUNCATE)"};
+        REQUIRE(checkpoint.executeStep());
+        CHECK(checkpoint.getColumn(0).getInt() == 0);  // not busy
+        return ++visits < 3;
+    });
+    CHECK(visits == 3);
+    CHECK(std::filesystem::file_size(database.path() + "-wal") == 0);
 }
 
 TEMPLATE_TEST_CASE("older records are deleted with their attempts", "", SqliteDatabase, PostgresDatabase)

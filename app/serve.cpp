@@ -126,7 +126,7 @@ Result<void> Program::start()
     metrics_ = std::make_unique<metrics::Metrics>(ROUTE_VERSION, gauges());
     writer_ = std::make_unique<storage::RecordWriter>(storage::record_connector(settings, begun.identity),
                                                       storage::writer_options(settings), writer_hooks());
-    pruner_ = std::make_unique<storage::RecordPruner>(storage::pruner_connector(settings),
+    pruner_ = std::make_unique<storage::RecordPruner>(storage::pruner_connector(settings, begun.identity),
                                                       storage::pruner_options(settings));
     services_ = std::make_unique<net::Services>(*writer_);
     services_->most_clients =

@@ -26,7 +26,9 @@ std::optional<Failure> try_insert(std::span<const Record> records,
         insert(records);
         return {};
     } catch (const StorageError& error) {
-        const bool away = error.kind() == Kind::unavailable || error.kind() == Kind::broken;
+        // Another row would not fare better.
+        const bool away = error.kind() == Kind::unavailable || error.kind() == Kind::broken ||
+                          error.kind() == Kind::damaged;
         return Failure{away, error.what()};
     } catch (const std::bad_alloc&) {
         return Failure{true, "out of memory"};

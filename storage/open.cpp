@@ -11,6 +11,7 @@
 #include "storage/outbox.hpp"
 #include "storage/postgres/change_feed.hpp"
 #include "storage/postgres/postgres_repository.hpp"
+#include "storage/private_file.hpp"
 #include "storage/sqlite/change_feed.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
 
@@ -38,6 +39,7 @@ SqliteOptions record_options(const StorageSettings& settings)
 {
     auto options = sqlite_options(settings);
     options.create = false;
+    options.writable = true;
     options.busy_timeout = record_timeout;
     options.migration_timeout = record_timeout;
     return options;
@@ -123,6 +125,8 @@ std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings, 
 Start start(const StorageSettings& settings, std::chrono::milliseconds patience)
 {
     Start started;
+    if (settings.backend == Backend::sqlite)
+        make_database_private(settings.sqlite);
     try {
         auto options = sqlite_options(settings);
         auto postgres = postgres_options(settings, patience);
@@ -194,15 +198,14 @@ Connector record_connector(const Settings& settings, std::shared_ptr<SchemaIdent
     };
 }
 
-Connector pruner_connector(const Settings& settings)
+Connector pruner_connector(const Settings& settings, std::shared_ptr<SchemaIdentity> identity)
 {
-    return [storage = settings.storage,
-            identity = std::make_shared<SchemaIdentity>()]() -> std::unique_ptr<RecordStore> {
+    return [storage = settings.storage, identity = std::move(identity)]() -> std::unique_ptr<RecordStore> {
         auto sqlite = record_options(storage);
         sqlite.busy_timeout = pruner_lock_wait;
         auto postgres = postgres_options(storage, pruner_step_bound);
         postgres.make = false;
-        postgres.identity = identity;
+        sqlite.identity = postgres.identity = identity;
         return open(storage, sqlite, postgres);
     };
 }

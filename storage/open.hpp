@@ -45,7 +45,7 @@ std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start&
 Connector record_connector(const Settings& settings, std::shared_ptr<SchemaIdentity> identity);
 
 /// The same for the pruner, who holds up nobody and is more patient.
-Connector pruner_connector(const Settings& settings);
+Connector pruner_connector(const Settings& settings, std::shared_ptr<SchemaIdentity> identity);
 
 /// The pruner's options out of the settings.
 PrunerOptions pruner_options(const Settings& settings);

@@ -1,11 +1,17 @@
 #include "storage/outbox.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
+#include "core/text.hpp"
+#include "storage/private_file.hpp"
+#include "storage/sqlite/damaged_file.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
 
 namespace route::storage {
@@ -19,11 +25,18 @@ constexpr std::uint64_t rows_worth_compacting = 1000;
 constexpr int had_none = 0x6f616972;
 constexpr int had_upstreams = 0x6f616973;
 
+FileId file_at(const std::string& path)
+{
+    struct stat status{};
+    return ::stat(path.c_str(), &status) == 0 ? FileId{status.st_dev, status.st_ino} : FileId{};
+}
+
 SqliteOptions options_of(const std::string& path)
 {
     SqliteOptions options;
     options.path = path;
     options.busy_timeout = options.migration_timeout = std::chrono::milliseconds{500};
+    options.writable = true;
     return options;
 }
 
@@ -37,7 +50,8 @@ bool file_exists(const std::string& path)
 Outbox::Outbox(std::string path) : path_{std::move(path)}
 {
     try {
-        recount();
+        size_ = exists() ? opened().record_count() : 0;
+        grew_ = size_ >= rows_worth_compacting;
     } catch (const StorageError& error) {
         spdlog::error("the outbox can not be read: {}", error.what());
     }
@@ -45,9 +59,56 @@ Outbox::Outbox(std::string path) : path_{std::move(path)}
 
 Outbox::~Outbox() = default;
 
+template <class F>
+auto Outbox::mended(F&& function)
+{
+    try {
+        return function();
+    } catch (const StorageError& error) {
+        if (error.kind() != StorageError::Kind::damaged)
+            throw;
+        set_aside(error.what());
+    }
+    return function();
+}
+
+void Outbox::set_aside(const std::string& reason)
+{
+    repository_.reset();
+    // Unless another router was faster.
+    if (file_at(path_) != opened_file_)
+        return;
+    const auto aside = set_file_aside(path_);
+    size_ = 0;
+    spdlog::error("{} is damaged and was set aside as {}, a new one is begun: {}", escape_for_log(path_),
+                  escape_for_log(aside), escape_for_log(reason));
+    const std::lock_guard lock{mutex_};
+    damage_ = fmt::format("the outbox was damaged and is set aside as {}",
+                          std::filesystem::path{aside}.filename().string());
+}
+
+std::string Outbox::damage() const
+{
+    const std::lock_guard lock{mutex_};
+    return damage_;
+}
+
+void Outbox::check(std::chrono::milliseconds longest_look)
+{
+    if (path_.empty())
+        return;
+    if (exists()) {
+        make_database_private(path_);
+        mended([&] { look_for_damage(opened().connection(), longest_look); });
+        recount();
+    } else if (const auto reason = cannot_make(path_); !reason.empty()) {
+        throw StorageError{StorageError::Kind::unavailable, reason};
+    }
+}
+
 void Outbox::insert(std::span<const Record> records)
 {
-    opened().insert(records);
+    mended([&] { opened().insert(records); });
     size_ += records.size();
     grew_ = grew_ || size_ >= rows_worth_compacting;
 }
@@ -58,7 +119,7 @@ std::vector<Record> Outbox::oldest(std::size_t rows, std::size_t bytes, const st
         size_ = 0;
         return {};
     }
-    auto found = opened().records_after(request_id, rows, bytes);
+    auto found = mended([&] { return opened().records_after(request_id, rows, bytes); });
     if (found.empty() && request_id.empty())
         size_ = 0;
     return found;
@@ -66,7 +127,7 @@ std::vector<Record> Outbox::oldest(std::size_t rows, std::size_t bytes, const st
 
 void Outbox::erase(std::span<const Record> records)
 {
-    opened().erase_records(records);
+    mended([&] { opened().erase_records(records); });
     // Another process may have moved some of them: the count is put right when it comes to nothing.
     size_ -= std::min<std::uint64_t>(size_, records.size());
     if (size_ > 0)
@@ -78,7 +139,7 @@ void Outbox::erase(std::span<const Record> records)
 
 void Outbox::recount()
 {
-    size_ = exists() ? opened().record_count() : 0;
+    size_ = exists() ? mended([&] { return opened().record_count(); }) : 0;
     grew_ = grew_ || size_ >= rows_worth_compacting;
 }
 
@@ -92,8 +153,11 @@ SqliteRepository& Outbox::opened()
     } catch (const StorageError&) {
         repository_.reset();
     }
-    if (!repository_)
+    if (!repository_) {
+        opened_file_ = file_at(path_);
         repository_ = std::make_unique<SqliteRepository>(options_of(path_));
+        opened_file_ = file_at(path_);
+    }
     return *repository_;
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,9 +17,19 @@ namespace route::storage {
 
 class SqliteRepository;
 
+/// Which file a path names; all 0: none.
+struct FileId
+{
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+
+    bool operator==(const FileId&) const = default;
+};
+
 /// The SQLite file in which records wait while the database cannot take them. Made, with mode 0600, by the
-/// first record that needs it. Several routers may share one: whoever moves a record, the database takes it
-/// once. One thread at a time but for size(). Throws StorageError.
+/// first record that needs it; one that is no database, truncated or otherwise damaged is set aside under
+/// another name and made anew. Several routers may share one: whoever moves a record, the database takes it
+/// once. One thread at a time but for size() and damage(). Throws StorageError.
 class Outbox
 {
   public:
@@ -25,6 +37,11 @@ class Outbox
     /// nothing.
     explicit Outbox(std::string path);
     ~Outbox();
+
+    /// Whether it could take records: makes the file private, and throws when it, or a new one, can not be
+    /// written. To be called at the start: nobody looks at the file again until it is needed.
+    /// `longest_look`: how long to look for damage.
+    void check(std::chrono::milliseconds longest_look);
 
     void insert(std::span<const Record> records);
 
@@ -40,11 +57,23 @@ class Outbox
     /// Looks again for what another process left there.
     void recount();
 
+    /// What became of a damaged file, in words for people; "" when there was none. Any thread.
+    std::string damage() const;
+
   private:
     SqliteRepository& opened();
     bool exists() const;
 
+    /// Calls `function`, which uses opened(). A file that turns out to be damaged is set aside, and it is
+    /// called once more, with a new one.
+    template <class F>
+    auto mended(F&& function);
+    void set_aside(const std::string& reason);
+
     std::string path_;
+    FileId opened_file_;  ///< which one opened() was called for
+    mutable std::mutex mutex_;
+    std::string damage_;  ///< of the mutex
     std::unique_ptr<SqliteRepository> repository_;
     std::atomic<std::uint64_t> size_{0};
     bool grew_ = false;  ///< enough was erased for its space to be given back

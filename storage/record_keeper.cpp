@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
+#include <vector>
 
 #include "core/text.hpp"
 
@@ -17,6 +19,10 @@ constexpr std::size_t most_reasons = 10;
 
 /// Less is not worth trying a database for.
 constexpr std::chrono::milliseconds least_bound{50};
+
+/// As much of a start, and of the time records wait, as looking for damage in the outbox may take.
+constexpr std::chrono::milliseconds look_at_start{2'000};
+constexpr std::chrono::milliseconds look_again{100};
 
 std::string rejected_path(const std::string& outbox_path)
 {
@@ -31,6 +37,7 @@ RecordKeeper::RecordKeeper(Connector connector, const std::string& outbox_path, 
       timing_{timing},
       hooks_{std::move(hooks)},
       wake_{std::move(wake)},
+      outbox_path_{outbox_path},
       outbox_{outbox_path},
       rejected_{rejected_path(outbox_path)},
       backoff_{timing.first_retry},
@@ -38,6 +45,10 @@ RecordKeeper::RecordKeeper(Connector connector, const std::string& outbox_path, 
       drain_{
           connector_, outbox_, {timing.bound, timing.first_retry, timing.longest_retry}, drain_hooks(), wake_}
 {
+    if (!outbox_path.empty()) {
+        probe_outbox(std::chrono::steady_clock::now(), look_at_start);
+        rejected_.check();
+    }
     if (outbox_.size() > 0)
         spdlog::info("{} records of an earlier run wait in the outbox", outbox_.size());
     connecting_.emplace(connector_, wake_);
@@ -168,6 +179,8 @@ void RecordKeeper::set_aside(const Record& record, const std::string& reason)
 RecordKeeper::TimePoint RecordKeeper::tend(TimePoint now)
 {
     look_after_connection(now);
+    if (outbox_fails_ && now >= outbox_retry_at_)
+        probe_outbox(now, look_again);
     const auto drain_at = drain(now);
     if (now >= recount_at_)
         recount_outbox(now);
@@ -182,13 +195,19 @@ RecordKeeper::TimePoint RecordKeeper::tend(TimePoint now)
 
 std::string RecordKeeper::degraded() const
 {
+    std::vector<std::string> parts;
     if (away_ && outbox_fails_)
-        return "neither the database nor the outbox takes records";
-    if (away_)
-        return fmt::format("the database does not take records, {} wait in the outbox", outbox_.size());
-    if (outbox_fails_)
-        return "the outbox fails";
-    return {};
+        parts.emplace_back("neither the database nor the outbox takes records");
+    else if (away_)
+        parts.push_back(
+            fmt::format("the database does not take records, {} wait in the outbox", outbox_.size()));
+    else if (outbox_fails_)
+        parts.emplace_back("the outbox fails");
+    if (auto damage = outbox_.damage(); !damage.empty())
+        parts.push_back(std::move(damage));
+    if (rejected_.failing())
+        parts.emplace_back("rejected-records.jsonl cannot be written");
+    return fmt::format("{}", fmt::join(parts, "; "));
 }
 
 void RecordKeeper::look_after_connection(TimePoint now)
@@ -241,6 +260,17 @@ void RecordKeeper::outbox_failed(const std::string& reason, TimePoint now)
     outbox_retry_at_ = now + timing_.first_retry;
 }
 
+void RecordKeeper::probe_outbox(TimePoint now, std::chrono::milliseconds longest_look)
+{
+    try {
+        outbox_.check(longest_look);
+        if (outbox_fails_.exchange(false))
+            spdlog::info("the outbox can take records again");
+    } catch (const StorageError& error) {
+        outbox_failed(error.what(), now);
+    }
+}
+
 /// What is on its way comes to its end; more follows while the database is there.
 RecordKeeper::TimePoint RecordKeeper::drain(TimePoint now)
 {
@@ -260,6 +290,8 @@ void RecordKeeper::recount_outbox(TimePoint now)
     try {
         if (!outbox_fails_)
             outbox_.recount();
+        if (!outbox_path_.empty())
+            rejected_.check();
     } catch (const std::exception& error) {
         outbox_failed(error.what(), now);
     }

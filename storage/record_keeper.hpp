@@ -117,6 +117,7 @@ class RecordKeeper
     void say_that_it_is_away(const std::string& reason);
     void went_away(const std::string& reason, TimePoint now);
     void outbox_failed(const std::string& reason, TimePoint now);
+    void probe_outbox(TimePoint now, std::chrono::milliseconds longest_look);
     TimePoint drain(TimePoint now);
     void recount_outbox(TimePoint now);
 
@@ -124,6 +125,7 @@ class RecordKeeper
     WriterTiming timing_;
     WriterHooks hooks_;
     std::function<void()> wake_;
+    std::string outbox_path_;
     Outbox outbox_;
     RejectedFile rejected_;
     std::unique_ptr<RecordStore> database_;

@@ -1,7 +1,10 @@
 #include "storage/rejected_file.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -10,6 +13,7 @@
 
 #include "core/text.hpp"
 #include "core/timestamps.hpp"
+#include "storage/private_file.hpp"
 
 namespace route::storage {
 
@@ -88,6 +92,44 @@ json::object to_json(const Record& record)
             {"trace_id", text(record.trace_id)}};
 }
 
+/// A file of its own for a while: closed at the end, and alone with it, for other routers may append to it.
+class Alone
+{
+  public:
+    /// `flags` for open(2).
+    Alone(const std::string& path, int flags)
+        : file_{::open(path.c_str(), flags | O_CLOEXEC, S_IRUSR | S_IWUSR)}
+    {
+        if (file_ >= 0 && !locked()) {
+            const int error = errno;
+            ::close(file_);
+            file_ = -1;
+            errno = error;
+        }
+    }
+    ~Alone()
+    {
+        if (file_ >= 0)
+            ::close(file_);
+    }
+    Alone(const Alone&) = delete;
+    Alone& operator=(const Alone&) = delete;
+
+    /// -1: it cannot be opened, errno says why.
+    int get() const { return file_; }
+
+  private:
+    bool locked() const
+    {
+        while (::flock(file_, LOCK_EX) != 0)
+            if (errno != EINTR)
+                return errno == ENOLCK || errno == ENOSYS;  // a file system without locks
+        return true;
+    }
+
+    int file_;
+};
+
 bool write_all(int file, std::string_view bytes)
 {
     while (!bytes.empty()) {
@@ -100,20 +142,54 @@ bool write_all(int file, std::string_view bytes)
     return true;
 }
 
+/// Whether what was written last is no whole line: its writer was killed, or the machine went down.
+bool is_cut_short(int file, off_t size)
+{
+    char last = 0;
+    return size > 0 && ::pread(file, &last, 1, size - 1) == 1 && last != '\n';
+}
+
 }  // namespace
+
+bool RejectedFile::check()
+{
+    make_private(path_);
+    std::string reason;
+    if (::access(path_.c_str(), F_OK) != 0)
+        reason = cannot_make(path_);
+    else if (const Alone file{path_, O_RDWR | O_APPEND}; file.get() < 0)
+        reason = fmt::format("{} can not be written: {}", path_, std::strerror(errno));
+    failing_ = !reason.empty();
+    if (failing_)
+        spdlog::error("records that the database refuses could not be set aside: {}", escape_for_log(reason));
+    return !failing_;
+}
 
 bool RejectedFile::add(const Record& record, std::string_view reason)
 {
     auto object = to_json(record);
     object["reason"] = text(reason);
-    const auto line = json::serialize(object) + "\n";
-    const int file = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    const bool written = file >= 0 && write_all(file, line);
-    if (!written)
-        spdlog::error("{} can not be written: {}", path_, std::strerror(errno));
-    if (file >= 0)
-        ::close(file);
-    return written;
+    const auto failure = append(json::serialize(object) + "\n");
+    failing_ = !failure.empty();
+    if (failing_)
+        spdlog::error("{} can not be written: {}", escape_for_log(path_), failure);
+    return !failing_;
+}
+
+std::string RejectedFile::append(std::string_view line)
+{
+    const Alone file{path_, O_RDWR | O_CREAT | O_APPEND};
+    struct stat before{};
+    if (file.get() < 0 || ::fstat(file.get(), &before) != 0)
+        return std::strerror(errno);
+    const bool ended = !is_cut_short(file.get(), before.st_size) || write_all(file.get(), "\n");
+    if (ended && write_all(file.get(), line))
+        return {};
+    const int error = errno;
+    // A full disk: half a line would spoil the next one, too.
+    if (::ftruncate(file.get(), before.st_size) != 0)
+        spdlog::warn("{} ends with half a line: {}", escape_for_log(path_), std::strerror(errno));
+    return std::strerror(error);
 }
 
 }  // namespace route::storage

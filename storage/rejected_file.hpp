@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <string_view>
 
@@ -14,11 +15,22 @@ class RejectedFile
   public:
     explicit RejectedFile(std::string path) : path_{std::move(path)} {}
 
-    /// Appends a line; false when that is not possible (which is logged).
+    /// Whether a line could be appended; makes the file private. Logs why not. To be called at the start:
+    /// nobody looks at the file again until it is needed.
+    bool check();
+
+    /// Appends a line, whole or not at all; false when that is not possible (which is logged). A line that
+    /// was cut short earlier, by whatever, is ended first.
     bool add(const Record& record, std::string_view reason);
 
+    /// Whether the last try failed. Any thread.
+    bool failing() const { return failing_; }
+
   private:
+    std::string append(std::string_view line);
+
     std::string path_;
+    std::atomic<bool> failing_{false};
 };
 
 }  // namespace route::storage

@@ -26,7 +26,8 @@ class StorageError : public std::runtime_error
         unavailable,  ///< locked, full, away, read-only: the same call may succeed later
         conflict,     ///< a unique key is taken; the message names which
         rejected,     ///< this row itself is refused: trying again is useless
-        broken,       ///< not a database, newer schema, damaged
+        broken,       ///< newer schema, missing tables, a statement that does not fit them
+        damaged,      ///< the file is no database, or not a whole one
     };
     StorageError(Kind kind, const std::string& message) : std::runtime_error{message}, kind_{kind} {}
     Kind kind() const { return kind_; }

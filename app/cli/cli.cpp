@@ -41,6 +41,7 @@ void add_all(Commands& commands, const std::function<int(const ServeOptions&)>& 
     auto db = commands.group("db", "The database as a whole");
     add_db_status(db);
     add_db_copy(db);
+    add_db_backup(db);
     auto notify = commands.group("notify", "Messages about requests that failed");
     add_notify_test(notify);
     add_explain(commands);

@@ -64,6 +64,7 @@ void add_record_tail(Commands& record);
 void add_record_stats(Commands& record);
 void add_record_prune(Commands& record);
 void add_record_export(Commands& record);
+void add_db_backup(Commands& db);
 void add_db_copy(Commands& db);
 void add_db_status(Commands& db);
 void add_notify_test(Commands& notify);

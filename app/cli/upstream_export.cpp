@@ -22,6 +22,7 @@ struct ExportOptions
 {
     std::string output = "-";
     bool secrets = false;
+    bool force = false;
 };
 
 /// What may be written of a value that may be a secret.
@@ -76,16 +77,19 @@ bool write_whole(const std::string& path, int flags, mode_t mode, const std::str
 }
 
 /// The old file stays until the new one is whole, and its mode is not taken over: others may read it.
-void write_file(const std::string& path, const std::string& text, bool secret)
+void write_file(const ExportOptions& options, const std::string& text)
 {
+    const auto& path = options.output;
     std::error_code ignored;
     const auto target = fs::weakly_canonical(path, ignored);
     bool done = false;
     if (fs::exists(target, ignored) && !fs::is_regular_file(target, ignored)) {
         done = write_whole(path, 0, 0, text);  // a pipe, a terminal
+    } else if (!options.force && fs::exists(target, ignored)) {
+        fail(path + " is there already: --force replaces it");
     } else {
         const auto fresh = fmt::format("{}.{}", target.native(), ::getpid());
-        done = write_whole(fresh, O_CREAT | O_EXCL, secret ? S_IRUSR | S_IWUSR : 0666, text) &&
+        done = write_whole(fresh, O_CREAT | O_EXCL, options.secrets ? S_IRUSR | S_IWUSR : 0666, text) &&
                std::rename(fresh.c_str(), target.c_str()) == 0;
         const int error = errno;
         if (!done)
@@ -102,7 +106,7 @@ int export_upstreams(Session& session, const ExportOptions& options)
     if (options.output == "-")
         session.out << text;
     else
-        write_file(options.output, text, options.secrets);
+        write_file(options, text);
     return 0;
 }
 
@@ -116,6 +120,7 @@ void add_upstream_export(Commands& upstream)
                                  [&session, options] { return export_upstreams(session, *options); });
     command.add_flag("--secrets", options->secrets, "Keys too; a file is then readable for its owner alone");
     command.add_option("--output", options->output, "Default: standard output")->type_name("FILE");
+    command.add_flag("--force", options->force, "Replace a file that is there");
 }
 
 }  // namespace route::cli

@@ -2,11 +2,15 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace route::storage {
 
 namespace {
+
+/// What a start writes is in the file soon.
+constexpr std::chrono::milliseconds first_checkpoint{1'000};
 
 /// Opens what is there and never waits long: stopping waits for it.
 SqliteOptions for_polling(SqliteOptions options)
@@ -18,9 +22,24 @@ SqliteOptions for_polling(SqliteOptions options)
 
 }  // namespace
 
-SqliteChanges::SqliteChanges(SqliteOptions options, std::chrono::milliseconds interval)
-    : options_{for_polling(std::move(options))}, interval_{interval}
+SqliteChanges::SqliteChanges(SqliteOptions options, std::chrono::milliseconds interval,
+                             std::chrono::milliseconds checkpoint_interval)
+    : options_{for_polling(std::move(options))},
+      interval_{interval},
+      checkpoint_interval_{checkpoint_interval},
+      checkpoint_at_{std::chrono::steady_clock::now() + std::min(checkpoint_interval, first_checkpoint)}
 {
+}
+
+void SqliteChanges::checkpoint_now_and_then(bool changed)
+{
+    changed_ = changed_ || changed;
+    const auto now = std::chrono::steady_clock::now();
+    if (!changed_ || now < checkpoint_at_)
+        return;
+    checkpoint_at_ = now + checkpoint_interval_;
+    repository_->checkpoint();
+    changed_ = false;
 }
 
 std::optional<Known> SqliteChanges::look()
@@ -31,6 +50,7 @@ std::optional<Known> SqliteChanges::look()
     repository_->check_file();
     // Read before the tables: what changes in between is seen the next time.
     const auto version = repository_->data_version();
+    checkpoint_now_and_then(fresh || version != version_);
     if (!fresh && version == version_)
         return {};
     repository_->check_identity();

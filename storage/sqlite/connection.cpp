@@ -40,6 +40,9 @@ Kind kind_of(int code, Kind constraint)
         case SQLITE_INTERRUPT:
         case SQLITE_PROTOCOL:
             return Kind::unavailable;
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+            return Kind::damaged;
         default:
             return Kind::broken;
     }
@@ -148,6 +151,9 @@ SQLite::Database open_and_migrate(const SqliteOptions& options)
     require_identity(database, options);
     if (!read_only)
         use_wal(database, std::chrono::steady_clock::now() + options.migration_timeout);
+    if (options.writable && sqlite3_db_readonly(database.getHandle(), "main") == 1)
+        throw StorageError{Kind::unavailable,
+                           options.path + " can only be read: see its permissions and its file system"};
     database.setBusyTimeout(milliseconds(options.busy_timeout));
     return database;
 }
@@ -176,6 +182,21 @@ void empty_wal(SQLite::Database& database, std::chrono::milliseconds busy_timeou
     database.setBusyTimeout(milliseconds(patience));
     database.tryExec("PRAGMA wal_checkpoint(TRUNCATE)");
     database.setBusyTimeout(milliseconds(busy_timeout));
+}
+
+TimeBound::TimeBound(SQLite::Database& database, std::chrono::milliseconds bound)
+    : database_{database}, until_{std::chrono::steady_clock::now() + bound}
+{
+    constexpr int steps_between = 10'000;
+    const auto is_over = [](void* self) {
+        return std::chrono::steady_clock::now() > static_cast<TimeBound*>(self)->until_ ? 1 : 0;
+    };
+    sqlite3_progress_handler(database_.getHandle(), steps_between, is_over, this);
+}
+
+TimeBound::~TimeBound()
+{
+    sqlite3_progress_handler(database_.getHandle(), 0, nullptr, nullptr);
 }
 
 SQLite::Database open_sqlite_file(const SqliteOptions& options)

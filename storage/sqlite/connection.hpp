@@ -21,6 +21,7 @@ struct SqliteOptions
     std::chrono::milliseconds migration_timeout{10'000};
     bool create = true;      ///< false: a missing file, and one without tables, is `unavailable`
     bool read_only = false;  ///< then the schema must be current
+    bool writable = false;   ///< true: a file that can only be read is `unavailable`
     /// Reads the file alone, without locks and without its -wal and -shm: when the disk is full, or another
     /// program has locked readers out, too. What was not yet moved from the -wal into the file is not seen.
     /// Implies read_only.
@@ -64,6 +65,20 @@ class WriteTransaction
 
   private:
     SQLite::Transaction transaction_;
+};
+
+/// While it lives, statements of the connection end with SQLITE_INTERRUPT once the time is over.
+class TimeBound
+{
+  public:
+    TimeBound(SQLite::Database& database, std::chrono::milliseconds bound);
+    ~TimeBound();
+    TimeBound(const TimeBound&) = delete;
+    TimeBound& operator=(const TimeBound&) = delete;
+
+  private:
+    SQLite::Database& database_;
+    std::chrono::steady_clock::time_point until_;
 };
 
 /// While it lives, what is deleted or replaced is overwritten in the file, too. Not to be made inside a

@@ -51,6 +51,11 @@ void SqliteRepository::wait_for_locks(std::chrono::milliseconds bound)
         database_->setBusyTimeout(static_cast<int>(wait.count()));
 }
 
+void SqliteRepository::checkpoint()
+{
+    guarded([&] { database_->exec("PRAGMA wal_checkpoint(PASSIVE)"); });
+}
+
 void SqliteRepository::compact()
 {
     guarded([&] {

@@ -60,6 +60,9 @@ class SqliteRepository
     std::uint64_t record_count();
     /// Deletes these with their attempts in one transaction.
     void erase_records(std::span<const Record> records);
+    /// Moves into the file what only its -wal holds, as far as nobody still reads what was there before.
+    /// Nobody waits for it.
+    void checkpoint();
     /// Gives the space of deleted rows back to the file system. For small files: it rewrites the rest.
     void compact();
     /// Makes upstreams and keys be these, ids included, and nothing else, and marks the file. Of those that

@@ -77,5 +77,34 @@ TEST_CASE("db copy refuses what it does not understand, and makes no file of wha
     CHECK_FALSE(std::filesystem::exists(line.directory / "other.sqlite"));
 }
 
+TEST_CASE("db backup writes a whole copy, and nothing over a file that is there")
+{
+    CommandLine line;
+    fill(line);
+    const auto backup = (line.directory / "backup.sqlite").string();
+    CHECK_THAT(line.ok({"db", "backup", backup}),
+               ContainsSubstring("backup.sqlite: 1 records, 1 upstreams and 1 client keys"));
+    const auto again = line({"db", "backup", backup});
+    CHECK(again.code == 1);
+    CHECK_THAT(again.err, ContainsSubstring("is there already: --force replaces it"));
+    line.ok({"db", "backup", "--force", backup});
+    CHECK_THAT(line.run({"upstream", "list", "--database", backup}).out, ContainsSubstring("one"));
+    const auto absent = line.run({"db", "backup", "other", "--database", backup + ".absent"});
+    CHECK(absent.code == 1);
+    CHECK_FALSE(std::filesystem::exists(backup + ".absent"));
+}
+
+TEST_CASE("db backup names the program that backs up a PostgreSQL, and no password")
+{
+    CommandLine line;
+    const auto told =
+        line.run({"db", "backup", "it's.dump", "--database", "postgresql://u:secret@db.example/d"});
+    CHECK(told.code == 1);
+    CHECK_THAT(
+        told.err,
+        ContainsSubstring(
+            R"(pg_dump --format=custom --file='it'\''s.dump' --dbname='postgresql://u@db.example/d')"));
+}
+
 }  // namespace
 }  // namespace route::tests

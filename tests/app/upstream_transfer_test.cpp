@@ -76,11 +76,15 @@ TEST_CASE("an export goes to a file, for its owner alone when it holds keys")
     fill(line);
     const auto path = line.directory.write("upstreams.toml", "what was there before");
     ::chmod(path.c_str(), 0644);
-    CHECK(line.ok({"upstream", "export", "--output", path}).empty());
+    const auto refused = line({"upstream", "export", "--output", path});
+    CHECK(refused.code == 1);
+    CHECK(refused.err == "openai-api-route: " + path + " is there already: --force replaces it\n");
+    CHECK(content(path) == "what was there before");
+    CHECK(line.ok({"upstream", "export", "--force", "--output", path}).empty());
     CHECK(content(path) == line.ok({"upstream", "export"}));
     CHECK((mode_of(path) & 0600) == 0600);
     ::chmod(path.c_str(), 0644);
-    CHECK(line.ok({"upstream", "export", "--secrets", "--output", path}).empty());
+    CHECK(line.ok({"upstream", "export", "--secrets", "--output", path, "--force"}).empty());
     CHECK(content(path) == line.ok({"upstream", "export", "--secrets"}));
     CHECK(mode_of(path) == 0600);
     CHECK_THAT(line.ok({"upstream", "import", path}), ContainsSubstring("unchanged upstream 1: a"));

@@ -131,3 +131,41 @@ def test_a_router_whose_database_was_taken_away_keeps_what_it_knows(router, upst
         file.rename(router.directory / file.name)
     eventually(lambda: b"degraded" not in router.get("/readyz", key=None).body)
     eventually(lambda: len(stored_ids(router)) == 2)
+
+
+def test_a_damaged_outbox_is_set_aside_at_the_start(route, router, upstream):
+    (router.directory / "outbox.sqlite").write_bytes(b"no database" * 1000)
+    router = route(upstream)
+    router.wait_for_line(r"outbox\.sqlite is damaged and was set aside as .*outbox\.sqlite\.broken-\d{8}T\d{6}Z")
+    ready = router.get("/readyz", key=None)
+    assert ready.status == 200 and b"degraded: the outbox was damaged and is set aside as outbox.sqlite.broken-" in ready.body
+    holder = sqlite3.connect(router.database, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    assert router.ask().status == 200
+    assert router.metric("openai_api_route_outbox_records") == 1
+    holder.execute("ROLLBACK")
+    holder.close()
+    eventually(lambda: len(stored_ids(router)) == 1)
+
+
+def test_files_that_will_be_needed_are_looked_at_at_the_start(router, upstream):
+    router.configure([upstream], storage={"outbox": "no-such-directory/outbox.sqlite"}).start()
+    router.wait_for_line("the outbox fails: .*No such file or directory")
+    router.wait_for_line("records that the database refuses could not be set aside: .*No such file or directory")
+    ready = router.get("/readyz", key=None)
+    assert ready.status == 200 and b"degraded: the outbox fails; rejected-records.jsonl cannot be written" in ready.body
+    (router.directory / "no-such-directory").mkdir()
+    router.wait_for_line("the outbox can take records again")
+
+
+def test_a_backup_of_a_serving_router_is_whole_and_serves_in_its_place(route, upstream, make_router, tmp_path):
+    router = route(upstream)
+    for _ in range(3):
+        assert router.ask().status == 200
+    assert "backup.sqlite: 3 records" in router.ok("db", "backup", "backup.sqlite")
+    assert router.ask().status == 200
+    restored = make_router(tmp_path / "restored").configure([upstream])
+    (router.directory / "backup.sqlite").rename(restored.database)
+    restored.start()
+    assert restored.ask().status == 200
+    eventually(lambda: len(stored_ids(restored)) == 4)

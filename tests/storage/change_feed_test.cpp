@@ -193,3 +193,29 @@ TEST_CASE("a feed keeps what it knows when its file becomes another database, an
     CHECK(told.wait_for(2).upstreams.size() == 1);
     wait_until_failing(false);
 }
+
+TEST_CASE("what a router writes is in the file itself before long")
+{
+    SqliteDatabase database;
+    SqliteOptions options;
+    options.path = database.path();
+    auto router = database.open();
+    SqliteChanges changes{options, 1ms, 0ms};
+    const auto record = sample_record(1);
+    router.insert(std::span{&record, 1});
+    changes.look();
+    TempDir elsewhere;
+    const auto copy = elsewhere / "db.sqlite";
+    REQUIRE(std::system(("cp '" + database.path() + "' '" + copy + "'").c_str()) == 0);
+    SqliteOptions of_copy;
+    of_copy.path = copy;
+    CHECK(SqliteRepository{of_copy}.find_record(record.request_id));
+    SqliteChanges later{options, 1ms, 1h};
+    const auto next = sample_record(2);
+    router.insert(std::span{&next, 1});
+    later.look();
+    later.look();
+    REQUIRE(std::system(("cp '" + database.path() + "' '" + copy + "2'").c_str()) == 0);
+    of_copy.path = copy + "2";
+    CHECK_FALSE(SqliteRepository{of_copy}.find_record(next.request_id));
+}

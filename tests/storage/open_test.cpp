@@ -2,6 +2,8 @@
 
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <mutex>
@@ -78,6 +80,21 @@ TEST_CASE("the public default key of v0.3.0 is warned of at each start")
     }
 }
 
+TEST_CASE("a start takes the rights of others from the database's files")
+{
+    TempDir directory;
+    const auto settings = settings_in(directory);
+    const auto holder = start(settings);
+    holder.repository->add_client_key("alice", hash_key("a"));
+    for (const auto* suffix : {"", "-wal", "-shm"})
+        std::filesystem::permissions(settings.sqlite + suffix, std::filesystem::perms{0664});
+    const LogCapture log;
+    start(settings);
+    for (const auto* suffix : {"", "-wal", "-shm"})
+        CHECK(mode_of(settings.sqlite + suffix) == 0600);
+    CHECK_THAT(log.text(), ContainsSubstring("db.sqlite had mode 0664"));
+}
+
 TEST_CASE("a start while another program locks readers out takes what the file says")
 {
     TempDir directory;
@@ -111,6 +128,33 @@ TEST_CASE("the record writer's connection makes no file")
     const auto record = sample_record(1);
     record_connector(settings, {})()->insert(std::span{&record, 1});
     CHECK(open_repository(settings.storage)->find_record(record.request_id));
+}
+
+TEST_CASE("the record writer does not take a database that can only be read for one that keeps records")
+{
+    TempDir directory;
+    Settings settings;
+    settings.storage = settings_in(directory);
+    start(settings.storage);
+    std::filesystem::permissions(directory / "", std::filesystem::perms{0777});
+    std::filesystem::permissions(settings.storage.sqlite, std::filesystem::perms{0444});
+    // Root may write it all the same: another user tries.
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::geteuid() == 0 && ::seteuid(65534) != 0)
+            ::_exit(3);
+        try {
+            record_connector(settings, {})();
+            ::_exit(1);
+        } catch (const StorageError& error) {
+            const bool told =
+                std::string_view{error.what()}.find("can only be read") != std::string_view::npos;
+            ::_exit(told && error.kind() == StorageError::Kind::unavailable ? 0 : 2);
+        }
+    }
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("without a database nothing is kept and nothing is followed")

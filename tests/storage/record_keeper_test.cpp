@@ -443,3 +443,32 @@ TEST_CASE("when neither the database nor the outbox takes records they stay wher
     }
     CHECK(kept.keeper.taking());
 }
+
+TEST_CASE("files that will be needed are looked at from the start on")
+{
+    FakeDatabase database;
+    Kept kept{database, "no-such-directory/outbox.sqlite"};
+    CHECK(kept.keeper.degraded() == "the outbox fails; rejected-records.jsonl cannot be written");
+    kept.connect();
+    CHECK(kept.keep(samples(0, 1)) == 1);
+    CHECK(kept.keeper.degraded() == "the outbox fails; rejected-records.jsonl cannot be written");
+    std::filesystem::create_directory(kept.directory / "no-such-directory");
+    kept.now += 1s;
+    CHECK(kept.tend() > kept.now);
+    CHECK(kept.keeper.degraded() == "rejected-records.jsonl cannot be written");
+    kept.now += 3h;
+    while (kept.tend() <= kept.now) {
+    }
+    CHECK(kept.keeper.degraded().empty());
+}
+
+TEST_CASE("an outbox that fails while it is not needed does not keep the writer busy")
+{
+    FakeDatabase database;
+    Kept kept{database, "no-such-directory/outbox.sqlite"};
+    kept.connect();
+    for (int i = 0; i < 3; ++i) {
+        kept.now += 1s;
+        CHECK(kept.tend() > kept.now);
+    }
+}

@@ -76,10 +76,11 @@ TEST_CASE("a record costs two indexes: the primary key and request_id")
                ContainsSubstring("USING PRIMARY KEY") && !ContainsSubstring("TEMP B-TREE"));
 }
 
-TEST_CASE("a newer schema, or no database at all, is said to be broken")
+TEST_CASE("a newer schema, or no database at all, is told apart from one that is away")
 {
     TempDir directory;
     const auto path = directory / "db.sqlite";
+    auto kind = StorageError::Kind::broken;
     SECTION("newer")
     {
         SQLite::Database{path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE}.exec("PRAGMA user_version = 99");
@@ -88,8 +89,9 @@ TEST_CASE("a newer schema, or no database at all, is said to be broken")
     SECTION("something else")
     {
         std::ofstream{path} << std::string(5000, 'x');
+        kind = StorageError::Kind::damaged;
     }
-    CHECK(kind_thrown([&] { SqliteRepository{impatient(path)}; }) == StorageError::Kind::broken);
+    CHECK(kind_thrown([&] { SqliteRepository{impatient(path)}; }) == kind);
 }
 
 TEST_CASE("a file that can not be opened is unavailable")

@@ -1,0 +1,71 @@
+#include <fmt/format.h>
+
+#include "app/cli/commands.hpp"
+#include "app/config_values.hpp"
+#include "storage/database_backup.hpp"
+#include "storage/outbox.hpp"
+
+namespace route::cli {
+namespace {
+
+struct BackupOptions
+{
+    std::string file;
+    bool force = false;
+};
+
+std::string shell_quoted(const std::string& text)
+{
+    std::string quoted{"'"};
+    for (const char c : text)
+        quoted += c == '\'' ? std::string{"'\\''"} : std::string{c};
+    return quoted + "'";
+}
+
+std::string without_password(const std::string& url)
+{
+    constexpr std::string_view masked = ":…@";
+    auto shown = mask_url(url);
+    if (const auto found = shown.find(masked); found != std::string::npos)
+        shown.replace(found, masked.size(), "@");
+    return shown;
+}
+
+/// Its own programs do it better.
+[[noreturn]] void refuse_postgres(const BackupOptions& options, const std::string& url)
+{
+    fail(fmt::format(
+        "a PostgreSQL database is backed up by its own program, the password in ~/.pgpass or PGPASSWORD: "
+        "pg_dump --format=custom --file={} --dbname={}",
+        shell_quoted(options.file), shell_quoted(without_password(url))));
+}
+
+int back_up(Session& session, const BackupOptions& options)
+{
+    if (!session.has_database())
+        session.database();  // says so
+    const auto& storage = session.configuration().settings.storage;
+    if (storage.backend == Backend::postgres)
+        refuse_postgres(options, storage.postgres);
+    const auto counts = storage::back_up_sqlite(storage.sqlite, options.file, options.force);
+    session.out << fmt::format(
+        "{}: {} records, {} upstreams and {} client keys (removed ones included), {} bytes\n", options.file,
+        counts.records, counts.upstreams, counts.keys, counts.bytes);
+    if (const auto waiting = storage::Outbox{storage.outbox}.size(); waiting > 0)
+        session.warn(fmt::format("{} records wait in {} and are not in the backup", waiting, storage.outbox));
+    return 0;
+}
+
+}  // namespace
+
+void add_db_backup(Commands& db)
+{
+    auto& session = db.session();
+    const auto options = std::make_shared<BackupOptions>();
+    auto& command = db.add("backup", "Writes a whole copy of an SQLite database, also while routers use it",
+                           [&session, options] { return back_up(session, *options); });
+    command.add_option("FILE", options->file, "The copy, for its owner alone (mode 0600)")->required();
+    command.add_flag("--force", options->force, "Replace a file that is there");
+}
+
+}  // namespace route::cli

@@ -88,6 +88,28 @@ std::vector<std::pair<std::string, bool>> LiveRouting::upstream_states() const
     return states;
 }
 
+RoutingView LiveRouting::view() const
+{
+    const std::lock_guard lock{mutex_};
+    RoutingView view{current_, viewed_};
+    for (auto& upstream : view.upstreams)
+        if (const auto rest = rests_.find(effective_name(upstream.definition)); rest != rests_.end())
+            upstream.rest = rest->second;
+    return view;
+}
+
+std::string LiveRouting::known_digest() const
+{
+    const std::lock_guard lock{mutex_};
+    return digest_of(known_);
+}
+
+void LiveRouting::note_cooldown(const CooldownStart& start)
+{
+    const std::lock_guard lock{mutex_};
+    rests_[start.upstream] = {std::chrono::system_clock::now(), start};
+}
+
 ConfigResult<net::RoutingTablePtr> LiveRouting::make_table(Files files)
 {
     auto made = configured_table(settings_, files == Files::keep ? current_.get() : nullptr);
@@ -106,12 +128,16 @@ ConfigResult<net::RoutingTablePtr> LiveRouting::make_table(Files files)
 
 void LiveRouting::add_upstreams(net::RoutingTable& table)
 {
+    viewed_.clear();
     for (const auto& [definition, origin] :
          all_upstreams(settings_.upstreams, known_.upstreams, environment_counts_)) {
-        if (!definition.enabled)
-            continue;
+        auto& viewed = viewed_.emplace_back(ViewedUpstream{definition, origin, nullptr, {}, {}});
         const auto name = effective_name(definition);
         auto made = make_upstream(definition, secrets_for(origin, settings_.secrets), cooldown_of(name));
+        if (!made)
+            viewed.unusable = made.error().reason;
+        if (!definition.enabled)
+            continue;
         if (!made) {
             warn_once("upstream " + name + " cannot be used: " + made.error().reason);
             continue;
@@ -123,6 +149,7 @@ void LiveRouting::add_upstreams(net::RoutingTable& table)
                 escape_for_log(definition.endpoint));
         }
         net::add_upstream(table, *std::move(made));
+        viewed.usable = table.upstreams.back();
     }
 }
 

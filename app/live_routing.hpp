@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/config_file.hpp"
+#include "app/routing_view.hpp"
 #include "core/net/routing_table.hpp"
 #include "storage/change_feed.hpp"
 
@@ -43,6 +44,15 @@ class LiveRouting
     /// Name of each upstream in use and whether it is up: not in cooldown.
     std::vector<std::pair<std::string, bool>> upstream_states() const;
 
+    /// All upstreams as this router sees them, those it does not use with the reason.
+    RoutingView view() const;
+
+    /// What it knows of the database, as digest_of() says it.
+    std::string known_digest() const;
+
+    /// Keeps why an upstream is in cooldown. Locks: not on an event loop.
+    void note_cooldown(const CooldownStart& start);
+
   private:
     /// Certificates, and the authorities those of upstreams are verified with. Reading the latter anew makes
     /// new connections: those verified with the old ones are not used again.
@@ -64,6 +74,8 @@ class LiveRouting
     bool told_environment_ = false;
     std::map<std::string, std::shared_ptr<Cooldown>> cooldowns_;
     std::set<std::string> warnings_;
+    std::vector<ViewedUpstream> viewed_;
+    std::map<std::string, Rest> rests_;
     net::RoutingTablePtr current_;
     Publish publish_;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <boost/asio/post.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
@@ -16,6 +17,7 @@
 #include "app/host_name.hpp"
 #include "app/live_routing.hpp"
 #include "app/log/log_setup.hpp"
+#include "app/router_control.hpp"
 #include "app/signals.hpp"
 #include "core/net/server.hpp"
 #include "core/text.hpp"
@@ -64,6 +66,13 @@ std::string shell_quoted(const std::string& text)
     return quoted;
 }
 
+std::string to_text(const net::tcp::endpoint& endpoint)
+{
+    const auto host = endpoint.address().is_v6() ? "[" + endpoint.address().to_string() + "]"
+                                                 : endpoint.address().to_string();
+    return fmt::format("{}:{}", host, endpoint.port());
+}
+
 /// The parts of the running program and how they hang together; they are taken down in the opposite order.
 class Program
 {
@@ -85,6 +94,7 @@ class Program
     void set_channels(std::vector<notify::ChannelPtr> channels, const NotifySettings& settings);
     metrics::Gauges gauges();
     net::Readiness readiness() const;
+    void start_control();
     void say_what_is_next() const;
 
     Configuration configuration_;
@@ -98,6 +108,7 @@ class Program
     std::unique_ptr<notify::Notifier> notifier_;
     std::unique_ptr<net::Server> server_;
     std::unique_ptr<storage::ChangeFeed> feed_;
+    std::unique_ptr<RouterControl> control_;
 };
 
 Program::Program(Configuration configuration, ServeOptions options, std::string program)
@@ -133,7 +144,10 @@ Result<void> Program::start()
         raise_descriptor_limit() / 2;  // the other half is for upstreams, databases, files
     services_->node = host_name();
     services_->on_finished = [this](const Record& record) { metrics_->observe(record); };
-    services_->on_cooldown = log_cooldown;
+    services_->on_cooldown = [this](const CooldownStart& start) {
+        log_cooldown(start);
+        boost::asio::post(services_->pages, [this, start] { routing_->note_cooldown(start); });
+    };
     services_->on_recovered = [this](const CooldownEnd& end) {
         log_recovery(end);
         notifier_->recovered(end);
@@ -156,6 +170,7 @@ Result<void> Program::start()
     feed_ = storage::follow(settings.storage, begun,
                             [this](const storage::Known& changed) { routing_->set_known(changed); });
     server_->start();
+    start_control();
     say_what_is_next();
     return {};
 }
@@ -229,6 +244,17 @@ metrics::Gauges Program::gauges()
     return gauges;
 }
 
+/// For the commands on this machine.
+void Program::start_control()
+{
+    RouterControl::Facts facts;
+    facts.listen = to_text(server_->endpoint());
+    facts.config = configuration_.file;
+    facts.storage = configuration_.settings.storage;
+    control_ = std::make_unique<RouterControl>(*routing_, *services_, gauges(), std::move(facts));
+    control_->start();
+}
+
 net::Readiness Program::readiness() const
 {
     if (routing_->current()->upstreams.empty())
@@ -245,15 +271,13 @@ net::Readiness Program::readiness() const
 void Program::say_what_is_next() const
 {
     const auto endpoint = server_->endpoint();
-    const auto host = endpoint.address().is_v6() ? "[" + endpoint.address().to_string() + "]"
-                                                 : endpoint.address().to_string();
     const bool tls = routing_->current()->tls_server != nullptr;
-    spdlog::info("openai-api-route {} listening on {}:{}{}", ROUTE_VERSION, host, endpoint.port(),
+    spdlog::info("openai-api-route {} listening on {}{}", ROUTE_VERSION, to_text(endpoint),
                  tls ? " (HTTPS)" : "");
     const auto table = routing_->current();  // held: another may take its place meanwhile
     if (!table->settings.auth.enabled && !endpoint.address().is_loopback())
-        spdlog::warn("authentication is off: whoever reaches {}:{} uses the upstreams' keys", host,
-                     endpoint.port());
+        spdlog::warn("authentication is off: whoever reaches {} uses the upstreams' keys",
+                     to_text(endpoint));
     if (configuration_.settings.storage.backend != Backend::none)
         spdlog::info("{}", retention_line(table->settings.records));
     if (table->settings.auth.enabled && table->keys.empty())
@@ -315,6 +339,7 @@ void Program::reload()
 void Program::drain(Signals& signals)
 {
     server_->drain();
+    control_->leave();
     spdlog::info("shutting down: {} requests in flight", services_->in_flight.load());
     const auto bound =
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(configuration_.settings.server.drain);
@@ -353,6 +378,7 @@ void Program::take_down(bool hasty)
         feed_->stop();
     services_->pages.join();
     services_->bodies.join();
+    control_->stop();
 }
 
 /// Until a signal ends it; says why it could not begin.

@@ -1,5 +1,7 @@
 #include "app/upstream_probe.hpp"
 
+#include <algorithm>
+
 #include "app/command_loop.hpp"
 #include "core/net/attempt.hpp"
 #include "core/text.hpp"
@@ -26,9 +28,33 @@ net::awaitable<void> ask(net::Attempt& attempt, ProbeResult& result)
         result.outcome = AttemptOutcome::ok;
 }
 
-}  // namespace
+/// No other one would be tried.
+bool is_only(const RoutingView& view, const ViewedUpstream& upstream)
+{
+    return std::none_of(view.upstreams.begin(), view.upstreams.end(), [&](const ViewedUpstream& other) {
+        return other.definition.enabled && &other != &upstream;
+    });
+}
 
-ProbeResult probe_upstream(const net::RoutingTablePtr& table, bool only)
+/// What serving uses, where it does; else made now.
+Result<void> join(net::RoutingTable& table, const RoutingView& view, const ViewedUpstream& upstream)
+{
+    const auto& in_use = view.table->upstreams;
+    if (upstream.usable && std::find(in_use.begin(), in_use.end(), upstream.usable) != in_use.end()) {
+        table.upstreams.push_back(upstream.usable);
+        return {};
+    }
+    if (!upstream.unusable.empty())
+        return Invalid{upstream.unusable};
+    auto made =
+        make_upstream(upstream.definition, secrets_for(upstream.origin, table.settings.secrets), nullptr);
+    if (!made)
+        return made.error();
+    net::add_upstream(table, *std::move(made));
+    return {};
+}
+
+ProbeResult probe(const net::RoutingTablePtr& table, bool only, const std::stop_token& stop)
 {
     const auto& upstream = *table->upstreams.front();
     CommandLoop own{table};
@@ -44,6 +70,7 @@ ProbeResult probe_upstream(const net::RoutingTablePtr& table, bool only)
     net::Deadline commit_deadline{loop.deadlines, nullptr, nullptr};
     ReplyCapture unrecorded;
     net::Attempt attempt{loop, *table, upstream, request, limits, deadline, commit_deadline, unrecorded};
+    const std::stop_callback on_stop{stop, [&] { loop.post([&attempt] { attempt.abort(Cause::stopped); }); }};
     ProbeResult result;
     own.run(ask(attempt, result));
     if (result.outcome == AttemptOutcome::ok) {
@@ -53,6 +80,43 @@ ProbeResult probe_upstream(const net::RoutingTablePtr& table, bool only)
         note_failure(result, attempt);
     }
     return result;
+}
+
+}  // namespace
+
+ProbeResult probe_upstream(const RoutingView& view, const ViewedUpstream& upstream,
+                           const std::stop_token& stop)
+{
+    const auto table = std::make_shared<net::RoutingTable>(*view.table);
+    table->upstreams.clear();
+    if (const auto joined = join(*table, view, upstream); !joined) {
+        ProbeResult refused;
+        refused.error = "it cannot be used: " + joined.error().reason;
+        return refused;
+    }
+    return probe(table, is_only(view, upstream), stop);
+}
+
+boost::json::object probe_json(const ViewedUpstream& upstream, const ProbeResult& result)
+{
+    boost::json::object json;
+    json["upstream"] = clean_utf8(effective_name(upstream.definition));
+    json["endpoint"] = clean_utf8(mask_endpoint(upstream.definition.endpoint));
+    json["ok"] = result.outcome == AttemptOutcome::ok;
+    json["status"] = nullptr;
+    json["outcome"] = nullptr;
+    json["latency_ms"] = nullptr;
+    json["error"] = nullptr;
+    json["json"] = result.json;
+    if (result.status)
+        json["status"] = *result.status;
+    if (result.outcome) {
+        json["outcome"] = to_string(*result.outcome);
+        json["latency_ms"] = std::chrono::duration<double, std::milli>{result.elapsed}.count();
+    }
+    if (!result.error.empty())
+        json["error"] = clean_utf8(result.error);
+    return json;
 }
 
 }  // namespace route

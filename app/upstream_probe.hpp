@@ -1,12 +1,12 @@
 #pragma once
 
-#include <memory>
+#include <boost/json/object.hpp>
 #include <optional>
+#include <stop_token>
 #include <string>
 
-#include "core/net/routing_table.hpp"
+#include "app/routing_view.hpp"
 #include "core/record.hpp"
-#include "core/settings.hpp"
 
 namespace route {
 
@@ -20,9 +20,14 @@ struct ProbeResult
     bool json = false;  ///< what it answered says of itself that it is JSON
 };
 
-/// Asks the only upstream of `table` for `GET /models` as a request would be sent by serving: its key, proxy,
-/// TLS, timeouts. A connection of its own; blocks until the answer is there or given up. `only`: no other
-/// upstream is in use (`timeouts.single`).
-ProbeResult probe_upstream(const net::RoutingTablePtr& table, bool only);
+/// Asks `upstream` of `view` for `GET /models` as a request would be sent by serving: its key, proxy, TLS,
+/// timeouts; the table of `view` has what upstreams are reached with. A connection of its own; blocks until
+/// the answer is there or given up, or `stop` is requested. One that is disabled is asked all the same.
+ProbeResult probe_upstream(const RoutingView& view, const ViewedUpstream& upstream,
+                           const std::stop_token& stop = {});
+
+/// The result for people and programs, without secrets: `upstream`, `endpoint`, `ok`, `status`, `outcome`,
+/// `latency_ms`, `error`, `json`.
+boost::json::object probe_json(const ViewedUpstream& upstream, const ProbeResult& result);
 
 }  // namespace route

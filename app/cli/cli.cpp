@@ -17,6 +17,7 @@ namespace {
 void add_all(Commands& commands, const std::function<int(const ServeOptions&)>& serve)
 {
     add_serve(commands, serve);
+    add_status(commands);
     auto upstream = commands.group("upstream", "Upstreams: endpoints and their keys");
     add_upstream_list(upstream);
     add_upstream_show(upstream);

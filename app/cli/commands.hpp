@@ -46,6 +46,7 @@ class Commands
 };
 
 void add_serve(Commands& commands, const std::function<int(const ServeOptions&)>& serve);
+void add_status(Commands& commands);
 void add_upstream_list(Commands& upstream);
 void add_upstream_show(Commands& upstream);
 void add_upstream_add(Commands& upstream);

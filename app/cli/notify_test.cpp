@@ -6,6 +6,7 @@
 #include "app/cli/commands.hpp"
 #include "app/cli/json.hpp"
 #include "app/cli/record_text.hpp"
+#include "app/cli/running_router.hpp"
 #include "app/command_loop.hpp"
 #include "app/configured_table.hpp"
 #include "app/host_name.hpp"
@@ -150,6 +151,12 @@ int test(Session& session, bool json)
         if (tested.delivery.result != notify::Delivery::Result::ok)
             failed += (failed.empty() ? "" : ", ") + tested.channel;
     }
+    if (const auto router = json ? std::nullopt : RunningRouter{session}.status())
+        session.out << fmt::format(
+            "\nsent with this shell's environment and proxies: those of the running router (process {}) may "
+            "be "
+            "others\n",
+            router->at("router").at("process").to_number<std::int64_t>());
     if (!failed.empty())
         fail("the test message did not arrive: " + failed);
     return 0;

@@ -5,7 +5,7 @@
 #include "app/cli/commands.hpp"
 #include "app/cli/json.hpp"
 #include "app/cli/table.hpp"
-#include "app/cli/upstream_lookup.hpp"
+#include "app/cli/upstream_states.hpp"
 
 namespace route::cli {
 namespace {
@@ -18,10 +18,11 @@ std::string bare_seconds(const std::optional<Seconds>& seconds)
 int list_upstreams(Session& session, bool json)
 {
     const auto upstreams = listed_upstreams(session);
+    const UpstreamStates states{session, upstreams};
     if (json) {
         boost::json::array array;
         for (const auto& upstream : upstreams)
-            array.push_back(upstream_json(upstream));
+            array.push_back(states.json_of(upstream));
         print_json(session.out, array);
         return 0;
     }
@@ -31,9 +32,10 @@ int list_upstreams(Session& session, bool json)
         table.row({id_text(upstream), effective_name(definition), mask_endpoint(definition.endpoint),
                    mask_key(definition.sk), std::to_string(definition.priority),
                    std::to_string(definition.weight), bare_seconds(definition.timeout),
-                   bare_seconds(definition.stream_timeout), upstream_state(definition)});
+                   bare_seconds(definition.stream_timeout), states.of(upstream)});
     }
     table.print(session.out);
+    session.out << states.answered_by();
     return 0;
 }
 

@@ -7,7 +7,9 @@
 #include <map>
 
 #include "app/cli/json.hpp"
+#include "app/cli/running_router.hpp"
 #include "app/config_values.hpp"
+#include "app/routing_view.hpp"
 #include "app/secrets.hpp"
 #include "core/text.hpp"
 
@@ -30,16 +32,24 @@ boost::json::object json_texts(const std::map<std::string, std::string>& texts)
     return object;
 }
 
-bool is_called(const UpstreamDefinition& definition, const std::string& id)
-{
-    return effective_name(definition) == id || (definition.id != 0 && std::to_string(definition.id) == id);
-}
-
 /// Unreadable columns aside: no option writes them.
 std::string unusable_as_written(UpstreamDefinition definition)
 {
     definition.unreadable.clear();
     return unusable_reason(definition);
+}
+
+/// Why a row of the database cannot name this secret, and who says so; "" when it can.
+std::string unresolved_reason(Session& session, const std::string& reference)
+{
+    RunningRouter router{session};
+    if (const auto answer = router.ask("/reference", {{"reference", clean_utf8(reference)}})) {
+        const auto& reason = answer->at("unresolved");
+        return reason.is_null() ? ""
+                                : fmt::format("{} (says the running router)", reason.as_string().c_str());
+    }
+    const auto resolved = restricted_secrets(session.configuration().settings.secrets)(reference);
+    return resolved ? "" : resolved.error().reason + " (in this shell's environment)";
 }
 
 }  // namespace
@@ -110,10 +120,10 @@ void warn_of_unresolvable_secrets(Session& session, const UpstreamDefinition& de
     const auto warn = [&](const char* what, const std::string& reference) {
         if (!is_secret_reference(reference))
             return;
-        const auto resolved = restricted_secrets(session.configuration().settings.secrets)(reference);
-        if (resolved.has_error())
+        const auto unresolved = unresolved_reason(session, reference);
+        if (!unresolved.empty())
             session.warn(fmt::format("routers will not use this upstream until its {} resolves: {}", what,
-                                     resolved.error().reason));
+                                     unresolved));
     };
     warn("key", definition.sk);
     warn("proxy", definition.proxy);

@@ -3,7 +3,7 @@
 #include "app/cli/commands.hpp"
 #include "app/cli/json.hpp"
 #include "app/cli/table.hpp"
-#include "app/cli/upstream_lookup.hpp"
+#include "app/cli/upstream_states.hpp"
 #include "app/config_values.hpp"
 
 namespace route::cli {
@@ -32,8 +32,9 @@ std::string seconds_text(const std::optional<Seconds>& seconds)
 int show(Session& session, const ShownUpstreamOptions& options)
 {
     const auto upstream = find_upstream(session, options.id);
+    const UpstreamStates states{session, {upstream}};
     if (options.json) {
-        print_json(session.out, upstream_json(upstream));
+        print_json(session.out, states.json_of(upstream));
         return 0;
     }
     const auto& definition = upstream.definition;
@@ -53,8 +54,9 @@ int show(Session& session, const ShownUpstreamOptions& options)
     table.row({"deny", joined(definition, "deny", definition.deny)});
     table.row({"rename", joined(definition, "rename", renames)});
     table.row({"proxy", mask_proxy(definition.proxy)});
-    table.row({"state", upstream_state(definition)});
+    table.row({"state", states.of(upstream)});
     table.print(session.out);
+    session.out << states.answered_by();
     return 0;
 }
 

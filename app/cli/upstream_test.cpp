@@ -1,13 +1,15 @@
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <chrono>
 
 #include "app/cli/commands.hpp"
 #include "app/cli/json.hpp"
-#include "app/cli/record_text.hpp"
-#include "app/cli/upstream_lookup.hpp"
+#include "app/cli/running_router.hpp"
+#include "app/cli/table.hpp"
 #include "app/configured_table.hpp"
 #include "app/upstream_probe.hpp"
+#include "core/text.hpp"
 
 namespace route::cli {
 namespace {
@@ -18,81 +20,65 @@ struct ProbeOptions
     bool json = false;
 };
 
-/// Whether no other one would be tried.
-bool is_only(Session& session, const SourcedUpstream& upstream)
-{
-    const auto all = listed_upstreams(session);
-    return std::none_of(all.begin(), all.end(), [&](const SourcedUpstream& other) {
-        return other.definition.enabled &&
-               effective_name(other.definition) != effective_name(upstream.definition);
-    });
-}
+/// Longer than any timeout a probe has.
+constexpr std::chrono::hours patience{1};
 
-ProbeResult probe(Session& session, const SourcedUpstream& upstream)
+boost::json::object test_here(Session& session, const std::string& id)
 {
     const auto& configuration = session.configuration();
-    const auto& settings = configuration.settings;
-    auto made = make_upstream(upstream.definition, secrets_for(upstream.origin, settings.secrets), nullptr);
-    ProbeResult refused;
-    if (made.has_error()) {
-        refused.error = "it cannot be used: " + made.error().reason;
-        return refused;
-    }
-    const auto table = std::make_shared<net::RoutingTable>();
-    table->settings = settings;
+    storage::Known stored;
+    if (session.has_database())
+        stored.upstreams = session.database().upstreams();
+    auto view = own_view(configuration.settings, stored);
+    const auto* upstream = view.find(id);
+    if (upstream == nullptr)
+        fail(fmt::format("there is no upstream {}", id.size() < 65 ? id : mask_key(id)));
+    const auto table = std::make_shared<net::RoutingTable>(*view.table);
     if (const auto outbound = set_outbound(*table); outbound.has_error()) {
+        ProbeResult refused;
         refused.error = describe(located(outbound.error(), configuration));
-        return refused;
+        return probe_json(*upstream, refused);
     }
-    net::add_upstream(*table, *std::move(made));
-    return probe_upstream(table, is_only(session, upstream));
+    view.table = table;
+    return probe_json(*upstream, probe_upstream(view, *upstream));
 }
 
-void print_text(Session& session, const SourcedUpstream& upstream, const ProbeResult& result)
+std::string text_of(const boost::json::value& value)
 {
-    Table table{{"upstream", effective_name(upstream.definition)}};
-    table.row({"endpoint", mask_endpoint(upstream.definition.endpoint)});
-    table.row({"status", text_or_empty(result.status)});
-    if (result.outcome) {
-        table.row({"outcome", std::string{to_string(*result.outcome)}});
-        table.row({"latency", ms_text(result.elapsed) + " ms"});
-    }
-    if (!result.error.empty())
-        table.row({"error", result.error});
+    if (value.is_null())
+        return {};
+    return value.is_string() ? std::string{value.get_string()} : boost::json::serialize(value);
+}
+
+void print_text(Session& session, const boost::json::object& tested)
+{
+    Table table{{"upstream", text_of(tested.at("upstream"))}};
+    for (const char* row : {"endpoint", "status", "outcome"})
+        if (row != std::string_view{"outcome"} || !tested.at(row).is_null())
+            table.row({row, text_of(tested.at(row))});
+    if (const auto& latency = tested.at("latency_ms"); latency.is_double())
+        table.row({"latency", fmt::format("{:.1f} ms", latency.get_double())});
+    if (!tested.at("error").is_null())
+        table.row({"error", text_of(tested.at("error"))});
     table.print(session.out);
-}
-
-void print_as_json(Session& session, const SourcedUpstream& upstream, const ProbeResult& result)
-{
-    boost::json::object json;
-    json["upstream"] = json_text(effective_name(upstream.definition));
-    json["endpoint"] = json_text(mask_endpoint(upstream.definition.endpoint));
-    json["ok"] = result.outcome == AttemptOutcome::ok;
-    json["status"] = json_or_null(result.status);
-    json["outcome"] = nullptr;
-    json["latency_ms"] = nullptr;
-    json["error"] = nullptr;
-    if (result.outcome) {
-        json["outcome"] = to_string(*result.outcome);
-        json["latency_ms"] = std::chrono::duration<double, std::milli>{result.elapsed}.count();
-    }
-    if (!result.error.empty())
-        json["error"] = json_text(result.error);
-    print_json(session.out, json);
 }
 
 int test(Session& session, const ProbeOptions& options)
 {
-    const auto upstream = find_upstream(session, options.id);
-    const auto result = probe(session, upstream);
-    if (options.json)
-        print_as_json(session, upstream, result);
-    else
-        print_text(session, upstream, result);
-    const auto name = effective_name(upstream.definition);
-    if (result.outcome != AttemptOutcome::ok)
-        fail(fmt::format("upstream {} failed: {}", name, result.error));
-    if (!result.json)
+    RunningRouter router{session};
+    const auto answer = router.ask("/upstreams/test", {{"id", clean_utf8(options.id)}}, patience);
+    auto tested = answer ? *answer : test_here(session, options.id);
+    if (options.json) {
+        note_answerer(tested, answer.has_value());
+        print_json(session.out, tested);
+    } else {
+        print_text(session, tested);
+        session.out << '\n' << router.answered_by(answer ? &*answer : nullptr);
+    }
+    const auto name = text_of(tested.at("upstream"));
+    if (!tested.at("ok").as_bool())
+        fail(fmt::format("upstream {} failed: {}", name, text_of(tested.at("error"))));
+    if (!tested.at("json").as_bool())
         session.warn(fmt::format("upstream {} answers, but not with JSON: is its endpoint right?", name));
     return 0;
 }
@@ -103,8 +89,9 @@ void add_upstream_test(Commands& upstream)
 {
     auto& session = upstream.session();
     const auto options = std::make_shared<ProbeOptions>();
-    auto& command = upstream.add("test", "Asks an upstream for its models, with its key",
-                                 [&session, options] { return test(session, *options); });
+    auto& command = upstream.add(
+        "test", "Asks an upstream for its models, with its key; the running router does, if there is one",
+        [&session, options] { return test(session, *options); });
     command.add_option("ID", options->id, "Number or name")->required();
     command.add_flag("--json", options->json, "As JSON");
 }

@@ -18,6 +18,7 @@ TEST_CASE("explain says who would be tried, and why the others would not")
         "[[upstreams]]\nname = \"fourth\"\nsk = \"asis\"\ndeny = [\"gpt-4\"]\n"
         "[[upstreams]]\nname = \"fifth\"\nsk = \"env:ROUTE_TEST_UNSET\"\n"
         "[[upstreams]]\nname = \"sixth\"\nsk = \"asis\"\npriority = -1\ntimeout = 9\n");
+    const auto socket = (line.directory / "outbox.socket").string();
     CHECK(line.ok({"explain", "--model", "gpt-4", "--stream"}) ==
           "TRY  UPSTREAM  PRIORITY  MODEL   TIMEOUT  BY\n"
           "  1  sixth           -1  gpt-4       9 s  its own timeout\n"
@@ -27,13 +28,18 @@ TEST_CASE("explain says who would be tried, and why the others would not")
           "second     no entry of allow matches gpt-4\n"
           "third      disabled\n"
           "fourth     deny matches gpt-4\n"
-          "fifth      unusable: sk: environment variable ROUTE_TEST_UNSET is not set\n");
+          "fifth      unusable: sk: environment variable ROUTE_TEST_UNSET is not set\n"
+          "\n"
+          "no router answers here (there is no socket " +
+              socket + "): answered with this shell's environment\n");
     const auto json =
         boost::json::parse(line.ok({"explain", "--model", "gpt-4", "--json", "--body-bytes", "200000"}));
     CHECK(json.at("order").as_array().size() == 2);
     CHECK(json.at("order").as_array()[1].at("by").as_string() == "timeouts.large_body");
     CHECK(json.at("order").as_array()[1].at("timeout").as_int64() == 20);
     CHECK(json.at("not_tried").as_array().size() == 4);
+    CHECK(json.at("answered_by").as_string() == "command");
+    CHECK(json.at("router").is_null());
 }
 
 TEST_CASE("explain names the rule of each timeout")

@@ -23,7 +23,7 @@ TEST_CASE("what is mistyped gets the nearest known word and the help to read")
         {{"list"}, "unknown command list: did you mean upstream list, key list or record list?"},
         {{"delete", "key", "x"}, "unknown command delete: did you mean upstream remove or key remove?"},
         {{"upstream", "delete", "x"}, "upstream: unknown command delete: did you mean remove?"},
-        {{"xyzzy"}, "unknown command xyzzy; there are: serve, upstream, key, record,"},
+        {{"xyzzy"}, "unknown command xyzzy; there are: serve, status, upstream, key, record,"},
         {{"upstream"}, "upstream: expected a command: list, show, add,"},
         {{"upstream", "add", "--nmae", "x"},
          "unknown option --nmae: did you mean --name? See: openai-api-route upstream add --help"},

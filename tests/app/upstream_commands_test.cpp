@@ -157,7 +157,7 @@ TEST_CASE("references are stored as such, with a warning when routers may not re
     CHECK(refused.err ==
           "openai-api-route: warning: routers will not use this upstream until its key resolves: environment "
           "variable "
-          "ROUTE_TEST_SK may not be read: add it to secrets.env\n");
+          "ROUTE_TEST_SK may not be read: add it to secrets.env (in this shell's environment)\n");
     CHECK(line.database().upstreams().at(0).sk == "env:ROUTE_TEST_SK");
     CHECK_THAT(line({"upstream", "add", "--sk", "file:/etc/hostname"}).err,
                ContainsSubstring("secrets.directory"));
@@ -165,6 +165,24 @@ TEST_CASE("references are stored as such, with a warning when routers may not re
     CHECK(line.ok({"upstream", "set", "1", "--sk", "env:ROUTE_TEST_SK", "--priority", "1"})
               .starts_with("changed"));
     CHECK_THAT(line.ok({"upstream", "list"}), ContainsSubstring("env:ROUTE_TEST_SK"));
+}
+
+TEST_CASE("an upstream whose secret does not resolve is marked, and by whose environment")
+{
+    CommandLine line;
+    line.configure(
+        "[[upstreams]]\nname = \"a\"\nsk = \"env:ROUTE_TEST_UNSET\"\n"
+        "[[upstreams]]\nname = \"b\"\nsk = \"asis\"\nproxy = \"env:ROUTE_TEST_UNSET\"\n"
+        "[[upstreams]]\nname = \"c\"\nsk = \"env:ROUTE_TEST_UNSET\"\nenabled = false\n");
+    const auto listed = line({"upstream", "list"}).out;
+    CHECK_THAT(listed, ContainsSubstring("unusable: sk: environment variable ROUTE_TEST_UNSET is not set"));
+    CHECK_THAT(listed,
+               ContainsSubstring("unusable: proxy: environment variable ROUTE_TEST_UNSET is not set"));
+    CHECK_THAT(listed, ContainsSubstring("disabled\n"));
+    CHECK_THAT(listed, ContainsSubstring("answered with this shell's environment\n"));
+    const auto json = boost::json::parse(line.ok({"upstream", "show", "a", "--json"}));
+    CHECK(json.at("state").as_string() == "unusable: sk: environment variable ROUTE_TEST_UNSET is not set");
+    CHECK(json.at("state_by").as_string() == "command");
 }
 
 TEST_CASE("an upstream that is there already, or is none, is refused")

@@ -27,7 +27,8 @@ def test_an_upstream_is_asked_for_its_models_with_its_key(router, make_upstream)
     assert asked.body == b"" and asked.header("content-length") is None
     told = json.loads(router.ok("upstream", "test", "first", "--json"))
     assert told.pop("latency_ms") > 0
-    assert told == {"upstream": "first", "endpoint": upstream.url, "ok": True, "status": 200, "outcome": "ok", "error": None}
+    assert told == {"upstream": "first", "endpoint": upstream.url, "ok": True, "status": 200, "outcome": "ok", "error": None, "json": True,
+                    "answered_by": "command", "router": None}
 
 
 def test_an_upstream_of_the_database_is_asked_by_number_or_name(router, make_upstream):

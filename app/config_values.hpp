@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -44,6 +45,9 @@ bool valid_network(std::string_view text);
 bool valid_variable_name(std::string_view name);
 
 bool has_control_characters(std::string_view text);
+
+/// A client key of fewer characters can be guessed: none is added, those there are go on with a warning.
+constexpr std::size_t shortest_client_key = 16;
 
 /// A client key that can come in a header: visible, no blanks.
 bool valid_client_key(std::string_view key);

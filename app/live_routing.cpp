@@ -5,7 +5,9 @@
 
 #include <chrono>
 
+#include "app/config_values.hpp"
 #include "app/configured_table.hpp"
+#include "app/secrets.hpp"
 #include "app/upstream_sources.hpp"
 #include "core/text.hpp"
 
@@ -121,6 +123,7 @@ ConfigResult<net::RoutingTablePtr> LiveRouting::make_table(Files files)
             warn_once(fmt::format(
                 "auth.keys: the client key \"{}\" is v0.3.0's public default, which anyone may know",
                 public_key));
+    warn_of_short_keys();
     table.keys.insert(table.keys.begin(), known_.keys.begin(), known_.keys.end());
     add_upstreams(table);
     return net::RoutingTablePtr{*std::move(made)};
@@ -150,6 +153,18 @@ void LiveRouting::add_upstreams(net::RoutingTable& table)
         }
         net::add_upstream(table, *std::move(made));
         viewed.usable = table.upstreams.back();
+    }
+}
+
+/// Those of the database are known by their hashes only.
+void LiveRouting::warn_of_short_keys()
+{
+    for (const auto& configured : settings_.auth.keys) {
+        const auto key = unrestricted_secrets()(configured.key);
+        if (key && key->size() < shortest_client_key && *key != public_key)
+            warn_once(
+                fmt::format("auth.keys: the client key of {} has fewer than {} characters: it can be guessed",
+                            configured.name, shortest_client_key));
     }
 }
 

@@ -65,6 +65,7 @@ class LiveRouting
     ConfigResult<net::RoutingTablePtr> make_table(Files files);
     void add_upstreams(net::RoutingTable& table);
     std::shared_ptr<Cooldown> cooldown_of(const std::string& name);
+    void warn_of_short_keys();
     void warn_once(const std::string& warning);
 
     mutable std::mutex mutex_;

@@ -27,6 +27,9 @@ int add(Session& session, const NewKeyOptions& options)
     const auto key = given ? session.read_secret() : make_client_key();
     if (!valid_client_key(key))
         fail("the key: expected visible characters without blanks");
+    if (key.size() < shortest_client_key)
+        fail(fmt::format("the key: expected {} characters or more: a short one can be guessed",
+                         shortest_client_key));
     const auto hash = hash_key(key);
     if (std::any_of(keys.begin(), keys.end(), [&](const ClientKey& other) { return other.hash == hash; }))
         fail("this key is there already, under another name");

@@ -38,10 +38,10 @@ TEST_CASE("a client key is made, shown once and stored as its hash")
 TEST_CASE("a given key comes from standard input and is not repeated")
 {
     CommandLine line;
-    CHECK(line.ok({"key", "add", "bob", "--value", "-"}, "the-key-of-bob\n") == "added key bob\n");
-    CHECK(line.database().client_keys().at(0).hash == hash_key("the-key-of-bob"));
+    CHECK(line.ok({"key", "add", "bob", "--value", "-"}, "the-key-of-bob-1\n") == "added key bob\n");
+    CHECK(line.database().client_keys().at(0).hash == hash_key("the-key-of-bob-1"));
     CHECK(line({"key", "add", "bob"}).err == "openai-api-route: the name bob is taken\n");
-    CHECK_THAT(line({"key", "add", "eve", "--value", "-"}, "the-key-of-bob").err,
+    CHECK_THAT(line({"key", "add", "eve", "--value", "-"}, "the-key-of-bob-1").err,
                ContainsSubstring("there already"));
     for (const char* input : {"", "a b", "a\nb"})
         CHECK(line({"key", "add", "eve", "--value", "-"}, input).code == 1);

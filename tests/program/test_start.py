@@ -263,6 +263,16 @@ def test_backend_none_serves_and_keeps_nothing(route, upstream):
     assert not list(router.directory.glob("*.sqlite*"))
 
 
+def test_a_short_key_of_the_configuration_serves_with_a_warning_and_none_is_added(route, upstream):
+    router = route(upstream, auth={"keys": [{"name": "short", "key": "abcde"}, {"name": "long", "key": "sixteen-letters!"}]})
+    warned = [line for line in router.lines if "it can be guessed" in line]
+    assert len(warned) == 1 and "the client key of short has fewer than 16 characters" in warned[0]
+    assert router.ask(key="abcde").status == 200
+    for key, code in (("fifteen-letters", 1), ("sixteen-letters?", 0)):
+        done = router.run("key", "add", key, "--value", "-", stdin=key)
+        assert (done.returncode, "expected 16 characters or more" in done.stderr) == (code, code == 1)
+
+
 def test_the_public_default_key_is_warned_of(route, upstream):
     router = route(upstream, auth={"keys": ["woshimima"]})
     router.wait_for_line(r"(?i)warn.*public default")

@@ -190,7 +190,7 @@ format = "json")");
     CHECK(settings.storage ==
           StorageSettings{Backend::sqlite, "/var/a.sqlite", "postgres://u:p@h/d", 9, "/etc/route/b.sqlite"});
     CHECK(settings.records == RecordSettings{false, 1024, false, 2048, 1 << 20, Durability::commit, 5,
-                                             Seconds{30 * 86400}, Seconds{12 * 3600}});
+                                             Seconds{30 * 86400}, Seconds{12 * 3600}, 20ull << 30});
     CHECK(settings.metrics == MetricsSettings{"/metrics", true});
     CHECK(settings.log == LogSettings{"debug", LogFormat::json});
 }

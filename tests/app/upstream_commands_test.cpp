@@ -170,6 +170,7 @@ TEST_CASE("references are stored as such, with a warning when routers may not re
 TEST_CASE("an upstream whose secret does not resolve is marked, and by whose environment")
 {
     CommandLine line;
+    line.database();
     line.configure(
         "[[upstreams]]\nname = \"a\"\nsk = \"env:ROUTE_TEST_UNSET\"\n"
         "[[upstreams]]\nname = \"b\"\nsk = \"asis\"\nproxy = \"env:ROUTE_TEST_UNSET\"\n"

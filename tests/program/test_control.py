@@ -58,7 +58,7 @@ def test_a_secret_that_only_the_shell_has_is_not_the_routers(route, upstream):
 
 def test_without_a_router_commands_answer_with_the_shells_environment_and_say_so(router, make_upstream):
     upstream = make_upstream(reply(body=MODELS))
-    router.configure([{"endpoint": upstream.url, **BY_ENVIRONMENT}])
+    router.configure([{"endpoint": upstream.url, **BY_ENVIRONMENT}]).make_database()
     for command in (["upstream", "test", "first"], ["explain", "--model", "m"], ["upstream", "list"]):
         said = router.ok(*command, environment=OF_ROUTER)
         assert f"no router answers here (there is no socket {control(router)}): answered with this shell's environment" in said

@@ -3,11 +3,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/read.hpp>
@@ -20,7 +18,6 @@ namespace route::net {
 
 namespace {
 
-constexpr auto result = asio::as_tuple(asio::use_awaitable_t<Executor>{});
 constexpr std::uint64_t most_reply = 4u << 20;
 
 /// Who listens at the other end (SO_PEERCRED, unix(7)).
@@ -57,7 +54,7 @@ std::string why(error_code error, const ucred& peer)
 
 awaitable<void> connect_and_ask(Asking& asking)
 {
-    auto connecting = asking.stream.async_connect(asking.name.endpoint(), result);
+    auto connecting = asking.stream.async_connect(asking.name.endpoint(), as_result);
     const auto [refused] = co_await std::move(connecting);
     if (refused) {
         const bool nobody = refused == asio::error::connection_refused;
@@ -91,14 +88,14 @@ awaitable<error_code> ask(LocalStream& stream, const LocalRequest& request, Loca
     message.keep_alive(false);
     message.body() = request.body;
     message.prepare_payload();
-    auto writing = http::async_write(stream, message, result);
+    auto writing = http::async_write(stream, message, as_result);
     const auto [not_sent, sent] = co_await std::move(writing);
     if (not_sent)
         co_return not_sent;
     boost::beast::flat_buffer buffer;
     http::response_parser<http::string_body> parser;
     parser.body_limit(most_reply);
-    auto reading = http::async_read(stream, buffer, parser, result);
+    auto reading = http::async_read(stream, buffer, parser, as_result);
     const auto [not_read, read] = co_await std::move(reading);
     if (not_read)
         co_return not_read;

@@ -2,7 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <optional>
 #include <string>
 
@@ -10,6 +12,9 @@
 #include "core/result.hpp"
 
 namespace route::net {
+
+/// Gives a tuple of the error and what else an operation of a local socket says.
+inline constexpr auto as_result = asio::as_tuple(asio::use_awaitable_t<Executor>{});
 
 /// Where a Unix socket stands in the file system (unix(7)). Holds the directory open: a path that is too long
 /// for a socket's address is reached through /proc/self/fd.

@@ -4,12 +4,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -23,7 +21,6 @@ namespace route::net {
 
 namespace {
 
-constexpr auto result = asio::as_tuple(asio::use_awaitable_t<Executor>{});
 constexpr auto owners_patience = std::chrono::milliseconds{500};
 constexpr auto interval = std::chrono::seconds{1};
 constexpr std::uint32_t most_head = 8u << 10;
@@ -131,7 +128,7 @@ awaitable<void> LocalServer::keep_name()
 {
     while (!stopping_) {
         again_.expires_after(interval);
-        auto passed = again_.async_wait(result);
+        auto passed = again_.async_wait(as_result);
         co_await std::move(passed);
         if (stopping_ || leaving_ || has_name())
             continue;
@@ -186,7 +183,7 @@ awaitable<LocalServer::Owner> LocalServer::ask_owner(const LocalName& name)
     LocalStream stream{io_.get_executor()};
     const Open open{*this, stream};
     stream.expires_after(owners_patience);
-    auto connecting = stream.async_connect(name.endpoint(), result);
+    auto connecting = stream.async_connect(name.endpoint(), as_result);
     const auto [refused] = co_await std::move(connecting);
     if (refused == asio::error::connection_refused || refused == asio::error::not_found)
         co_return Owner::dead;
@@ -269,7 +266,7 @@ void LocalServer::complain(const std::string& reason)
 awaitable<void> LocalServer::accept_all()
 {
     while (acceptor_.is_open()) {
-        auto accepting = acceptor_.async_accept(result);
+        auto accepting = acceptor_.async_accept(as_result);
         auto [error, socket] = co_await std::move(accepting);
         if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor)
             break;
@@ -278,7 +275,7 @@ awaitable<void> LocalServer::accept_all()
             asio::co_spawn(io_.get_executor(), serve(std::move(socket)), asio::detached);
         } else if (error) {  // out of descriptors
             pause_.expires_after(std::chrono::milliseconds{100});
-            auto passed = pause_.async_wait(result);
+            auto passed = pause_.async_wait(as_result);
             co_await std::move(passed);
         }
     }
@@ -293,7 +290,7 @@ awaitable<void> LocalServer::serve(Socket socket)
     http::request_parser<http::string_body> parser;
     parser.header_limit(most_head);
     parser.body_limit(most_body);
-    auto reading = http::async_read(stream, buffer, parser, result);
+    auto reading = http::async_read(stream, buffer, parser, as_result);
     const auto [not_read, read] = co_await std::move(reading);
     std::optional<LocalReply> reply;
     if (not_read) {
@@ -312,7 +309,7 @@ awaitable<void> LocalServer::serve(Socket socket)
         message.body() = std::move(reply->body);
         message.prepare_payload();
         stream.expires_after(request_time);
-        auto writing = http::async_write(stream, message, result);
+        auto writing = http::async_write(stream, message, as_result);
         co_await std::move(writing);
     }
     --connections_;
@@ -337,7 +334,7 @@ awaitable<LocalReply> LocalServer::answer(LocalStream& stream, LocalRequest requ
         });
     });
     while (!asked->reply) {
-        auto ready = asked->ready.async_wait(result);
+        auto ready = asked->ready.async_wait(as_result);
         co_await std::move(ready);
     }
     asked_.erase(asked.get());

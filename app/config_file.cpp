@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <system_error>
 
 #include "app/config_table.hpp"
 #include "app/config_values.hpp"
+#include "app/message_line.hpp"
 #include "core/text.hpp"
 
 namespace route {
@@ -26,7 +28,7 @@ Settings default_settings(const fs::path& directory)
     return read_settings(reader, toml::table{});
 }
 
-ConfigResult<Configuration> read_file(const fs::path& path)
+ReadResult<Configuration> read_file(const fs::path& path)
 {
     const auto name = path.string();
     std::ifstream file{path, std::ios::binary};
@@ -36,7 +38,7 @@ ConfigResult<Configuration> read_file(const fs::path& path)
         text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
     // A directory opens, and fails only when it is read.
     if (!file.is_open() || file.bad())
-        return ConfigError{name, 0, {}, "cannot be read: " + std::generic_category().message(errno), {}};
+        return ConfigErrors{{name, 0, {}, "cannot be read: " + std::generic_category().message(errno), {}}};
     std::error_code error;
     const auto absolute = fs::absolute(path, error);
     auto parsed = parse_configuration(text, name, absolute.parent_path());
@@ -45,7 +47,7 @@ ConfigResult<Configuration> read_file(const fs::path& path)
     return parsed;
 }
 
-ConfigResult<Configuration> read_any(const ServeOptions& options)
+ReadResult<Configuration> read_any(const ServeOptions& options)
 {
     if (options.config)
         return read_file(*options.config);
@@ -104,65 +106,103 @@ ConfigError of_file(const Configuration& configuration, const std::string& key, 
                        {}};
 }
 
+/// Of a file that has other errors: what they and the command line leave as it is.
+void note_errors_between_keys(ConfigReader& reader, const Configuration& configuration)
+{
+    const auto refused = reader.errors();
+    for (const auto& error : check_configuration(configuration)) {
+        const auto table = error.key.substr(0, error.key.find('.') + 1);
+        const bool concerned = std::any_of(refused.begin(), refused.end(), [&](const ConfigError& other) {
+            return other.key.starts_with(table);
+        });
+        if (!concerned && table != "storage.")
+            reader.refuse(error.key, error.line, error.problem);
+    }
+}
+
 }  // namespace
 
 std::string describe(const ConfigError& error)
 {
     std::string text;
     if (!error.file.empty())
-        text += escape_for_log(error.file, 1024) + (error.line > 0 ? fmt::format(":{}: ", error.line) : ": ");
+        text += message_line(error.file) + (error.line > 0 ? fmt::format(":{}: ", error.line) : ": ");
     if (!error.key.empty())
-        text += escape_for_log(error.key) + ": ";
-    text += escape_for_log(error.problem, 512);
+        text += message_line(error.key, 256) + ": ";
+    text += message_line(error.problem, 512);
     if (!error.nearest.empty())
         text += fmt::format("; did you mean {}?", error.nearest);
     return text;
 }
 
-ConfigResult<Configuration> parse_configuration(std::string_view text, const std::string& file,
-                                                const fs::path& directory)
+std::vector<std::string> describe(const ConfigErrors& errors)
 {
-    ConfigReader reader{file, directory};
-    const auto settings = parse_toml<Settings>(
-        text, file, [&](const toml::table& table) { return read_settings(reader, table); });
-    if (settings.has_error())
-        return settings.error();
-    return Configuration{*settings, file, reader.lines()};
+    constexpr std::size_t most = 100;
+    std::vector<std::string> lines;
+    for (const auto& error : errors) {
+        if (lines.size() == most) {
+            lines.push_back(fmt::format("{}: {} more", message_line(error.file), errors.size() - most));
+            break;
+        }
+        lines.push_back(describe(error));
+    }
+    return lines;
 }
 
-ConfigResult<Configuration> load_configuration(const ServeOptions& options)
+ReadResult<Configuration> parse_configuration(std::string_view text, const std::string& file,
+                                              const fs::path& directory)
+{
+    ConfigReader reader{file, directory};
+    auto settings = parse_toml<Settings>(text, reader, [&](const toml::table& table) {
+        auto read = read_settings(reader, table);
+        if (reader.refused() > 0)
+            note_errors_between_keys(reader, {read, file, reader.lines()});
+        return read;
+    });
+    if (settings.has_error())
+        return settings.error();
+    return Configuration{*std::move(settings), file, reader.lines()};
+}
+
+ReadResult<Configuration> load_configuration(const ServeOptions& options)
 {
     auto configuration = read_any(options);
     if (configuration.has_error())
         return configuration;
     if (const auto error = apply(options, configuration->settings))
-        return *error;
-    if (const auto error = check_configuration(*configuration))
-        return *error;
+        return ConfigErrors{*error};
+    if (auto errors = check_configuration(*configuration); !errors.empty())
+        return errors;
     return configuration;
 }
 
-std::optional<ConfigError> check_configuration(const Configuration& configuration)
+std::vector<ConfigError> check_configuration(const Configuration& configuration)
 {
     const auto& settings = configuration.settings;
+    std::vector<ConfigError> errors;
     if (settings.server.certificate.empty() != settings.server.private_key.empty()) {
         const bool no_key = settings.server.private_key.empty();
-        return of_file(
-            configuration, no_key ? "server.certificate" : "server.private_key",
-            no_key ? "expected server.private_key with it" : "expected server.certificate with it");
+        errors.push_back(
+            of_file(configuration, no_key ? "server.certificate" : "server.private_key",
+                    no_key ? "expected server.private_key with it" : "expected server.certificate with it"));
     }
     if (settings.storage.backend == Backend::none && settings.auth.enabled && settings.auth.keys.empty())
-        return of_file(configuration, "storage.backend",
-                       R"(expected auth.keys with backend "none", or auth.enabled = false)");
+        errors.push_back(of_file(configuration, "storage.backend",
+                                 R"(expected auth.keys with backend "none", or auth.enabled = false)"));
     const auto& notify = settings.notify;
     const bool any =
         !notify.matrix_homeserver.empty() || !notify.matrix_room.empty() || !notify.matrix_token.empty();
     const bool all =
         !notify.matrix_homeserver.empty() && !notify.matrix_room.empty() && !notify.matrix_token.empty();
-    if (any != all)
-        return of_file(configuration, "notify.matrix_homeserver",
-                       "expected notify.matrix_homeserver, matrix_room and matrix_token together");
-    return std::nullopt;
+    if (any != all) {
+        errors.push_back(of_file(configuration, "notify.matrix_homeserver",
+                                 "expected notify.matrix_homeserver, matrix_room and matrix_token together"));
+        for (const char* there : {"notify.matrix_room", "notify.matrix_token"})
+            if (const auto line = configuration.lines.find(there);
+                errors.back().line == 0 && line != configuration.lines.end())
+                errors.back().line = line->second;
+    }
+    return errors;
 }
 
 std::vector<std::string> restart_needed(const Settings& old, const Settings& now)

@@ -22,15 +22,29 @@ struct ConfigError
     std::string nearest;   ///< the known key an unknown one resembles
 };
 
-/// One line: `FILE:LINE: KEY: PROBLEM`.
+/// All that is wrong with a file, by line; never empty.
+using ConfigErrors = std::vector<ConfigError>;
+
+/// One line, fit to be shown: `FILE:LINE: KEY: PROBLEM`.
 std::string describe(const ConfigError& error);
+
+/// One line each.
+std::vector<std::string> describe(const ConfigErrors& errors);
 
 template <class T>
 using ConfigResult = boost::system::result<T, ConfigError>;
 
+template <class T>
+using ReadResult = boost::system::result<T, ConfigErrors>;
+
 [[noreturn]] inline void throw_exception_from_error(const ConfigError& error, const boost::source_location&)
 {
     throw std::invalid_argument{describe(error)};
+}
+
+[[noreturn]] inline void throw_exception_from_error(const ConfigErrors& errors, const boost::source_location&)
+{
+    throw std::invalid_argument{describe(errors.front())};
 }
 
 /// What the command line of `serve` says about the configuration; other commands use the first two.
@@ -57,14 +71,14 @@ struct Configuration
 /// Reads, applies the command line, and checks what concerns several keys. Paths become absolute: those of
 /// the file relative to the file, defaults without a file and those of the command line relative to the
 /// working directory. References to secrets are not resolved.
-ConfigResult<Configuration> load_configuration(const ServeOptions& options);
+ReadResult<Configuration> load_configuration(const ServeOptions& options);
 
 /// The same for text that is at hand; `directory` is what relative paths are relative to.
-ConfigResult<Configuration> parse_configuration(std::string_view text, const std::string& file,
-                                                const std::filesystem::path& directory);
+ReadResult<Configuration> parse_configuration(std::string_view text, const std::string& file,
+                                              const std::filesystem::path& directory);
 
-/// What concerns several keys.
-std::optional<ConfigError> check_configuration(const Configuration& configuration);
+/// What is wrong between several keys; empty when nothing is.
+std::vector<ConfigError> check_configuration(const Configuration& configuration);
 
 /// The keys that changed and take effect only when the process is started anew.
 std::vector<std::string> restart_needed(const Settings& old, const Settings& now);

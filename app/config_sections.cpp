@@ -17,10 +17,13 @@ Result<void> expect(bool valid, const char* expected)
 
 void read(ConfigTable table, ServerSettings& server)
 {
-    table.text("listen", server.listen, [](const std::string& text) -> Result<void> {
-        const auto address = parse_listen(text);
-        return expect(address.has_value(), "HOST:PORT, :PORT or [IPV6]:PORT");
-    });
+    table.text(
+        "listen", server.listen,
+        [](const std::string& text) -> Result<void> {
+            const auto address = parse_listen(text);
+            return expect(address.has_value(), "HOST:PORT, :PORT or [IPV6]:PORT");
+        },
+        ":8888");
     table.integer("threads", server.threads, 1024);
     table.size("max_body", server.max_body, 1);
     table.size("max_buffered", server.max_buffered, 1);
@@ -68,7 +71,7 @@ void read(ConfigReader& reader, ConfigTable table, AuthSettings& auth)
     if (keys == nullptr)
         return;
     if (!keys->is_array())
-        table.refuse("keys", *keys, "a list of keys");
+        return table.refuse("keys", *keys, "a list of keys");
     for (const auto& node : *keys->as_array()) {
         reader.found(fmt::format("auth.keys[{}]", auth.keys.size()), node.source().begin.line);
         auth.keys.push_back(read_key(reader, table, node, auth.keys.size() + 1));
@@ -121,9 +124,12 @@ void read(ConfigTable table, StorageSettings& storage)
     table.choice("backend", storage.backend,
                  {{"sqlite", Backend::sqlite}, {"postgres", Backend::postgres}, {"none", Backend::none}});
     table.path("sqlite", storage.sqlite, not_empty);
-    table.text("postgres", storage.postgres, [](const std::string& text) {
-        return expect(is_postgres_url(text) && has_encoded_user(text), postgres_url_expected);
-    });
+    table.text(
+        "postgres", storage.postgres,
+        [](const std::string& text) {
+            return expect(is_postgres_url(text) && has_encoded_user(text), postgres_url_expected);
+        },
+        "postgresql://localhost/openai_api_route");
     // One for records and one that listens to changes.
     table.integer("postgres_connections", storage.postgres_connections, 1000, 2);
     table.path("outbox", storage.outbox, not_empty);
@@ -170,16 +176,19 @@ void read(ConfigTable table, LogSettings& log)
     const auto level = [](std::string_view name) { return std::pair{name, std::string{name}}; };
     table.choice<std::string>(
         "level", log.level,
-        {level("trace"), level("debug"), level("info"), level("warning"), level("error"), level("off")});
+        {level("trace"), level("debug"), level("info"), level("warning"), level("error"), level("off")},
+        {{std::string_view{"warn"}, std::string{"warning"}}});
     table.choice("format", log.format, {{"text", LogFormat::text}, {"json", LogFormat::json}});
 }
 
 const toml::table* section(ConfigTable& root, std::string_view name)
 {
     const auto* node = root.find(name);
-    if (node != nullptr && !node->is_table())
+    if (node == nullptr)
+        return nullptr;
+    if (!node->is_table())
         root.refuse(name, *node, fmt::format("a table [{}]", name));
-    return node == nullptr ? nullptr : node->as_table();
+    return node->as_table();
 }
 
 }  // namespace

@@ -3,38 +3,115 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
+#include <array>
 
 #include "app/config_values.hpp"
+#include "app/nearest_word.hpp"
 
 namespace route {
 namespace {
 
-/// Levenshtein's distance.
-std::size_t edit_distance(std::string_view a, std::string_view b)
-{
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i + 1);
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const auto replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-            diagonal = std::exchange(row[j + 1], std::min({row[j] + 1, row[j + 1] + 1, replaced}));
-        }
-    }
-    return row.back();
-}
+/// What people call things, and how they are called here; of several, what its table has.
+constexpr std::array<Synonym, 52> key_synonyms{{
+    {"url", "endpoint"},
+    {"uri", "endpoint"},
+    {"base_url", "endpoint"},
+    {"api_base", "endpoint"},
+    {"host", "endpoint"},
+    {"address", "endpoint"},
+    {"key", "sk"},
+    {"api_key", "sk"},
+    {"apikey", "sk"},
+    {"secret", "sk"},
+    {"secret_key", "sk"},
+    {"token", "sk"},
+    {"password", "sk"},
+    {"models", "allow"},
+    {"model", "allow"},
+    {"include", "allow"},
+    {"exclude", "deny"},
+    {"block", "deny"},
+    {"alias", "rename"},
+    {"aliases", "rename"},
+    {"map", "rename"},
+    {"model_map", "rename"},
+    {"order", "priority"},
+    {"rank", "priority"},
+    {"disabled", "enabled"},
+    {"id", "name"},
+    {"title", "name"},
+    {"port", "listen"},
+    {"addr", "listen"},
+    {"address", "listen"},
+    {"bind", "listen"},
+    {"host", "listen"},
+    {"workers", "threads"},
+    {"cert", "certificate"},
+    {"tls_cert", "certificate"},
+    {"tls_key", "private_key"},
+    {"key", "private_key"},
+    {"path", "sqlite"},
+    {"file", "sqlite"},
+    {"url", "postgres"},
+    {"dsn", "postgres"},
+    {"type", "backend"},
+    {"driver", "backend"},
+    {"engine", "backend"},
+    {"verbosity", "level"},
+    {"url", "webhook"},
+    {"feishu", "feishu_webhook"},
+    {"key", "keys"},
+    {"tokens", "keys"},
+    {"required", "enabled"},
+    {"keep", "retention"},
+    {"days", "retention"},
+}};
+
+constexpr std::array<Synonym, 10> table_synonyms{{
+    {"database", "storage"},
+    {"db", "storage"},
+    {"logging", "log"},
+    {"providers", "upstreams"},
+    {"backends", "upstreams"},
+    {"timeout", "timeouts"},
+    {"tls", "server"},
+    {"http", "server"},
+    {"messages", "notify"},
+    {"alerts", "notify"},
+}};
 
 std::string_view last_part(std::string_view key)
 {
     return key.substr(key.rfind('.') + 1);
 }
 
+/// `expected`, for a node that is not; says so of one that may be without its quotes.
+std::string unquoted(const toml::node& node, const std::string& expected)
+{
+    const auto text = node.value_exact<std::string>().value_or("");
+    const bool number = !text.empty() && text.find_first_not_of("+-.0123456789") == std::string::npos;
+    return number || text == "true" || text == "false" ? expected + ", without quotes" : expected;
+}
+
 }  // namespace
 
-void ConfigReader::refuse(const std::string& key, std::size_t line, std::string problem) const
+void ConfigReader::add(ConfigError error)
 {
-    throw ConfigError{file_, line, key, std::move(problem), {}};
+    if (refused_.emplace(error.line, error.key).second)
+        errors_.push_back(std::move(error));
+}
+
+void ConfigReader::refuse(const std::string& key, std::size_t line, std::string problem)
+{
+    add({file_, line, key, std::move(problem), {}});
+}
+
+ConfigErrors ConfigReader::errors() const
+{
+    auto sorted = errors_;
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](const ConfigError& a, const ConfigError& b) { return a.line < b.line; });
+    return sorted;
 }
 
 std::string ConfigReader::absolute(const std::string& path) const
@@ -52,28 +129,37 @@ std::string ConfigReader::absolute_reference(const std::string& secret) const
 
 std::string ConfigReader::nearest(const std::string& key) const
 {
-    const std::string* best = nullptr;
-    std::size_t best_distance = std::max<std::size_t>(2, key.size() / 3) + 1;
+    const auto name = std::string{last_part(key)};
+    const auto table = key.substr(0, key.size() - name.size());  // with its '.'
+    std::vector<std::string> beside;
+    std::string elsewhere;
     for (const auto& known : known_) {
-        // A key that exists elsewhere was put into the wrong table.
-        const auto distance = last_part(known) == last_part(key) ? 1 : edit_distance(key, known);
-        if (distance < best_distance) {
-            best = &known;
-            best_distance = distance;
-        }
+        const auto last = last_part(known);
+        if (known.size() == table.size() + last.size() && known.starts_with(table))
+            beside.emplace_back(last);
+        else if (last == name && elsewhere.empty())
+            elsewhere = known;
     }
-    return best == nullptr ? std::string{} : *best;
+    const std::span<const Synonym> synonyms{table.empty() ? std::span<const Synonym>{table_synonyms}
+                                                          : std::span<const Synonym>{key_synonyms}};
+    const auto meant = nearest_word(name, beside, synonyms);
+    const bool other_word = std::any_of(synonyms.begin(), synonyms.end(), [&](const Synonym& each) {
+        return each.word == name && each.meant == meant;
+    });
+    // A key that exists elsewhere was put into the wrong table.
+    if (!elsewhere.empty() && !other_word && (!meant || edit_distance(*meant, name) > 1))
+        return elsewhere;
+    return meant ? table + *meant : std::string{};
 }
 
-void ConfigReader::refuse_unknown(const toml::table& table, const std::string& name) const
+void ConfigReader::refuse_unknown(const toml::table& table, const std::string& name)
 {
     for (const auto& [key, node] : table) {
         auto full = name.empty() ? std::string{key.str()} : name + '.' + std::string{key.str()};
         if (known_.contains(full))
             continue;
         auto suggestion = nearest(full);
-        throw ConfigError{file_, key.source().begin.line, std::move(full), "unknown key",
-                          std::move(suggestion)};
+        add({file_, key.source().begin.line, std::move(full), "unknown key", std::move(suggestion)});
     }
 }
 
@@ -87,7 +173,7 @@ const toml::node* ConfigTable::find(std::string_view key)
     return node;
 }
 
-void ConfigTable::refuse(std::string_view key, const toml::node& node, const std::string& expected) const
+void ConfigTable::refuse(std::string_view key, const toml::node& node, const std::string& expected)
 {
     reader_.refuse(full_name(key), node.source().begin.line, "expected " + expected);
 }
@@ -104,7 +190,7 @@ void ConfigTable::flag(std::string_view key, bool& target)
         return;
     const auto value = node->value_exact<bool>();
     if (!value)
-        refuse(key, *node, "true or false");
+        return refuse(key, *node, unquoted(*node, "true or false"));
     target = *value;
 }
 
@@ -115,7 +201,7 @@ void ConfigTable::integer(std::string_view key, int& target, int least, int most
         return;
     const auto value = node->value_exact<std::int64_t>();
     if (!value || *value < least || *value > most)
-        refuse(key, *node, fmt::format("a whole number from {} to {}", least, most));
+        return refuse(key, *node, unquoted(*node, fmt::format("a whole number from {} to {}", least, most)));
     target = static_cast<int>(*value);
 }
 
@@ -134,7 +220,9 @@ void ConfigTable::seconds_from(std::string_view key, Seconds& target, bool zero_
     const auto value = node->is_number() ? node->value<double>() : std::nullopt;
     const bool valid = value && *value <= longest_seconds && (zero_allowed ? *value >= 0 : *value > 0);
     if (!valid)
-        refuse(key, *node, zero_allowed ? "a number of seconds, 0 or more" : "a number of seconds above 0");
+        return refuse(
+            key, *node,
+            unquoted(*node, zero_allowed ? "a number of seconds, 0 or more" : "a number of seconds above 0"));
     target = Seconds{*value};
 }
 
@@ -165,9 +253,9 @@ void ConfigTable::size(std::string_view key, std::uint64_t& target, std::uint64_
     const auto text = node->value_exact<std::string>();
     const auto value = parse_size(number ? std::to_string(*number) : text.value_or(""));
     if (value.has_error())
-        refuse(key, *node, value.error().reason);
+        return refuse(key, *node, value.error().reason);
     if (*value < least)
-        refuse(key, *node, "at least " + format_size(least));
+        return refuse(key, *node, "at least " + format_size(least));
     target = *value;
 }
 
@@ -193,27 +281,35 @@ void ConfigTable::duration(std::string_view key, std::optional<Seconds>& target)
         return target.reset();
     const auto value = parse_duration(text.value_or(""));
     if (value.has_error())
-        refuse(key, *node, value.error().reason + R"(, or "")");
+        return refuse(key, *node, value.error().reason + R"(, or "")");
     target = *value;
 }
 
-std::string ConfigTable::checked_text(std::string_view key, const toml::node& node, const Check& check) const
+std::optional<std::string> ConfigTable::checked_text(std::string_view key, const toml::node& node,
+                                                     const Check& check, std::string_view example)
 {
     auto text = node.value_exact<std::string>();
-    if (!text || has_control_characters(*text))
+    if (!text && example.empty())
+        refuse(key, node, R"(a string, in quotes: "…")");
+    else if (!text)
+        refuse(key, node, fmt::format(R"(a string such as "{}")", example));
+    else if (has_control_characters(*text))
         refuse(key, node, "a string without control characters");
-    if (check)
-        if (const auto valid = check(*text); valid.has_error())
-            refuse(key, node, valid.error().reason);
-    return *std::move(text);
+    else if (const auto valid = check ? check(*text) : Result<void>{}; valid.has_error())
+        refuse(key, node, valid.error().reason);
+    else
+        return text;
+    return std::nullopt;
 }
 
-void ConfigTable::text(std::string_view key, std::string& target, const Check& check)
+void ConfigTable::text(std::string_view key, std::string& target, const Check& check,
+                       std::string_view example)
 {
     const auto* node = find(key);
     if (node == nullptr)
         return;
-    target = checked_text(key, *node, check);
+    if (auto text = checked_text(key, *node, check, example))
+        target = *std::move(text);
 }
 
 void ConfigTable::path(std::string_view key, std::string& target, const Check& check)
@@ -237,7 +333,7 @@ void ConfigTable::secret_lines(std::string_view key, std::string& target)
     auto visible = text.value_or("");
     std::erase_if(visible, [](char c) { return c == '\n' || c == '\r' || c == '\t'; });
     if (!text || has_control_characters(visible))
-        refuse(key, *node, "a string without control characters other than line ends and tabs");
+        return refuse(key, *node, "a string without control characters other than line ends and tabs");
     target = reader_.absolute_reference(*text);
 }
 
@@ -248,10 +344,11 @@ void ConfigTable::texts(std::string_view key, std::vector<std::string>& target, 
         return;
     const auto* array = node->as_array();
     if (array == nullptr)
-        refuse(key, *node, "a list of strings");
+        return refuse(key, *node, R"(a list of strings: ["…"])");
     target.clear();
     for (const auto& element : *array)
-        target.push_back(checked_text(key, element, check));
+        if (auto text = checked_text(key, element, check))
+            target.push_back(*std::move(text));
 }
 
 void ConfigTable::map(std::string_view key, std::map<std::string, std::string>& target)
@@ -261,10 +358,11 @@ void ConfigTable::map(std::string_view key, std::map<std::string, std::string>& 
         return;
     const auto* table = node->as_table();
     if (table == nullptr)
-        refuse(key, *node, R"(a table of strings such as { "gpt-4" = "gpt-4o" })");
+        return refuse(key, *node, R"(a table of strings such as { "gpt-4" = "gpt-4o" })");
     target.clear();
     for (const auto& [name, value] : *table)
-        target.emplace(std::string{name.str()}, checked_text(key, value, {}));
+        if (auto text = checked_text(key, value, {}))
+            target.emplace(std::string{name.str()}, *std::move(text));
 }
 
 }  // namespace route

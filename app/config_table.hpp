@@ -17,8 +17,8 @@
 
 namespace route {
 
-/// The file being read: collects which keys are known and where those that are there stand. Refusals are
-/// thrown as ConfigError, caught where reading began.
+/// The file being read: collects which keys are known, where those that are there stand, and what is wrong
+/// with the file.
 class ConfigReader
 {
   public:
@@ -27,7 +27,13 @@ class ConfigReader
     {
     }
 
-    [[noreturn]] void refuse(const std::string& key, std::size_t line, std::string problem) const;
+    /// Notes what is wrong. Of one place, only the first.
+    void refuse(const std::string& key, std::size_t line, std::string problem);
+
+    /// All that was refused so far, by line.
+    ConfigErrors errors() const;
+    std::size_t refused() const { return errors_.size(); }
+    const std::string& file() const { return file_; }
 
     /// `path` made absolute, "" left alone; any path is when there is no directory.
     std::string absolute(const std::string& path) const;
@@ -38,23 +44,25 @@ class ConfigReader
     void know(const std::string& key) { known_.insert(key); }
     void found(const std::string& key, std::size_t line) { lines_.emplace(key, line); }
 
-    /// Throws for the first key of `table` that nothing asked for. `name` is the table's own, "" for the
-    /// whole file.
-    void refuse_unknown(const toml::table& table, const std::string& name) const;
+    /// Refuses the keys of `table` that nothing asked for. `name` is the table's own, "" for the whole file.
+    void refuse_unknown(const toml::table& table, const std::string& name);
 
     const std::map<std::string, std::size_t>& lines() const { return lines_; }
 
   private:
+    void add(ConfigError error);
     std::string nearest(const std::string& key) const;
 
     std::string file_;
     std::filesystem::path directory_;
     std::set<std::string> known_;
     std::map<std::string, std::size_t> lines_;
+    ConfigErrors errors_;
+    std::set<std::pair<std::size_t, std::string>> refused_;
 };
 
 /// One table of the file. Each function reads one key into `target`, which holds the default and keeps it
-/// when the key is not there. A null table makes the keys known.
+/// when the key is not there or is refused. A null table makes the keys known.
 class ConfigTable
 {
   public:
@@ -75,7 +83,9 @@ class ConfigTable
     /// The same, or "" for none.
     void size(std::string_view key, std::optional<std::uint64_t>& target, std::uint64_t least);
     void duration(std::string_view key, std::optional<Seconds>& target);  ///< "" for none
-    void text(std::string_view key, std::string& target, const Check& check = {});
+    /// `example` is what one may write, for those who wrote no string.
+    void text(std::string_view key, std::string& target, const Check& check = {},
+              std::string_view example = {});
     void path(std::string_view key, std::string& target, const Check& check = {});  ///< made absolute
     void secret(std::string_view key, std::string& target,
                 const Check& check = {});  ///< a value or a reference, whose path is made absolute
@@ -84,9 +94,10 @@ class ConfigTable
     void texts(std::string_view key, std::vector<std::string>& target, const Check& check);
     void map(std::string_view key, std::map<std::string, std::string>& target);
 
-    /// The choice's name, or `target` as it is when the key is not there.
+    /// The choice's name; that of `other_names` is understood as well.
     template <class T>
-    void choice(std::string_view key, T& target, const std::vector<std::pair<std::string_view, T>>& choices)
+    void choice(std::string_view key, T& target, const std::vector<std::pair<std::string_view, T>>& choices,
+                const std::vector<std::pair<std::string_view, T>>& other_names = {})
     {
         std::string expected;
         for (const auto& [name, value] : choices)
@@ -95,22 +106,25 @@ class ConfigTable
         if (node == nullptr)
             return;
         const auto text = node->value_exact<std::string>();
-        for (const auto& [name, value] : choices)
-            if (text == name) {
-                target = value;
-                return;
-            }
+        for (const auto* names : {&choices, &other_names})
+            for (const auto& [name, value] : *names)
+                if (text == name) {
+                    target = value;
+                    return;
+                }
         refuse(key, *node, "one of " + expected);
     }
 
     /// The value of `key`, which the caller takes apart itself; null when it is not there.
     const toml::node* find(std::string_view key);
 
-    [[noreturn]] void refuse(std::string_view key, const toml::node& node, const std::string& expected) const;
+    void refuse(std::string_view key, const toml::node& node, const std::string& expected);
     std::string full_name(std::string_view key) const;
 
   private:
-    std::string checked_text(std::string_view key, const toml::node& node, const Check& check) const;
+    /// Nothing when it was refused.
+    std::optional<std::string> checked_text(std::string_view key, const toml::node& node, const Check& check,
+                                            std::string_view example = {});
     void seconds_from(std::string_view key, Seconds& target, bool zero_allowed);
 
     ConfigReader& reader_;
@@ -122,22 +136,24 @@ class ConfigTable
 Result<void> not_empty(const std::string& text);
 Result<void> proxy_setting(const std::string& text);
 
-/// Reads `[[upstreams]]`; throws ConfigError.
+/// Reads `[[upstreams]]`.
 void read_upstreams(ConfigReader& reader, ConfigTable& root, std::vector<UpstreamDefinition>& upstreams);
 
-/// Reads every table of the file; throws ConfigError.
+/// Reads every table of the file. What was refused has its default: `reader` knows.
 Settings read_settings(ConfigReader& reader, const toml::table& file);
 
-/// What `read` makes of the file's table; what it, or TOML's parser, throws becomes the error.
+/// What `read` makes of the file's table, unless TOML's parser or `reader` found something wrong.
 template <class T, class Read>
-ConfigResult<T> parse_toml(std::string_view text, const std::string& file, Read read)
+ReadResult<T> parse_toml(std::string_view text, const ConfigReader& reader, Read read)
 {
     try {
-        return read(toml::parse(text, file));
+        auto result = read(toml::parse(text, reader.file()));
+        if (reader.refused() > 0)
+            return reader.errors();
+        return ReadResult<T>{boost::system::in_place_value, std::move(result)};
     } catch (const toml::parse_error& error) {
-        return ConfigError{file, error.source().begin.line, {}, std::string{error.description()}, {}};
-    } catch (const ConfigError& error) {
-        return error;
+        return ConfigErrors{
+            {reader.file(), error.source().begin.line, {}, std::string{error.description()}, {}}};
     }
 }
 

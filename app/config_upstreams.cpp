@@ -24,7 +24,7 @@ void read(ConfigTable table, UpstreamDefinition& upstream)
         if (const auto endpoint = parse_endpoint(url); endpoint.has_error())
             return Invalid{"http:// or https:// with a host: " + endpoint.error().reason};
         return {};
-    });
+    }, "https://api.openai.com/v1");
     table.secret("sk", upstream.sk);
     table.integer("priority", upstream.priority, -most_priority_or_weight, most_priority_or_weight);
     table.integer("weight", upstream.weight, 0, most_priority_or_weight);
@@ -37,29 +37,38 @@ void read(ConfigTable table, UpstreamDefinition& upstream)
     table.flag("enabled", upstream.enabled);
 }
 
-/// Of an entry without a key, all else is checked.
-FiledUpstream read_entry(ConfigReader& reader, const toml::node& node)
+/// What an entry without `sk` means.
+enum class WithoutKey { refused, key_stays };
+
+FiledUpstream read_entry(ConfigReader& reader, const toml::node& node, WithoutKey without)
 {
     FiledUpstream filed;
     filed.line = node.source().begin.line;
+    const auto refused = reader.refused();
     const auto* entry = node.as_table();
-    if (entry == nullptr)
+    if (entry == nullptr) {
         reader.refuse("upstreams", filed.line, "expected [[upstreams]] tables");
+        return filed;
+    }
     read(ConfigTable{reader, entry, "upstreams"}, filed.definition);
     reader.refuse_unknown(*entry, "upstreams");
     const auto* sk = entry->get("sk");
     if (sk != nullptr && filed.definition.sk.empty())
         reader.refuse("upstreams.sk", sk->source().begin.line, expected_key);
+    if (sk == nullptr && without == WithoutKey::refused)
+        reader.refuse("upstreams.sk", filed.line, expected_key);
+    filed.has_proxy = entry->contains("proxy");
+    if (reader.refused() > refused)
+        return filed;
     auto checked = filed.definition;
     if (sk == nullptr)
-        checked.sk = "asis";
+        checked.sk = "asis";  // all else is checked
     if (const auto made = make_upstream(checked, unresolved_secrets(), nullptr); made.has_error())
         reader.refuse("upstreams", filed.line, made.error().reason);
-    filed.has_proxy = entry->contains("proxy");
     return filed;
 }
 
-std::vector<FiledUpstream> read_entries(ConfigReader& reader, ConfigTable& root)
+std::vector<FiledUpstream> read_entries(ConfigReader& reader, ConfigTable& root, WithoutKey without)
 {
     UpstreamDefinition unused;
     read(ConfigTable{reader, nullptr, "upstreams"}, unused);
@@ -67,14 +76,16 @@ std::vector<FiledUpstream> read_entries(ConfigReader& reader, ConfigTable& root)
     const auto* node = root.find("upstreams");
     if (node == nullptr)
         return entries;
-    if (!node->is_array())
+    if (!node->is_array()) {
         root.refuse("upstreams", *node, "[[upstreams]] tables");
+        return entries;
+    }
     for (const auto& element : *node->as_array())
-        entries.push_back(read_entry(reader, element));
+        entries.push_back(read_entry(reader, element, without));
     return entries;
 }
 
-void refuse_equal_names(const ConfigReader& reader, const std::vector<FiledUpstream>& entries)
+void refuse_equal_names(ConfigReader& reader, const std::vector<FiledUpstream>& entries)
 {
     std::set<std::string> names;
     for (const auto& entry : entries)
@@ -86,11 +97,9 @@ void refuse_equal_names(const ConfigReader& reader, const std::vector<FiledUpstr
 
 void read_upstreams(ConfigReader& reader, ConfigTable& root, std::vector<UpstreamDefinition>& upstreams)
 {
-    auto entries = read_entries(reader, root);
+    auto entries = read_entries(reader, root, WithoutKey::refused);
     for (auto& entry : entries) {
         auto& definition = entry.definition;
-        if (definition.sk.empty())
-            reader.refuse("upstreams.sk", entry.line, expected_key);
         reader.found(fmt::format("upstreams[{}]", upstreams.size()), entry.line);
         if (definition.name.empty())
             definition.name = fmt::format("file-{}", upstreams.size() + 1);
@@ -99,12 +108,12 @@ void read_upstreams(ConfigReader& reader, ConfigTable& root, std::vector<Upstrea
     refuse_equal_names(reader, entries);
 }
 
-ConfigResult<std::vector<FiledUpstream>> parse_upstreams(std::string_view text, const std::string& file)
+ReadResult<std::vector<FiledUpstream>> parse_upstreams(std::string_view text, const std::string& file)
 {
     ConfigReader reader{file, {}};
-    return parse_toml<std::vector<FiledUpstream>>(text, file, [&](const toml::table& table) {
+    return parse_toml<std::vector<FiledUpstream>>(text, reader, [&](const toml::table& table) {
         ConfigTable root{reader, &table, ""};
-        auto entries = read_entries(reader, root);
+        auto entries = read_entries(reader, root, WithoutKey::key_stays);
         refuse_equal_names(reader, entries);
         reader.refuse_unknown(table, "");
         return entries;

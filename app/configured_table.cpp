@@ -28,6 +28,34 @@ std::string_view variable(std::string name)
     return value == nullptr ? std::string_view{} : std::string_view{value};
 }
 
+ConfigResult<ClientKey> file_key(const Settings& settings, std::size_t index)
+{
+    const auto& configured = settings.auth.keys[index];
+    const auto key = unrestricted_secrets()(configured.key);
+    if (!key)
+        return error_of(fmt::format("auth.keys[{}]", index), configured.name + ": " + key.error().reason);
+    return ClientKey{0, configured.name, hash_key(*key), {}};
+}
+
+ConfigResult<void> set_proxies(net::RoutingTable& table)
+{
+    if (const auto set = net::set_trusted_proxies(table, table.settings.server.trusted_proxies); !set)
+        return error_of("server.trusted_proxies", set.error().reason);
+    return {};
+}
+
+ConfigResult<void> set_certificate(net::RoutingTable& table)
+{
+    const auto& server = table.settings.server;
+    if (server.certificate.empty())
+        return {};
+    auto tls = net::TlsServer::make(server.certificate, server.private_key);
+    if (!tls)
+        return error_of("server.certificate", tls.error().reason);
+    table.tls_server = *std::move(tls);
+    return {};
+}
+
 }  // namespace
 
 ConfigResult<net::ListenAddress> listen_address(const Settings& settings)
@@ -72,16 +100,14 @@ ConfigResult<std::shared_ptr<net::RoutingTable>> configured_table(const Settings
 {
     auto table = std::make_shared<net::RoutingTable>();
     table->settings = settings;
-    const auto resolve = unrestricted_secrets();
     for (std::size_t i = 0; i < settings.auth.keys.size(); ++i) {
-        const auto& configured = settings.auth.keys[i];
-        const auto key = resolve(configured.key);
+        auto key = file_key(settings, i);
         if (!key)
-            return error_of(fmt::format("auth.keys[{}]", i), configured.name + ": " + key.error().reason);
-        table->keys.push_back({0, configured.name, hash_key(*key), {}});
+            return key.error();
+        table->keys.push_back(*std::move(key));
     }
-    if (const auto proxies = net::set_trusted_proxies(*table, settings.server.trusted_proxies); !proxies)
-        return error_of("server.trusted_proxies", proxies.error().reason);
+    if (const auto set = set_proxies(*table); !set)
+        return set.error();
     if (before != nullptr) {
         table->tls = before->tls;
         table->tls_server = before->tls_server;
@@ -91,33 +117,44 @@ ConfigResult<std::shared_ptr<net::RoutingTable>> configured_table(const Settings
     }
     if (const auto outbound = set_outbound(*table); !outbound)
         return outbound.error();
-    if (!settings.server.certificate.empty()) {
-        auto tls = net::TlsServer::make(settings.server.certificate, settings.server.private_key);
-        if (!tls)
-            return error_of("server.certificate", tls.error().reason);
-        table->tls_server = *std::move(tls);
-    }
+    if (const auto set = set_certificate(*table); !set)
+        return set.error();
     return table;
 }
 
-std::optional<ConfigError> check_for_serving(const Configuration& configuration)
+std::vector<ConfigError> check_for_serving(const Configuration& configuration)
 {
     const auto& settings = configuration.settings;
-    if (const auto address = listen_address(settings); !address)
-        return located(address.error(), configuration);
-    if (const auto table = configured_table(settings); !table)
-        return located(table.error(), configuration);
-    if (const auto channels = make_channels(settings.notify); !channels)
-        return located(channels.error(), configuration);
-    for (std::size_t i = 0; i < settings.upstreams.size(); ++i) {
-        const auto& definition = settings.upstreams[i];
+    std::vector<ConfigError> errors;
+    const auto check = [&](const auto& result) {
+        if (!result)
+            errors.push_back(located(result.error(), configuration));
+    };
+    net::RoutingTable table;
+    table.settings = settings;
+    check(listen_address(settings));
+    for (std::size_t i = 0; i < settings.auth.keys.size(); ++i)
+        check(file_key(settings, i));
+    check(set_proxies(table));
+    check(set_outbound(table));
+    check(set_certificate(table));
+    check(make_channels(settings.notify));
+    return errors;
+}
+
+std::vector<ConfigError> unusable_upstreams(const Configuration& configuration)
+{
+    std::vector<ConfigError> errors;
+    const auto& upstreams = configuration.settings.upstreams;
+    for (std::size_t i = 0; i < upstreams.size(); ++i) {
+        const auto& definition = upstreams[i];
         const auto made = make_upstream(definition, unrestricted_secrets(), nullptr);
         if (!made && definition.enabled)
-            return located(error_of(fmt::format("upstreams[{}]", i),
-                                    effective_name(definition) + ": " + made.error().reason),
-                           configuration);
+            errors.push_back(located(error_of(fmt::format("upstreams[{}]", i),
+                                              effective_name(definition) + ": " + made.error().reason),
+                                     configuration));
     }
-    return std::nullopt;
+    return errors;
 }
 
 ConfigError located(ConfigError error, const Configuration& configuration)

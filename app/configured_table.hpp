@@ -1,7 +1,7 @@
 #pragma once
 
 #include <memory>
-#include <optional>
+#include <vector>
 
 #include "app/config_file.hpp"
 #include "core/net/routing_table.hpp"
@@ -28,8 +28,11 @@ ConfigResult<void> set_outbound(net::RoutingTable& table);
 ConfigResult<std::shared_ptr<net::RoutingTable>> configured_table(const Settings& settings,
                                                                   const net::RoutingTable* before = nullptr);
 
-/// Why serving would refuse this configuration, or would have to pass over an upstream of it.
-std::optional<ConfigError> check_for_serving(const Configuration& configuration);
+/// All for which serving would refuse this configuration; empty when it would not.
+std::vector<ConfigError> check_for_serving(const Configuration& configuration);
+
+/// The upstreams of the file that serving would have to pass over.
+std::vector<ConfigError> unusable_upstreams(const Configuration& configuration);
 
 /// The error with the place of its key in the file.
 ConfigError located(ConfigError error, const Configuration& configuration);

@@ -17,6 +17,7 @@
 #include "app/host_name.hpp"
 #include "app/live_routing.hpp"
 #include "app/log/log_setup.hpp"
+#include "app/message_line.hpp"
 #include "app/router_control.hpp"
 #include "app/signals.hpp"
 #include "core/net/server.hpp"
@@ -100,6 +101,7 @@ class Program
     Configuration configuration_;
     ServeOptions options_;
     std::string program_;
+    std::string database_away_;  ///< why it could not be opened at the start; "" when it could
     std::unique_ptr<metrics::Metrics> metrics_;
     std::unique_ptr<storage::RecordWriter> writer_;
     std::unique_ptr<storage::RecordPruner> pruner_;
@@ -130,6 +132,7 @@ Result<void> Program::start()
     const bool environment_counts =
         settings.storage.backend == Backend::none || (!begun.repository && !begun.ever_had_upstream);
     begun.repository.reset();
+    database_away_ = begun.away;
     auto routing = LiveRouting::make(settings, begun.known, environment_counts);
     if (!routing)
         return refusal(routing.error());
@@ -285,6 +288,14 @@ void Program::say_what_is_next() const
                      program_);
     if (!table->upstreams.empty())
         return;
+    if (!database_away_.empty()) {
+        // There may be upstreams in it, and none can be added to it now.
+        say(fmt::format(
+            "\nNo upstream is known: the database cannot be used: {}\nThey are read as soon as it "
+            "can.\n\n",
+            message_line(database_away_)));
+        return;
+    }
     // Absolute, so that it works from another directory as well.
     const auto& file = configuration_.file;
     const auto config = file.empty() ? std::string{} : " --config " + shell_quoted(file);
@@ -306,7 +317,8 @@ void Program::reload()
 {
     auto loaded = load_configuration(options_);
     if (!loaded) {
-        spdlog::error("the configuration stays as it was: {}", escape_for_log(describe(loaded.error()), 512));
+        for (const auto& reason : describe(loaded.error()))
+            spdlog::error("the configuration stays as it was: {}", reason);
         return;
     }
     const auto changed = restart_needed(configuration_.settings, loaded->settings);
@@ -317,13 +329,11 @@ void Program::reload()
     settings.storage = configuration_.settings.storage;
     auto channels = make_channels(settings.notify);
     if (!channels) {
-        spdlog::error("the configuration stays as it was: {}",
-                      escape_for_log(describe(located(channels.error(), *loaded)), 512));
+        spdlog::error("the configuration stays as it was: {}", describe(located(channels.error(), *loaded)));
         return;
     }
     if (const auto set = routing_->set_settings(settings); !set) {
-        spdlog::error("the configuration stays as it was: {}",
-                      escape_for_log(describe(located(set.error(), *loaded)), 512));
+        spdlog::error("the configuration stays as it was: {}", describe(located(set.error(), *loaded)));
         return;
     }
     configuration_.settings = settings;
@@ -381,12 +391,13 @@ void Program::take_down(bool hasty)
     control_->stop();
 }
 
-/// Until a signal ends it; says why it could not begin.
+/// Until a signal ends it; says why it could not begin, in one line or several.
 Result<void> serve(const ServeOptions& options, const std::string& program, Signals& signals)
 {
     auto configuration = load_configuration(options);
-    if (!configuration)
-        return Invalid{describe(configuration.error())};
+    const auto errors = configuration ? check_for_serving(*configuration) : configuration.error();
+    if (!errors.empty())
+        return Invalid{fmt::format("{}", fmt::join(describe(errors), "\nopenai-api-route: "))};
     set_up_logging(configuration->settings.log);
     Program running{*std::move(configuration), options, program};
     if (auto started = running.start(); !started)

@@ -18,6 +18,6 @@ struct FiledUpstream
 
 /// Reads a file that holds `[[upstreams]]` tables and nothing else, under the rules of the configuration
 /// file. References to secrets stay as they are: the database's are not relative to a file.
-ConfigResult<std::vector<FiledUpstream>> parse_upstreams(std::string_view text, const std::string& file);
+ReadResult<std::vector<FiledUpstream>> parse_upstreams(std::string_view text, const std::string& file);
 
 }  // namespace route

@@ -146,6 +146,7 @@ Start start(const StorageSettings& settings, std::chrono::milliseconds patience)
         started.repository = nullptr;
         started.known = std::move(known->known);
         started.ever_had_upstream = known->ever_had_upstream;
+        started.away = error.what();
     }
     warn_of_public_key(started.known.keys);
     return started;

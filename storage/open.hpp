@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 
 #include "core/settings.hpp"
 #include "storage/any_repository.hpp"
@@ -27,6 +28,7 @@ struct Start
     bool ever_had_upstream = false;
     /// Which database it is, for all parts of the program.
     std::shared_ptr<SchemaIdentity> identity = std::make_shared<SchemaIdentity>();
+    std::string away = {};  ///< why the database is; "" when it is not
 };
 
 /// Opens the database and reads upstreams and client keys; warns of v0.3.0's public default key. While the

@@ -24,6 +24,14 @@ constexpr std::chrono::milliseconds least_bound{50};
 constexpr std::chrono::milliseconds look_at_start{2'000};
 constexpr std::chrono::milliseconds look_again{100};
 
+/// What the outbox holds, for a sentence about the database.
+std::string waiting(std::size_t records)
+{
+    if (records == 0)
+        return ": they go to the outbox";
+    return fmt::format(", {} {} in the outbox", records, records == 1 ? "waits" : "wait");
+}
+
 std::string rejected_path(const std::string& outbox_path)
 {
     return (std::filesystem::path{outbox_path}.parent_path() / "rejected-records.jsonl").string();
@@ -199,8 +207,7 @@ std::string RecordKeeper::degraded() const
     if (away_ && outbox_fails_)
         parts.emplace_back("neither the database nor the outbox takes records");
     else if (away_)
-        parts.push_back(
-            fmt::format("the database does not take records, {} wait in the outbox", outbox_.size()));
+        parts.push_back("the database does not take records" + waiting(outbox_.size()));
     else if (outbox_fails_)
         parts.emplace_back("the outbox fails");
     if (auto damage = outbox_.damage(); !damage.empty())

@@ -8,8 +8,8 @@
 #include "app/cli/commands.hpp"
 #include "app/cli/help_format.hpp"
 #include "app/cli/mistyped.hpp"
+#include "app/message_line.hpp"
 #include "app/version.hpp"
-#include "core/text.hpp"
 
 namespace route::cli {
 namespace {
@@ -63,7 +63,7 @@ void add_options(CLI::App& app, ServeOptions& options)
 
 void print_error(std::ostream& err, const std::string& reason)
 {
-    err << "openai-api-route: " << escape_for_log(reason, 1024) << '\n';
+    err << "openai-api-route: " << message_line(reason) << '\n';
 }
 
 /// The options of `serve` alone may stand without its name.
@@ -189,7 +189,8 @@ int run(int argc, const char* const* argv, std::istream& in, std::ostream& out, 
         out << app.help();
         return 0;
     } catch (const CommandError& error) {
-        print_error(err, error.what());
+        for (const auto& reason : error.reasons())
+            print_error(err, reason);
         return error.exit_code();
     } catch (const std::exception& error) {
         print_error(err, error.what());

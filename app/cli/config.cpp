@@ -10,8 +10,11 @@ namespace {
 int check(Session& session)
 {
     const auto& configuration = session.configuration();
-    if (const auto error = check_for_serving(configuration))
-        fail(describe(*error));
+    auto errors = check_for_serving(configuration);
+    const auto passed_over = unusable_upstreams(configuration);
+    errors.insert(errors.end(), passed_over.begin(), passed_over.end());
+    if (!errors.empty())
+        fail(errors);
     const auto& file = configuration.file;
     session.out << (file.empty() ? "defaults"
                                  : session.options.config.value_or(std::string{default_config_file}))

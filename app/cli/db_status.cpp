@@ -57,8 +57,11 @@ std::string outbox_line(const Outbox& outbox)
 {
     if (outbox.bytes == 0)
         return fmt::format("Outbox:    {}, not there: nothing waits\n", escape_for_log(outbox.path));
-    return fmt::format("Outbox:    {}, {} records wait in {}\n", escape_for_log(outbox.path), outbox.records,
-                       size_text(outbox.bytes));
+    if (outbox.records == 0)
+        return fmt::format("Outbox:    {}, {}: nothing waits\n", escape_for_log(outbox.path),
+                           size_text(outbox.bytes));
+    return fmt::format("Outbox:    {}, {}: {} {}\n", escape_for_log(outbox.path), size_text(outbox.bytes),
+                       outbox.records, outbox.records == 1 ? "record waits" : "records wait");
 }
 
 boost::json::value time_json(const std::optional<SystemTime>& time)

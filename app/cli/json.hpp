@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "core/record.hpp"
 #include "core/upstream.hpp"
 
 namespace route::cli {
@@ -24,7 +25,11 @@ boost::json::value json_or_null(const std::optional<T>& value)
     return boost::json::value(*value);
 }
 
-/// One line.
+/// Milliseconds, with three decimals at most.
+boost::json::value json_ms(Nanoseconds time);
+
+/// One line, without its end; numbers in plain decimal notation.
+std::string json_line(const boost::json::value& value);
 void print_json(std::ostream& out, const boost::json::value& value);
 
 }  // namespace route::cli

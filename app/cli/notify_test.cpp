@@ -120,7 +120,7 @@ void print_as_json(std::ostream& out, const Tested& tested)
         if (sent.reply.status != 0)
             request["status"] = sent.reply.status;
         request["reply"] = json_text(sent.reply.status == 0 ? sent.reply.error : sent.reply.body);
-        request["elapsed_ms"] = std::chrono::duration<double, std::milli>{sent.elapsed}.count();
+        request["elapsed_ms"] = json_ms(sent.elapsed);
         requests.push_back(std::move(request));
     }
     json["requests"] = std::move(requests);

@@ -1,6 +1,6 @@
 #include "app/cli/session.hpp"
 
-#include "core/text.hpp"
+#include "app/message_line.hpp"
 #include "storage/open.hpp"
 
 namespace route::cli {
@@ -8,6 +8,11 @@ namespace route::cli {
 void fail(const std::string& message)
 {
     throw CommandError{1, message};
+}
+
+void fail(const ConfigErrors& errors)
+{
+    throw CommandError{1, describe(errors)};
 }
 
 void wrong_usage(const std::string& message)
@@ -20,7 +25,7 @@ const Configuration& Session::configuration()
     if (!configuration_) {
         auto loaded = load_configuration(options);
         if (loaded.has_error())
-            fail(describe(loaded.error()));
+            fail(loaded.error());
         configuration_ = *std::move(loaded);
     }
     return *configuration_;
@@ -52,7 +57,7 @@ storage::AnyRepository& Session::open(bool make)
 
 void Session::warn(const std::string& message)
 {
-    err << "openai-api-route: warning: " << escape_for_log(message, 1024) << '\n';
+    err << "openai-api-route: warning: " << message_line(message) << '\n';
 }
 
 std::string Session::read_secret()

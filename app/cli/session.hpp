@@ -7,27 +7,33 @@
 #include <ostream>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "app/config_file.hpp"
 #include "storage/any_repository.hpp"
 
 namespace route::cli {
 
-/// Ends a command: the message, one line, goes to standard error. Caught in run().
+/// Ends a command: the reasons, one line each, go to standard error. Caught in run().
 class CommandError : public std::runtime_error
 {
   public:
-    CommandError(int exit_code, const std::string& message)
-        : std::runtime_error{message}, exit_code_{exit_code}
+    CommandError(int exit_code, const std::string& message) : CommandError{exit_code, std::vector{message}} {}
+    CommandError(int exit_code, std::vector<std::string> reasons)
+        : std::runtime_error{reasons.front()}, exit_code_{exit_code}, reasons_{std::move(reasons)}
     {
     }
     int exit_code() const { return exit_code_; }
+    const std::vector<std::string>& reasons() const { return reasons_; }
 
   private:
     int exit_code_;
+    std::vector<std::string> reasons_;
 };
 
 [[noreturn]] void fail(const std::string& message);         ///< exit code 1
+[[noreturn]] void fail(const ConfigErrors& errors);         ///< the same, for each of them
 [[noreturn]] void wrong_usage(const std::string& message);  ///< exit code 2
 
 /// What a command works with. Configuration and database are opened when first asked for; what goes wrong

@@ -77,7 +77,7 @@ int import(Session& session, const std::string& path)
     const auto file = from_input ? std::string{"standard input"} : path;
     const auto filed = parse_upstreams(from_input ? read_all(session.in) : read_file(path), file);
     if (filed.has_error())
-        fail(describe(filed.error()));
+        fail(filed.error());
     auto steps = plan_import(*filed, database.upstreams(), session.configuration().settings.upstreams, file);
     if (steps.has_error())
         fail(describe(steps.error()));

@@ -16,9 +16,11 @@ struct Refused
 TEST_CASE("what is wrong is named with its line and key")
 {
     const Refused row = GENERATE(values<Refused>({
-        {"[server]\nlisten = 1", 2, "server.listen", "string"},
+        {"[server]\nlisten = 8888", 2, "server.listen", "expected a string such as \":8888\""},
+        {"[server]\nlisten = \":1\\n\"", 2, "server.listen", "without control characters"},
         {"[server]\nlisten = \"x\"", 2, "server.listen", "HOST:PORT"},
         {"[server]\n\nthreads = -1", 3, "server.threads", "from 0 to 1024"},
+        {"[server]\nthreads = \"2\"", 2, "server.threads", "from 0 to 1024, without quotes"},
         {"[server]\nthreads = 1.5", 2, "server.threads", "whole number"},
         {"[server]\nmax_body = \"64MB\"", 2, "server.max_body", "64MiB"},
         {"[server]\nmax_body = 0", 2, "server.max_body", "at least 1B"},
@@ -31,7 +33,7 @@ TEST_CASE("what is wrong is named with its line and key")
         {"[server]\ntrusted_proxies = [\n\"10.0.0.0/8\",\n\"x\"]", 4, "server.trusted_proxies",
          "address ranges"},
         {"server = 1", 1, "server", "table"},
-        {"[auth]\nenabled = \"yes\"", 2, "auth.enabled", "true or false"},
+        {"[auth]\nenabled = \"yes\"", 2, "auth.enabled", "true or false, without quotes"},
         {"[auth]\nkeys = \"x\"", 2, "auth.keys", "list"},
         {"[auth]\nkeys = [\"\"]", 2, "auth.keys", "expected"},
         {"[auth]\nkeys = [\"a b\"]", 2, "auth.keys", "without blanks"},
@@ -62,7 +64,7 @@ TEST_CASE("what is wrong is named with its line and key")
         {"[[upstreams]]\nsk = \"x\"\nendpoint = \"ftp://x\"", 3, "upstreams.endpoint", "http"},
         {"[[upstreams]]\nsk = \"a b\"", 1, "upstreams", "sk"},
         {"[[upstreams]]\nsk = \"x\"\ntimeout = 0", 3, "upstreams.timeout", "above 0"},
-        {"[[upstreams]]\nsk = \"x\"\nallow = \"gpt\"", 3, "upstreams.allow", "list"},
+        {"[[upstreams]]\nsk = \"x\"\nallow = \"gpt\"", 3, "upstreams.allow", "list of strings"},
         {"[[upstreams]]\nsk = \"x\"\nallow = [\"\"]", 3, "upstreams.allow", "not empty"},
         {"[[upstreams]]\nsk = \"x\"\nrename = [\"a\"]", 3, "upstreams.rename", "table"},
         {"[[upstreams]]\nsk = \"x\"\nrename = { a = 1 }", 3, "upstreams.rename", "string"},
@@ -98,7 +100,16 @@ TEST_CASE("an unknown key is named with the nearest one")
         {"listen = \":1\"", 1, "listen", "server.listen"},
         {"[records]\nsqlite = \"a\"", 2, "records.sqlite", "storage.sqlite"},
         {"[timeouts]\nlarge-body = 1", 2, "timeouts.large-body", "timeouts.large_body"},
-        {"[[upstreams]]\nsk = \"x\"\nprio = 1", 3, "upstreams.prio", "upstreams.proxy"},
+        {"[[upstreams]]\nsk = \"x\"\nprio = 1", 3, "upstreams.prio", "upstreams.priority"},
+        {"[[upstreams]]\nsk = \"x\"\nurl = \"x\"", 3, "upstreams.url", "upstreams.endpoint"},
+        {"[[upstreams]]\nsk = \"x\"\nbase_url = \"x\"", 3, "upstreams.base_url", "upstreams.endpoint"},
+        {"[[upstreams]]\nsk = \"x\"\nkey = \"x\"", 3, "upstreams.key", "upstreams.sk"},
+        {"[upstream]\nsk = \"x\"", 2, "upstream.sk", "upstreams.sk"},
+        {"[server]\nport = 1", 2, "server.port", "server.listen"},
+        {"[server]\nurl = 1", 2, "server.url", ""},
+        {"[database]\nurl = 1", 1, "database", "storage"},
+        {"[storage]\nurl = 1", 2, "storage.url", "storage.postgres"},
+        {"[log]\nLevel = \"info\"", 2, "log.Level", "log.level"},
         {"[[upstreams]]\nsk = \"x\"\nend_point = 1", 3, "upstreams.end_point", "upstreams.endpoint"},
         {"[auth]\nkeys = [{ nam = \"a\", key = \"k\" }]", 2, "auth.keys.nam", "auth.keys.name"},
         {"[server]\nsomething_else_entirely = 1", 2, "server.something_else_entirely", ""},
@@ -117,6 +128,42 @@ TEST_CASE("an error reads as one line")
           "f.toml:2: server.lissen: unknown key; did you mean server.listen?");
     CHECK(describe(error_of("[server]\nthreads = \"two\"")) ==
           "f.toml:2: server.threads: expected a whole number from 0 to 1024");
+}
+
+TEST_CASE("all errors of a file are listed, by line")
+{
+    const auto errors = errors_of(
+        "[server]\nlisten = 8888\nlissen = 1\ncertificate = \"c\"\n[auth]\nkeys = [\"\", \"a b\"]\n[[upstreams]]\n"
+        "sk = 1\nurl = 1\n[[upstreams]]\nname = \"a\"\nenabled = 1\n[notify]\nmatrix_room = \"r\"");
+    std::vector<std::string> found;
+    found.reserve(errors.size());
+    for (const auto& error : errors)
+        found.push_back(std::to_string(error.line) + ' ' + error.key);
+    CHECK(found == std::vector<std::string>{"2 server.listen", "3 server.lissen", "6 auth.keys", "8 upstreams.sk",
+                                            "9 upstreams.url", "10 upstreams.sk", "12 upstreams.enabled",
+                                            "14 notify.matrix_homeserver"});
+}
+
+TEST_CASE("of very many errors a hundred are listed, and counted the others")
+{
+    std::string text = "[server]\n";
+    for (int i = 0; i < 150; ++i)
+        text += "key" + std::to_string(i) + "_is_not_known = 1\n";
+    const auto lines = describe(errors_of(text));
+    REQUIRE(lines.size() == 101);
+    CHECK(lines.back() == "f.toml: 50 more");
+}
+
+TEST_CASE("what TOML's parser says is escaped once")
+{
+    const auto error = error_of("[server]\nlisten = \n");
+    CHECK_THAT(describe(error), ContainsSubstring("'\\n'") && !ContainsSubstring("\\\\"));
+}
+
+TEST_CASE("warn is warning")
+{
+    CHECK(settings_of("[log]\nlevel = \"warn\"").log.level == "warning");
+    CHECK(settings_of("[log]\nlevel = \"warning\"").log.level == "warning");
 }
 
 TEST_CASE("a room needs its homeserver and a token")

@@ -208,7 +208,7 @@ TEST_CASE("the command line wins over the file")
     const TemporaryDirectory directory;
     ServeOptions options;
     options.config = directory.write("c.toml", "[storage]\nbackend = \"none\"\n[server]\nlisten = \":1\"\n");
-    CHECK(load_configuration(options).error().key == "storage.backend");
+    CHECK(load_configuration(options).error().front().key == "storage.backend");
     options.noauth = true;
     CHECK(load_configuration(options)->settings.storage.backend == Backend::none);
     options.listen = ":2";
@@ -234,13 +234,13 @@ TEST_CASE("the command line wins over the file")
         options.database = wrong;
         const auto refused = load_configuration(options);
         REQUIRE(refused.has_error());
-        CHECK(refused.error().key == "--database");
-        CHECK(describe(refused.error()).find("secret") == std::string::npos);
+        CHECK(refused.error().front().key == "--database");
+        CHECK(describe(refused.error().front()).find("secret") == std::string::npos);
     }
     options = ServeOptions{};
     options.config = (directory / "c.toml").string();
     options.listen = "nowhere";
-    CHECK(load_configuration(options).error().key == "--addr");
+    CHECK(load_configuration(options).error().front().key == "--addr");
 }
 
 TEST_CASE("the file in the working directory is read when none is named, its absence is no error")
@@ -265,7 +265,7 @@ TEST_CASE("the file in the working directory is read when none is named, its abs
     CHECK(with->file == (directory / "openai-api-route.toml").string());
     CHECK(with->settings.log.level == "debug");
     REQUIRE(missing.has_error());
-    CHECK(describe(missing.error()) == "missing.toml: cannot be read: No such file or directory");
+    CHECK(describe(missing.error().front()) == "missing.toml: cannot be read: No such file or directory");
     CHECK(no_file.has_error());
 }
 

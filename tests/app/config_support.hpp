@@ -7,12 +7,12 @@
 
 namespace route::tests {
 
-inline ConfigResult<Configuration> parse(const std::string& text)
+inline ReadResult<Configuration> parse(const std::string& text)
 {
     auto parsed = parse_configuration(text, "f.toml", "/etc/route");
     if (parsed.has_value())
-        if (const auto error = check_configuration(*parsed))
-            return *error;
+        if (auto errors = check_configuration(*parsed); !errors.empty())
+            return errors;
     return parsed;
 }
 
@@ -20,16 +20,25 @@ inline Settings settings_of(const std::string& text)
 {
     const auto parsed = parse(text);
     if (parsed.has_error())
-        FAIL(describe(parsed.error()));
+        FAIL(describe(parsed.error().front()));
     return parsed->settings;
 }
 
-inline ConfigError error_of(const std::string& text)
+inline ConfigErrors errors_of(const std::string& text)
 {
     const auto parsed = parse(text);
     INFO(text);
     REQUIRE(parsed.has_error());
     return parsed.error();
+}
+
+/// Of a text with one error.
+inline ConfigError error_of(const std::string& text)
+{
+    const auto errors = errors_of(text);
+    INFO(text);
+    REQUIRE(errors.size() == 1);
+    return errors.front();
 }
 
 inline Settings defaults()

@@ -22,6 +22,13 @@ void check_error(const ConfigError& error, std::string_view text)
     require(error.line <= lines, "a refusal names a line of the file");
 }
 
+void check_errors(const ConfigErrors& errors, std::string_view text)
+{
+    require(!errors.empty(), "a refusal has a reason");
+    for (const auto& error : errors)
+        check_error(error, text);
+}
+
 bool shown(const std::string& secret)
 {
     return secret.empty() || is_secret_reference(secret) || secret == "asis";
@@ -46,11 +53,11 @@ void check_configuration_file(std::string_view text)
 {
     const auto configuration = parse_configuration(text, "file.toml", "/etc/route");
     if (configuration.has_error()) {
-        check_error(configuration.error(), text);
+        check_errors(configuration.error(), text);
         return;
     }
-    if (const auto error = check_configuration(*configuration))
-        check_error(*error, text);
+    for (const auto& error : check_configuration(*configuration))
+        check_error(error, text);
     net::RoutingTable table;
     require(net::set_trusted_proxies(table, configuration->settings.server.trusted_proxies).has_value(),
             "proxies that are trusted can be told");
@@ -68,7 +75,7 @@ void check_upstream_file(std::string_view text)
 {
     const auto upstreams = parse_upstreams(text, "upstreams.toml");
     if (upstreams.has_error()) {
-        check_error(upstreams.error(), text);
+        check_errors(upstreams.error(), text);
         return;
     }
     for (const auto& filed : *upstreams) {

@@ -1,9 +1,11 @@
 """The first minutes with it: starting with nothing, with mistakes, with old habits."""
 
+import contextlib
 import os
 import pathlib
 import pty
 import re
+import sqlite3
 import stat
 import subprocess
 
@@ -277,3 +279,25 @@ def test_the_public_default_key_is_warned_of(route, upstream):
     router = route(upstream, auth={"keys": ["woshimima"]})
     router.wait_for_line(r"(?i)warn.*public default")
     assert router.ask(key="woshimima").status == 200
+
+
+def test_without_its_database_it_says_so_instead_of_asking_for_an_upstream(router):
+    router.configure()
+    router.start()
+    assert router.stop() == 0
+    with contextlib.closing(sqlite3.connect(router.directory / "db.sqlite", isolation_level=None)) as holder:
+        holder.execute("PRAGMA journal_mode = DELETE")  # in which a writer locks readers out
+        holder.execute("BEGIN EXCLUSIVE")
+        router.start(ready=False)
+        router.wait_for_line(r"^No upstream is known: the database cannot be used: .*locked", seconds=60)
+        assert not any("No upstream yet" in line for line in router.lines)
+
+
+def test_all_mistakes_of_a_file_are_listed(router):
+    (router.directory / "openai-api-route.toml").write_text("[server]\nlisten = 8888\nthreads = 'two'\n[log]\nlevle = 'warn'\n")
+    for command in (["config", "check"], ["serve"], ["upstream", "list"]):
+        done = router.run(*command)
+        lines = done.stderr.splitlines()
+        assert (done.returncode, len(lines)) == (1, 3)
+        assert all(re.match(rf"openai-api-route: .*openai-api-route.toml:{number}: ", line) for number, line in zip((2, 3, 5), lines))
+        assert 'expected a string such as ":8888"' in lines[0] and "did you mean log.level?" in lines[2]

@@ -5,6 +5,7 @@
 
 #include "app/config_table.hpp"
 #include "app/config_values.hpp"
+#include "app/endpoint_advice.hpp"
 #include "app/secrets.hpp"
 #include "app/upstream_file.hpp"
 
@@ -20,11 +21,16 @@ void read(ConfigTable table, UpstreamDefinition& upstream)
             return Invalid{"1 to 64 of A-Z a-z 0-9 . _ -, not all digits"};
         return {};
     });
-    table.text("endpoint", upstream.endpoint, [](const std::string& url) -> Result<void> {
-        if (const auto endpoint = parse_endpoint(url); endpoint.has_error())
-            return Invalid{"http:// or https:// with a host: " + endpoint.error().reason};
-        return {};
-    }, "https://api.openai.com/v1");
+    table.text(
+        "endpoint", upstream.endpoint,
+        [](const std::string& url) -> Result<void> {
+            if (const auto endpoint = parse_endpoint(url); endpoint.has_error())
+                return Invalid{"http:// or https:// with a host: " + endpoint.error().reason};
+            if (const auto base = endpoint_without_api(url))
+                return Invalid{*base + ": the path of each request is appended to it"};
+            return {};
+        },
+        "https://api.openai.com/v1");
     table.secret("sk", upstream.sk);
     table.integer("priority", upstream.priority, -most_priority_or_weight, most_priority_or_weight);
     table.integer("weight", upstream.weight, 0, most_priority_or_weight);
@@ -38,7 +44,11 @@ void read(ConfigTable table, UpstreamDefinition& upstream)
 }
 
 /// What an entry without `sk` means.
-enum class WithoutKey { refused, key_stays };
+enum class WithoutKey
+{
+    refused,
+    key_stays
+};
 
 FiledUpstream read_entry(ConfigReader& reader, const toml::node& node, WithoutKey without)
 {

@@ -7,6 +7,7 @@
 
 #include "app/config_values.hpp"
 #include "app/configured_table.hpp"
+#include "app/endpoint_advice.hpp"
 #include "app/secrets.hpp"
 #include "app/upstream_sources.hpp"
 #include "core/text.hpp"
@@ -145,6 +146,8 @@ void LiveRouting::add_upstreams(net::RoutingTable& table)
             warn_once("upstream " + name + " cannot be used: " + made.error().reason);
             continue;
         }
+        if (const auto advice = endpoint_advice(definition.endpoint); !advice.empty())
+            warn_once(fmt::format("upstream {}: endpoint {}: {}", name, definition.endpoint, advice));
         if (origin == UpstreamOrigin::environment && !told_environment_) {
             told_environment_ = true;
             spdlog::info(

@@ -1,6 +1,7 @@
 #include "app/upstream_probe.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "app/command_loop.hpp"
 #include "core/net/attempt.hpp"
@@ -112,7 +113,8 @@ boost::json::object probe_json(const ViewedUpstream& upstream, const ProbeResult
         json["status"] = *result.status;
     if (result.outcome) {
         json["outcome"] = to_string(*result.outcome);
-        json["latency_ms"] = std::chrono::duration<double, std::milli>{result.elapsed}.count();
+        json["latency_ms"] =
+            std::round(std::chrono::duration<double, std::milli>{result.elapsed}.count() * 1000) / 1000;
     }
     if (!result.error.empty())
         json["error"] = clean_utf8(result.error);

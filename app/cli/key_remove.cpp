@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/cli/commands.hpp"
+#include "app/cli/mistyped.hpp"
 
 namespace route::cli {
 namespace {
@@ -17,7 +18,10 @@ int remove(Session& session, const std::string& name)
     const auto& keys = configuration.settings.auth.keys;
     if (std::any_of(keys.begin(), keys.end(), [&](const ConfiguredKey& key) { return key.name == name; }))
         fail(fmt::format("key {} is changed only in {}", name, configuration.file));
-    fail(fmt::format("there is no key {}", name.size() < 65 ? name : mask_key(name)));
+    std::vector<std::string> names;
+    for (const auto& key : session.database().client_keys())
+        names.push_back(key.name);
+    fail(fmt::format("there is no key {}{}", shown_id(name), those_there(name, names)));
 }
 
 }  // namespace

@@ -174,6 +174,23 @@ std::string unexpected_argument(const CLI::App& command, const std::string& argu
                        pointer_to_help(command));
 }
 
+std::string shown_id(const std::string& id)
+{
+    return id.size() < 65 ? id : std::string{mask_key(id)};
+}
+
+std::string those_there(const std::string& id, const std::vector<std::string>& names)
+{
+    constexpr std::size_t few = 10;
+    if (names.empty())
+        return {};
+    if (const auto meant = nearest_word(id, names))
+        return fmt::format("; did you mean {}?", *meant);
+    if (names.size() > few)
+        return fmt::format("; there are {}", names.size());
+    return fmt::format("; there {}: {}", names.size() == 1 ? "is" : "are", fmt::join(names, ", "));
+}
+
 bool has_option(const CLI::App& command, const std::string& argument)
 {
     if (!is_option(argument))

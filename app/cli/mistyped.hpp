@@ -33,6 +33,13 @@ std::string unexpected_argument(const CLI::App& command, const std::string& argu
 /// Whether the command itself, not a group above it, has this option: `--name`, `-name` or `--name=value`.
 bool has_option(const CLI::App& command, const std::string& argument);
 
+/// An ID that is not there: it may be a key typed in the wrong place.
+std::string shown_id(const std::string& id);
+
+/// "; did you mean x?", or "; there are: x, y" where there are few, for a message about `id`; "" when there
+/// is none.
+std::string those_there(const std::string& id, const std::vector<std::string>& names);
+
 /// The names of the commands in a group, those that help lists.
 std::vector<std::string> command_names(const CLI::App& group);
 

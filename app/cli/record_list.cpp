@@ -1,19 +1,20 @@
-#include <boost/json/serialize.hpp>
-
 #include "app/cli/commands.hpp"
+#include "app/cli/json.hpp"
 #include "app/cli/number_option.hpp"
 #include "app/cli/record_options.hpp"
 #include "app/cli/record_text.hpp"
+#include "app/cli/terminal.hpp"
 
 namespace route::cli {
 namespace {
 
 void list_json(Session& session, const storage::RecordFilter& filter)
 {
+    Pager pager{session.out};
     bool first = true;
     session.out << '[';
     session.database().for_each_record(filter, [&](const storage::StoredRecord& stored) {
-        session.out << (first ? "" : ",\n") << boost::json::serialize(record_json(stored));
+        session.out << (first ? "" : ",\n") << json_line(record_json(stored, filter.bodies));
         first = false;
         return session.out.good();
     });
@@ -23,16 +24,17 @@ void list_json(Session& session, const storage::RecordFilter& filter)
 int list(Session& session, const RecordOptions& options)
 {
     auto filter = record_filter(options);
+    filter.bodies = options.json && options.bodies;
     if (options.json) {
         list_json(session, filter);
         return 0;
     }
-    filter.bodies = false;
-    auto table = record_table();
+    Table table{record_titles()};
     session.database().for_each_record(filter, [&](const storage::StoredRecord& stored) {
-        add_row(table, stored);
+        table.row(record_cells(stored), tone_of(stored.record));
         return true;
     });
+    Pager pager{session.out};
     table.print(session.out);
     return 0;
 }
@@ -48,7 +50,8 @@ void add_record_list(Commands& record)
                                [&session, options] { return list(session, *options); });
     declare_filters(command, *options);
     add_limit(command, options->limit, "How many at most; 0: all; default 50");
-    command.add_flag("--json", options->json, "As JSON, bodies included");
+    command.add_flag("--json", options->json, "As JSON");
+    declare_bodies(command, *options);
 }
 
 }  // namespace route::cli

@@ -44,6 +44,11 @@ void declare_filters(CLI::App& command, RecordOptions& options)
     command.add_option("--grep", options.grep, "In request body, response or error")->type_name("TEXT");
 }
 
+void declare_bodies(CLI::App& command, RecordOptions& options)
+{
+    command.add_flag("--bodies", options.bodies, "With --json: bodies and responses, too");
+}
+
 SystemTime time_of_option(const char* option, const std::string& text)
 {
     const auto time = parse_time(text, std::chrono::system_clock::now());

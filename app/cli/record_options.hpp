@@ -20,10 +20,14 @@ struct RecordOptions
     std::string grep;
     std::size_t limit = 0;  ///< 0: no limit
     bool json = false;
+    bool bodies = false;  ///< with `json`
 };
 
 /// Declares the filters; `--limit` and `--json` are the commands' own.
 void declare_filters(CLI::App& command, RecordOptions& options);
+
+/// Declares `--bodies`.
+void declare_bodies(CLI::App& command, RecordOptions& options);
 
 /// Ends the command with wrong usage when a time is unreadable.
 storage::RecordFilter record_filter(const RecordOptions& options);

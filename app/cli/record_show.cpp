@@ -4,7 +4,11 @@
 
 #include "app/cli/commands.hpp"
 #include "app/cli/json.hpp"
+#include "app/cli/mistyped.hpp"
+#include "app/cli/pretty_json.hpp"
 #include "app/cli/record_text.hpp"
+#include "app/cli/terminal.hpp"
+#include "core/text.hpp"
 #include "core/timestamps.hpp"
 
 namespace route::cli {
@@ -14,15 +18,18 @@ struct ShownRecordOptions
 {
     std::string id;
     bool json = false;
+    bool full = false;
 };
+
+constexpr std::size_t most_of_body = 4u << 10;
 
 void show_json(Session& session, const storage::StoredRecord& stored)
 {
     auto json = record_json(stored);
-    boost::json::array attempts;
+    boost::json::array tries;
     for (const auto& attempt : stored.record.attempts)
-        attempts.push_back(attempt_json(attempt));
-    json["attempts"] = std::move(attempts);
+        tries.push_back(attempt_json(attempt));
+    json["tries"] = std::move(tries);
     print_json(session.out, json);
 }
 
@@ -62,7 +69,7 @@ void show_fields(Session& session, const storage::StoredRecord& stored)
     table.row({"total_tokens", text_or_empty(record.total_tokens)});
     table.row({"finish_reason", record.finish_reason});
     table.row({"trace_id", record.trace_id});
-    table.print(session.out);
+    table.print_whole(session.out);
 }
 
 void show_attempts(Session& session, const std::vector<AttemptRecord>& attempts)
@@ -75,29 +82,42 @@ void show_attempts(Session& session, const std::vector<AttemptRecord>& attempts)
                    std::string{to_string(attempt.outcome)}, ms_or_empty(attempt.first_byte_time),
                    ms_or_empty(attempt.elapsed_time), attempt.error});
     session.out << '\n';
-    table.print(session.out);
+    table.print_whole(session.out);
 }
 
-void show_text(Session& session, const char* title, const std::string& text)
+void show_text(Session& session, const char* title, const std::string& text, bool full)
 {
-    if (!text.empty())
-        session.out << '\n' << title << ":\n" << terminal_text(text) << '\n';
+    if (text.empty())
+        return;
+    auto shown = terminal_text(text);
+    const auto pretty = pretty_json(shown);
+    if (pretty)
+        shown = *pretty;
+    const bool cut = !full && shown.size() > most_of_body;
+    if (cut)
+        shown.resize(cut_utf8(shown, most_of_body).size());
+    if (pretty && terminal_of(session.out).colour)
+        shown = coloured_json(shown);
+    session.out << '\n' << title << ":\n" << shown << '\n';
+    if (cut)
+        session.out << fmt::format("… (cut: {} bytes are recorded, --full shows all)\n", text.size());
 }
 
 int show(Session& session, const ShownRecordOptions& options)
 {
     const auto found = session.database().find_record(options.id);
     if (!found)
-        fail(
-            fmt::format("there is no record {}", options.id.size() < 65 ? options.id : mask_key(options.id)));
+        fail(fmt::format("there is no record {}", shown_id(options.id)));
     if (options.json) {
         show_json(session, *found);
         return 0;
     }
+    Pager pager{session.out};
     show_fields(session, *found);
-    show_attempts(session, found->record.attempts);
-    show_text(session, "body", found->record.body);
-    show_text(session, "response", found->record.response);
+    if (!found->record.attempts.empty())
+        show_attempts(session, found->record.attempts);
+    show_text(session, "body", found->record.body, options.full);
+    show_text(session, "response", found->record.response, options.full);
     return 0;
 }
 
@@ -110,7 +130,9 @@ void add_record_show(Commands& record)
     auto& command = record.add("show", "Shows one record with its attempts and bodies",
                                [&session, options] { return show(session, *options); });
     command.add_option("ID", options->id, "Its number or request_id")->required();
-    command.add_flag("--json", options->json, "As JSON");
+    command.add_flag("--full", options->full, "Bodies whole, not only their first 4 KiB");
+    command.add_flag("--json", options->json,
+                     "As JSON, bodies whole; `attempts` is their number, `tries` are they");
 }
 
 }  // namespace route::cli

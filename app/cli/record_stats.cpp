@@ -28,8 +28,8 @@ int show(Session& session, const RecordOptions& options)
 {
     const auto all = session.database().record_stats(record_filter(options));
     boost::json::array array;
-    Table table{{"MODEL", "UPSTREAM", ">REQUESTS", ">OK", ">ERRORS", ">P50 MS", ">P95 MS", ">PROMPT",
-                 ">COMPLETION", ">TOKENS"}};
+    Table table{{"MODEL", "UPSTREAM", ">REQUESTS", ">OK", ">ERRORS", ">P50 MS", ">P95 MS", "?>PROMPT",
+                 "?>COMPLETION", "?>TOKENS"}};
     for (const auto& stats : all) {
         array.push_back(stats_json(stats));
         table.row({stats.model, stats.upstream, std::to_string(stats.requests), std::to_string(stats.ok),

@@ -1,18 +1,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <chrono>
 #include <deque>
 #include <set>
 #include <thread>
 
 #include "app/cli/commands.hpp"
+#include "app/cli/json.hpp"
 #include "app/cli/number_option.hpp"
 #include "app/cli/record_options.hpp"
 #include "app/cli/record_text.hpp"
-#include "core/text.hpp"
-#include "core/timestamps.hpp"
 
 namespace route::cli {
 namespace {
@@ -22,24 +20,36 @@ struct TailOptions : RecordOptions
     bool no_follow = false;
 };
 
-std::string shown(const std::string& text)
+RunningTable tail_table()
 {
-    return text.empty() ? "-" : escape_for_log(text);
+    auto titles = record_titles();
+    titles.emplace_back("?ERROR");
+    // What is usual, of ids, outcomes, keys, addresses, models, names of upstreams and times.
+    return RunningTable{titles, {6, 24, 6, 14, 8, 13, 16, 12, 9, 6, 8, 0}};
 }
 
-void print(Session& session, const storage::StoredRecord& stored, bool json)
+/// Prints records as they come.
+class Printer
 {
-    const auto& record = stored.record;
-    if (json) {
-        session.out << boost::json::serialize(record_json(stored)) << '\n';
-        return;
+  public:
+    Printer(Session& session, const TailOptions& options) : session_{session}, options_{options} {}
+
+    void print(const storage::StoredRecord& stored)
+    {
+        if (options_.json) {
+            print_json(session_.out, record_json(stored, options_.bodies));
+            return;
+        }
+        auto cells = record_cells(stored);
+        cells.push_back(stored.record.error);
+        table_.print_row(session_.out, std::move(cells), tone_of(stored.record));
     }
-    // A line must not wait for others to be aligned with.
-    Table line{{std::to_string(stored.id), format_timestamp(record.created_at), std::to_string(record.status),
-                std::string{to_string(record.outcome)}, shown(record.model.value_or("")),
-                shown(record.upstream_name), ms_text(record.elapsed_time) + " ms", shown(record.error)}};
-    line.print(session.out);
-}
+
+  private:
+    Session& session_;
+    const TailOptions& options_;
+    RunningTable table_ = tail_table();
+};
 
 /// The last ones, oldest first.
 std::vector<storage::StoredRecord> last_records(Session& session, const storage::RecordFilter& filter)
@@ -95,10 +105,11 @@ class Shown
 int tail(Session& session, const TailOptions& options)
 {
     auto filter = record_filter(options);
-    filter.bodies = options.json;
+    filter.bodies = options.json && options.bodies;
+    Printer printer{session, options};
     Shown shown{session.database().newest_record_id()};
     for (const auto& stored : last_records(session, filter)) {
-        print(session, stored, options.json);
+        printer.print(stored);
         shown.add(stored.id);
     }
     filter.limit = 0;
@@ -109,7 +120,7 @@ int tail(Session& session, const TailOptions& options)
         filter.after_id = shown.settled();
         session.database().for_each_record(filter, [&](const storage::StoredRecord& stored) {
             if (shown.add(stored.id))
-                print(session, stored, options.json);
+                printer.print(stored);
             return session.out.good();
         });
     }
@@ -129,6 +140,7 @@ void add_record_tail(Commands& record)
     add_limit(command, options->limit, "How many to begin with; default 10");
     command.add_flag("--no-follow", options->no_follow, "Only the last ones");
     command.add_flag("--json", options->json, "As JSON lines");
+    declare_bodies(command, *options);
 }
 
 }  // namespace route::cli

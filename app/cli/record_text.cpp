@@ -37,21 +37,34 @@ std::string ms_text(Nanoseconds time)
     return fmt::format("{:.1f}", std::chrono::duration<double, std::milli>{time}.count());
 }
 
-Table record_table()
+std::vector<std::string> record_titles()
 {
-    return Table{{">ID", "TIME", ">STATUS", "OUTCOME", "MODEL", "UPSTREAM", ">MS", ">TOKENS", ">ATTEMPTS"}};
+    return {">ID",   "=TIME",    ">~STATUS", "?~OUTCOME", "?KEY",      "?IP",
+            "MODEL", "UPSTREAM", ">MS",      "?>TOKENS",  "?>ATTEMPTS"};
 }
 
-void add_row(Table& table, const storage::StoredRecord& stored)
+std::vector<std::string> record_cells(const storage::StoredRecord& stored)
 {
     const auto& record = stored.record;
-    table.row({std::to_string(stored.id), format_timestamp(record.created_at), std::to_string(record.status),
-               std::string{to_string(record.outcome)}, record.model.value_or(""), record.upstream_name,
-               ms_text(record.elapsed_time), text_or_empty(record.total_tokens),
-               std::to_string(stored.attempts)});
+    return {std::to_string(stored.id),
+            format_timestamp(record.created_at),
+            std::to_string(record.status),
+            std::string{to_string(record.outcome)},
+            record.key_name,
+            record.ip,
+            record.model.value_or(""),
+            record.upstream_name,
+            ms_text(record.elapsed_time),
+            text_or_empty(record.total_tokens),
+            std::to_string(stored.attempts)};
 }
 
-boost::json::object record_json(const storage::StoredRecord& stored)
+Tone tone_of(const Record& record)
+{
+    return record.outcome == RequestOutcome::ok ? Tone::good : Tone::bad;
+}
+
+boost::json::object record_json(const storage::StoredRecord& stored, bool bodies)
 {
     const auto& record = stored.record;
     boost::json::object json;
@@ -67,7 +80,8 @@ boost::json::object record_json(const storage::StoredRecord& stored)
     json["path"] = json_text(record.path);
     json["model"] = json_optional_text(record.model);
     json["stream"] = record.stream;
-    json["body"] = json_text(record.body);
+    if (bodies)
+        json["body"] = json_text(record.body);
     json["body_bytes"] = record.body_bytes;
     json["status"] = record.status;
     json["outcome"] = to_string(record.outcome);
@@ -76,7 +90,8 @@ boost::json::object record_json(const storage::StoredRecord& stored)
     json["upstream_name"] = json_text(record.upstream_name);
     json["upstream_endpoint"] = json_text(mask_endpoint(record.upstream_endpoint));
     json["attempts"] = stored.attempts;
-    json["response"] = json_text(record.response);
+    if (bodies)
+        json["response"] = json_text(record.response);
     json["response_bytes"] = record.response_bytes;
     json["response_time"] = json_time(record.response_time);
     json["elapsed_time"] = json_time(record.elapsed_time);

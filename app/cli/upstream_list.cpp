@@ -15,6 +15,13 @@ std::string bare_seconds(const std::optional<Seconds>& seconds)
     return seconds ? fmt::format("{}", seconds->count()) : "";
 }
 
+Tone tone_of(std::string_view state)
+{
+    if (state.starts_with("disabled"))
+        return Tone::plain;
+    return state == "enabled" ? Tone::good : Tone::bad;
+}
+
 int list_upstreams(Session& session, bool json)
 {
     const auto upstreams = listed_upstreams(session);
@@ -26,13 +33,16 @@ int list_upstreams(Session& session, bool json)
         print_json(session.out, array);
         return 0;
     }
-    Table table{{">ID", "NAME", "ENDPOINT", "KEY", ">PRIORITY", ">WEIGHT", ">TIMEOUT", ">STREAM", "STATE"}};
+    Table table{
+        {">ID", "NAME", "ENDPOINT", "?KEY", "?>PRIORITY", "?>WEIGHT", "?>TIMEOUT", "?>STREAM", "~STATE"}};
     for (const auto& upstream : upstreams) {
         const auto& definition = upstream.definition;
-        table.row({id_text(upstream), effective_name(definition), mask_endpoint(definition.endpoint),
-                   mask_key(definition.sk), std::to_string(definition.priority),
-                   std::to_string(definition.weight), bare_seconds(definition.timeout),
-                   bare_seconds(definition.stream_timeout), states.of(upstream)});
+        const auto state = states.of(upstream);
+        table.row(
+            {id_text(upstream), effective_name(definition), mask_endpoint(definition.endpoint),
+             mask_key(definition.sk), std::to_string(definition.priority), std::to_string(definition.weight),
+             bare_seconds(definition.timeout), bare_seconds(definition.stream_timeout), state},
+            tone_of(state));
     }
     table.print(session.out);
     session.out << states.answered_by();

@@ -7,8 +7,10 @@
 #include <map>
 
 #include "app/cli/json.hpp"
+#include "app/cli/mistyped.hpp"
 #include "app/cli/running_router.hpp"
 #include "app/config_values.hpp"
+#include "app/endpoint_advice.hpp"
 #include "app/routing_view.hpp"
 #include "app/secrets.hpp"
 #include "core/text.hpp"
@@ -64,10 +66,13 @@ std::vector<SourcedUpstream> listed_upstreams(Session& session)
 
 SourcedUpstream find_upstream(Session& session, const std::string& id)
 {
-    for (auto& upstream : listed_upstreams(session))
+    std::vector<std::string> names;
+    for (auto& upstream : listed_upstreams(session)) {
         if (is_called(upstream.definition, id))
             return std::move(upstream);
-    fail(fmt::format("there is no upstream {}", id.size() < 65 ? id : mask_key(id)));
+        names.push_back(effective_name(upstream.definition));
+    }
+    fail(fmt::format("there is no upstream {}{}", shown_id(id), those_there(id, names)));
 }
 
 UpstreamDefinition find_changeable_upstream(Session& session, const std::string& id)
@@ -93,6 +98,9 @@ void check_upstream(Session& session, const UpstreamDefinition& definition, cons
     const auto unusable = unusable_as_written(definition);
     if (!unusable.empty() && (before == nullptr || unusable != unusable_as_written(*before)))
         fail(unusable);
+    const auto advice = endpoint_advice(definition.endpoint);
+    if (!advice.empty() && (before == nullptr || before->endpoint != definition.endpoint))
+        fail(fmt::format("endpoint {}: {}", definition.endpoint, advice));
     for (const auto& [other, origin] : listed_upstreams(session)) {
         const bool stored = origin == UpstreamOrigin::database;
         // The environment's one goes as soon as there is another.

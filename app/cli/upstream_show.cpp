@@ -55,7 +55,7 @@ int show(Session& session, const ShownUpstreamOptions& options)
     table.row({"rename", joined(definition, "rename", renames)});
     table.row({"proxy", mask_proxy(definition.proxy)});
     table.row({"state", states.of(upstream)});
-    table.print(session.out);
+    table.print_whole(session.out);
     session.out << states.answered_by();
     return 0;
 }

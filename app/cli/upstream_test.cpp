@@ -60,7 +60,7 @@ void print_text(Session& session, const boost::json::object& tested)
         table.row({"latency", fmt::format("{:.1f} ms", latency.get_double())});
     if (!tested.at("error").is_null())
         table.row({"error", text_of(tested.at("error"))});
-    table.print(session.out);
+    table.print_whole(session.out);
 }
 
 int test(Session& session, const ProbeOptions& options)

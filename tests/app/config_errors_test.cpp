@@ -21,6 +21,8 @@ TEST_CASE("what is wrong is named with its line and key")
         {"[server]\nlisten = \"x\"", 2, "server.listen", "HOST:PORT"},
         {"[server]\n\nthreads = -1", 3, "server.threads", "from 0 to 1024"},
         {"[server]\nthreads = \"2\"", 2, "server.threads", "from 0 to 1024, without quotes"},
+        {"[server]\ndrain = \"5\"", 2, "server.drain", "0 or more, without quotes"},
+        {"[auth]\nenabled = \"true\"", 2, "auth.enabled", "true or false, without quotes"},
         {"[server]\nthreads = 1.5", 2, "server.threads", "whole number"},
         {"[server]\nmax_body = \"64MB\"", 2, "server.max_body", "64MiB"},
         {"[server]\nmax_body = 0", 2, "server.max_body", "at least 1B"},
@@ -33,7 +35,7 @@ TEST_CASE("what is wrong is named with its line and key")
         {"[server]\ntrusted_proxies = [\n\"10.0.0.0/8\",\n\"x\"]", 4, "server.trusted_proxies",
          "address ranges"},
         {"server = 1", 1, "server", "table"},
-        {"[auth]\nenabled = \"yes\"", 2, "auth.enabled", "true or false, without quotes"},
+        {"[auth]\nenabled = \"yes\"", 2, "auth.enabled", "true or false"},
         {"[auth]\nkeys = \"x\"", 2, "auth.keys", "list"},
         {"[auth]\nkeys = [\"\"]", 2, "auth.keys", "expected"},
         {"[auth]\nkeys = [\"a b\"]", 2, "auth.keys", "without blanks"},
@@ -62,6 +64,8 @@ TEST_CASE("what is wrong is named with its line and key")
         {"[[upstreams]]\nname = \"a\"", 1, "upstreams.sk", "key"},
         {"[[upstreams]]\nsk = \"x\"\nname = \"123\"", 3, "upstreams.name", "not all digits"},
         {"[[upstreams]]\nsk = \"x\"\nendpoint = \"ftp://x\"", 3, "upstreams.endpoint", "http"},
+        {"[[upstreams]]\nsk = \"x\"\nendpoint = \"https://h/v1/chat/completions\"", 3, "upstreams.endpoint",
+         "expected https://h/v1: the path"},
         {"[[upstreams]]\nsk = \"a b\"", 1, "upstreams", "sk"},
         {"[[upstreams]]\nsk = \"x\"\ntimeout = 0", 3, "upstreams.timeout", "above 0"},
         {"[[upstreams]]\nsk = \"x\"\nallow = \"gpt\"", 3, "upstreams.allow", "list of strings"},
@@ -133,15 +137,16 @@ TEST_CASE("an error reads as one line")
 TEST_CASE("all errors of a file are listed, by line")
 {
     const auto errors = errors_of(
-        "[server]\nlisten = 8888\nlissen = 1\ncertificate = \"c\"\n[auth]\nkeys = [\"\", \"a b\"]\n[[upstreams]]\n"
+        "[server]\nlisten = 8888\nlissen = 1\ncertificate = \"c\"\n[auth]\nkeys = [\"\", \"a "
+        "b\"]\n[[upstreams]]\n"
         "sk = 1\nurl = 1\n[[upstreams]]\nname = \"a\"\nenabled = 1\n[notify]\nmatrix_room = \"r\"");
     std::vector<std::string> found;
     found.reserve(errors.size());
     for (const auto& error : errors)
         found.push_back(std::to_string(error.line) + ' ' + error.key);
-    CHECK(found == std::vector<std::string>{"2 server.listen", "3 server.lissen", "6 auth.keys", "8 upstreams.sk",
-                                            "9 upstreams.url", "10 upstreams.sk", "12 upstreams.enabled",
-                                            "14 notify.matrix_homeserver"});
+    CHECK(found == std::vector<std::string>{"2 server.listen", "3 server.lissen", "6 auth.keys",
+                                            "8 upstreams.sk", "9 upstreams.url", "10 upstreams.sk",
+                                            "12 upstreams.enabled", "14 notify.matrix_homeserver"});
 }
 
 TEST_CASE("of very many errors a hundred are listed, and counted the others")

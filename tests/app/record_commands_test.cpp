@@ -72,11 +72,13 @@ TEST_CASE("records are listed, newest first")
 {
     CommandLine line;
     store(line);
-    CHECK(
-        line.ok({"record", "list"}) ==
-        "ID  TIME                      STATUS  OUTCOME         MODEL   UPSTREAM      MS  TOKENS  ATTEMPTS\n"
-        " 2  2026-02-01T12:00:00.000Z     502  upstream_error  模型                 0.0                 0\n"
-        " 1  2026-01-31T12:00:00.000Z     200  ok              gpt-4o  second    1500.0       7         2\n");
+    CHECK(line.ok({"record", "list"}) ==
+          "ID  TIME                      STATUS  OUTCOME         KEY    IP       MODEL   UPSTREAM      MS  "
+          "TOKENS  ATTEMPTS\n"
+          " 2  2026-02-01T12:00:00.000Z     502  upstream_error  alice  1.2.3.4  模型                 0.0    "
+          "             0\n"
+          " 1  2026-01-31T12:00:00.000Z     200  ok              alice  1.2.3.4  gpt-4o  second    1500.0    "
+          "   7         2\n");
     const auto json = boost::json::parse(line.ok({"record", "list", "--json"})).as_array();
     REQUIRE(json.size() == 2);
     CHECK(json[0].at("id").as_int64() == 2);
@@ -84,7 +86,11 @@ TEST_CASE("records are listed, newest first")
     CHECK(json[1].at("elapsed_time").as_int64() == 1'500'000'000);
     CHECK(json[0].at("attempts").as_int64() == 0);
     CHECK(json[1].at("attempts").as_int64() == 2);
-    CHECK(json[1].at("body").as_string() == R"({"model":"gpt-4o"})");
+    CHECK_FALSE(json[1].as_object().contains("body"));
+    CHECK_FALSE(json[1].as_object().contains("response"));
+    const auto whole = boost::json::parse(line.ok({"record", "list", "--json", "--bodies"})).as_array();
+    CHECK(whole[1].at("body").as_string() == R"({"model":"gpt-4o"})");
+    CHECK(whole[1].at("response").as_string() == "hello\x1b[31m");
     CHECK(boost::json::parse(line.ok({"record", "list", "--json", "--limit", "1"})).as_array().size() == 1);
 }
 
@@ -133,13 +139,14 @@ TEST_CASE("one record is shown with its attempts and bodies")
     for (const std::string& id : {std::string{"1"}, good_record().request_id}) {
         const auto text = line.ok({"record", "show", id});
         CHECK_THAT(text, ContainsSubstring("connection refused") && ContainsSubstring("gpt-4o"));
-        CHECK_THAT(text, ContainsSubstring("body:\n{\"model\":\"gpt-4o\"}\n") &&
+        CHECK_THAT(text, ContainsSubstring("body:\n{\n  \"model\": \"gpt-4o\"\n}\n") &&
                              ContainsSubstring("response:\nhello"));
         CHECK_THAT(text, ContainsSubstring(good_record().trace_id));
         CHECK(text.find('\x1b') == std::string::npos);
     }
     const auto json = boost::json::parse(line.ok({"record", "show", "1", "--json"})).as_object();
-    const auto& attempts = json.at("attempts").as_array();
+    CHECK(json.at("attempts").as_int64() == 2);
+    const auto& attempts = json.at("tries").as_array();
     CHECK(json.at("trace_id").as_string() == good_record().trace_id);
     REQUIRE(attempts.size() == 2);
     CHECK(attempts[0].at("outcome").as_string() == "connect");
@@ -148,6 +155,24 @@ TEST_CASE("one record is shown with its attempts and bodies")
     const auto missing = line({"record", "show", "no-such-id"});
     CHECK(missing.code == 1);
     CHECK(missing.err == "openai-api-route: there is no record no-such-id\n");
+}
+
+TEST_CASE("bodies are shown to 4 KiB, unless all is asked for")
+{
+    CommandLine line;
+    auto record = good_record();
+    record.body = R"({"model":"m","input":")" + std::string(300'000, 'x') + R"("})";
+    record.response = std::string(5000, 'y');
+    line.database().insert(std::vector<Record>{record});
+    const auto text = line.ok({"record", "show", "1"});
+    CHECK(text.size() < 12'000);
+    CHECK_THAT(text, ContainsSubstring("\n  \"model\": \"m\",\n") &&
+                         ContainsSubstring("… (cut: 300024 bytes are recorded, --full shows all)") &&
+                         ContainsSubstring("… (cut: 5000 bytes are recorded, --full shows all)"));
+    const auto full = line.ok({"record", "show", "1", "--full"});
+    CHECK_THAT(full, ContainsSubstring(std::string(300'000, 'x')) && !ContainsSubstring("cut:"));
+    CHECK(boost::json::parse(line.ok({"record", "show", "1", "--json"})).at("body").as_string() ==
+          record.body);
 }
 
 TEST_CASE("statistics")
@@ -182,8 +207,16 @@ TEST_CASE("the last records, oldest of them first")
     CHECK(line.ok({"record", "tail", "--no-follow"}).empty());
     store(line);
     const auto text = line.ok({"record", "tail", "--no-follow"});
-    CHECK(text.find("1  2026-01-31T12:00:00.000Z  200  ok  gpt-4o  second  1500.0 ms  -\n") == 0);
-    CHECK_THAT(text, ContainsSubstring("every upstream failed"));
+    CHECK(text ==
+          "    ID  TIME                      STATUS  OUTCOME         KEY       IP             MODEL          "
+          "   UPSTREAM     "
+          "        MS  TOKENS  ATTEMPTS  ERROR\n"
+          "     1  2026-01-31T12:00:00.000Z     200  ok              alice     1.2.3.4        gpt-4o         "
+          "   second       "
+          "    1500.0       7         2\n"
+          "     2  2026-02-01T12:00:00.000Z     502  upstream_error  alice     1.2.3.4        模型           "
+          "                "
+          "       0.0                 0  every upstream failed\n");
     const auto last = line.ok({"record", "tail", "--no-follow", "--limit", "1", "--json"});
     CHECK(boost::json::parse(last).at("id").as_int64() == 2);
 }

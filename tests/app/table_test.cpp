@@ -30,6 +30,69 @@ TEST_CASE("columns are as wide as they must be")
           "200  a        1  x\n");
 }
 
+std::string printed(const Table& table, std::size_t columns, bool colour = false)
+{
+    std::ostringstream out;
+    table.print(out, columns, colour);
+    return out.str();
+}
+
+TEST_CASE("a table fits its terminal: long cells are cut, the spare columns left out")
+{
+    Table table{{">ID", "=TIME", "NAME", "?IP", "?>N"}};
+    table.row({"1", "12:00:00", "a name of many letters", "1.2.3.4", "5"});
+    const std::string whole =
+        "ID  TIME      NAME                    IP       N\n"
+        " 1  12:00:00  a name of many letters  1.2.3.4  5\n";
+    CHECK(printed(table, 0) == whole);
+    CHECK(printed(table, 48) == whole);
+    CHECK(printed(table, 40) ==
+          "ID  TIME      NAME            IP       N\n"
+          " 1  12:00:00  a name of man…  1.2.3.4  5\n");
+    CHECK(printed(table, 31) ==
+          "ID  TIME      NAME      IP\n"
+          " 1  12:00:00  a name …  1.2.3.4\n");
+    CHECK(printed(table, 25) ==
+          "ID  TIME      NAME\n"
+          " 1  12:00:00  a name of …\n");
+    CHECK(printed(table, 5) ==
+          "ID  TIME      NAME\n"
+          " 1  12:00:00  a name …\n");
+}
+
+TEST_CASE("what is cut ends between characters")
+{
+    CHECK(cut_to_width("模型模型", 8) == "模型模型");
+    CHECK(cut_to_width("模型模型", 7) == "模型模…");
+    CHECK(cut_to_width("模型模型", 6) == "模型…");
+    CHECK(cut_to_width("abc", 3) == "abc");
+    CHECK(cut_to_width("abcd", 3) == "ab…");
+}
+
+TEST_CASE("only the marked cells of a row have its colour")
+{
+    Table table{{"A", "~B"}};
+    table.row({"x", "good"}, Tone::good);
+    table.row({"y", "bad"}, Tone::bad);
+    table.row({"z", "none"});
+    CHECK(printed(table, 80, true) == "A  B\nx  \x1b[32mgood\x1b[0m\ny  \x1b[31mbad\x1b[0m\nz  none\n");
+    CHECK(printed(table, 80, false) == "A  B\nx  good\ny  bad\nz  none\n");
+}
+
+TEST_CASE("rows that come one by one are aligned")
+{
+    RunningTable table{{">ID", "NAME", "NOTE"}, {4, 6, 0}};
+    std::ostringstream out;
+    table.print_row(out, {"1", "a", "x"});
+    table.print_row(out, {"2", "longer than that", "y"});
+    table.print_row(out, {"3", "b", "z"});
+    CHECK(out.str() ==
+          "  ID  NAME    NOTE\n"
+          "   1  a       x\n"
+          "   2  longer than that  y\n"
+          "   3  b                 z\n");
+}
+
 TEST_CASE("nothing in a cell commands the terminal")
 {
     Table table{{"A"}};

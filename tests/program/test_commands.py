@@ -44,6 +44,12 @@ def test_a_row_that_cannot_be_used_is_skipped_with_a_warning(route, upstream, sk
     assert router.ask().header("x-route-upstream") == "first"
 
 
+def test_a_row_whose_endpoint_ends_with_an_api_is_warned_of(route, upstream):
+    router = route()
+    router.sql("INSERT INTO openai_upstreams (sk, endpoint) VALUES ('sk-by-hand-0123456789', ?)", f"{upstream.url}/chat/completions")
+    router.wait_for_line(rf"(?i)warn.*upstream-1: endpoint .*: use {re.escape(upstream.url)}:")
+
+
 def test_references_in_rows_resolve_only_where_it_is_allowed(route, upstream):
     router = route(secrets={"directory": "secrets", "env": ["ALLOWED"]}, environment={"ALLOWED": "sk-allowed-0123456789", "PATHLIKE": "sk-never"})
     (router.directory / "secrets").mkdir(exist_ok=True)
@@ -112,3 +118,5 @@ def test_records_carry_the_number_of_their_attempts(route, make_upstream):
     router.ask()
     assert json.loads(router.ok("record", "list", "--json"))[0]["attempts"] == 2
     assert json.loads(router.ok("record", "export"))["attempts"] == 2
+    shown = json.loads(router.ok("record", "show", "1", "--json"))
+    assert (shown["attempts"], [each["number"] for each in shown["tries"]]) == (2, [1, 2])

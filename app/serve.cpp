@@ -408,6 +408,22 @@ Result<void> serve(const ServeOptions& options, const std::string& program, Sign
     return {};
 }
 
+/// By way of the log's thread, what is thrown as well: standard error may be a pipe that nobody reads.
+bool serve_or_say_why(const ServeOptions& options, const std::string& program, Signals& signals)
+{
+    std::string why;
+    try {
+        const auto served = serve(options, program, signals);
+        if (served)
+            return true;
+        why = served.error().reason;
+    } catch (const std::exception& error) {
+        why = escape_for_log(error.what(), 1024);
+    }
+    say("openai-api-route: " + why + "\n");
+    return false;
+}
+
 }  // namespace
 
 int serve(const ServeOptions& options, const std::string& program)
@@ -416,11 +432,9 @@ int serve(const ServeOptions& options, const std::string& program)
     // Before any thread is made: all of them leave these signals to this one.
     Signals signals{SIGTERM, SIGINT, SIGHUP};
     start_log_thread();
-    const auto served = serve(options, program, signals);
-    if (!served)
-        say("openai-api-route: " + served.error().reason + "\n");
+    const auto served = serve_or_say_why(options, program, signals);
     flush_log(log_bound);
-    return served ? 0 : 1;
+    return served ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 }  // namespace route

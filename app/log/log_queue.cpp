@@ -63,7 +63,7 @@ struct LogQueue::State
     std::atomic<std::uint64_t> dropped{0};
 
     void run();
-    void add_notice(std::string& batch, std::uint64_t& told) const;
+    std::uint64_t add_notice(std::string& batch, std::uint64_t told) const;
 };
 
 LogQueue::LogQueue(int descriptor, DropNotice notice, std::size_t bound)
@@ -122,21 +122,27 @@ bool LogQueue::flush(std::chrono::milliseconds longest) noexcept
     return state_->changed.wait_for(lock, longest, [&] { return state_->done >= until; });
 }
 
+void LogQueue::count_dropped() noexcept
+{
+    ++state_->dropped;
+}
+
 std::uint64_t LogQueue::dropped() const noexcept
 {
     return state_->dropped;
 }
 
-void LogQueue::State::add_notice(std::string& batch, std::uint64_t& told) const
+/// How many it tells of with those of which one has `told`.
+std::uint64_t LogQueue::State::add_notice(std::string& batch, std::uint64_t told) const
 {
     const std::uint64_t lost = dropped;
     if (lost == told)
-        return;
+        return told;
     try {
         batch += notice(lost - told);
-        told = lost;
+        return lost;
     } catch (const std::exception&) {
-        return;  // no memory: it is said the next time
+        return told;  // no memory: it is said the next time
     }
 }
 
@@ -153,10 +159,13 @@ void LogQueue::State::run()
         batch.swap(waiting);
         lock.unlock();
         const auto size = batch.size();
-        add_notice(batch, told);
+        const auto tells = add_notice(batch, told);
         const auto written = write_all(descriptor, batch);
         const bool whole = written == batch.size();
-        dropped += lines_in(std::string_view{batch}.substr(written));
+        if (whole)
+            told = tells;
+        // A notice that was not written is no line that was lost: it comes again.
+        dropped += lines_in(std::string_view{batch}.substr(0, size).substr(std::min(written, size)));
         batch.clear();
         lock.lock();
         done += size;

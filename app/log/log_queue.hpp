@@ -39,6 +39,9 @@ class LogQueue
     /// Waits until all that was appended before is written, `longest` at most; whether it was.
     bool flush(std::chrono::milliseconds longest) noexcept;
 
+    /// For a line that could not even be made.
+    void count_dropped() noexcept;
+
     /// Lines, since the beginning.
     std::uint64_t dropped() const noexcept;
 

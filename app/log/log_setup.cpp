@@ -102,7 +102,13 @@ class ErrorSink final : public spdlog::sinks::base_sink<std::mutex>
     void sink_it_(const spdlog::details::log_msg& message) override
     {
         constexpr std::size_t many = 64u << 10;
-        formatter_->format(message, lines_);
+        const auto before = lines_.size();
+        try {
+            formatter_->format(message, lines_);
+        } catch (...) {
+            lines_.resize(before);  // no piece of it stands before the next line
+            throw;
+        }
         if (queue_) {
             queue_->append({lines_.data(), lines_.size()});
             lines_.clear();
@@ -130,14 +136,24 @@ class ErrorSink final : public spdlog::sinks::base_sink<std::mutex>
     std::shared_ptr<LogQueue> queue_;
 };
 
+void count_unmade_line(const std::string& why);
+
+/// What spdlog does by itself about a line that cannot be made is to write to standard error, and wait.
+std::shared_ptr<spdlog::logger> make_logger(const char* name, std::shared_ptr<ErrorSink> sink)
+{
+    auto logger = std::make_shared<spdlog::logger>(name, std::move(sink));
+    logger->set_error_handler(count_unmade_line);
+    return logger;
+}
+
 /// The two loggers: the access lines in JSON are whole lines already. What is general is written at once,
 /// access lines with the next flush.
 struct Loggers
 {
     std::shared_ptr<ErrorSink> general_sink = std::make_shared<ErrorSink>();
     std::shared_ptr<ErrorSink> access_sink = std::make_shared<ErrorSink>();
-    std::shared_ptr<spdlog::logger> general = std::make_shared<spdlog::logger>("general", general_sink);
-    std::shared_ptr<spdlog::logger> access = std::make_shared<spdlog::logger>("access", access_sink);
+    std::shared_ptr<spdlog::logger> general = make_logger("general", general_sink);
+    std::shared_ptr<spdlog::logger> access = make_logger("access", access_sink);
     std::shared_ptr<LogQueue> queue;  ///< none before the log has a thread
     std::atomic<LogFormat> format{LogFormat::text};
 };
@@ -146,6 +162,14 @@ Loggers& loggers()
 {
     static Loggers both;
     return both;
+}
+
+void count_unmade_line(const std::string& why)
+{
+    if (const auto& queue = loggers().queue)
+        queue->count_dropped();
+    else
+        std::fprintf(stderr, "a line of the log cannot be made: %s\n", why.c_str());
 }
 
 /// As an access line, and written at once.

@@ -136,6 +136,27 @@ TEST_CASE("lines that nobody can read any more are counted")
     CHECK(queue.dropped() == 2);
 }
 
+TEST_CASE("once lines can be written again all that were lost are told of")
+{
+    SmallPipe broken;
+    broken.close_reader();
+    SmallPipe mended;
+    const int descriptor = ::dup(broken.writer());
+    REQUIRE(descriptor >= 0);
+    LogQueue queue{descriptor, notice};
+    for (int i = 0; i < 3; ++i) {
+        queue.append("one\ntwo\nthree\n");
+        CHECK(queue.flush(long_enough));
+    }
+    queue.count_dropped();
+    CHECK(queue.dropped() == 10);
+    REQUIRE(::dup2(mended.writer(), descriptor) == descriptor);
+    queue.append("after\n");
+    queue.wake();
+    CHECK(mended.read_until("dropped\n") == "after\n10 dropped\n");
+    CHECK(queue.dropped() == 10);
+}
+
 TEST_CASE("a queue whose thread is held up ends all the same")
 {
     SmallPipe pipe;

@@ -19,7 +19,7 @@ from fakes.websocket import handshake
 
 METRICS = """requests_total request_duration_seconds time_to_first_byte_seconds overhead_seconds attempts_total failovers_total upstream_up
     requests_in_flight tokens_total records_written_total records_dropped_total records_rejected_total record_queue_bytes outbox_records record_write_seconds
-    build_info""".split()
+    log_lines_dropped_total build_info""".split()
 
 
 def test_health(route, upstream):

@@ -12,7 +12,8 @@ import subprocess
 import pytest
 
 from fakes.client import KEY
-from fakes.router import BINARY, key_hash, within_a_second
+from fakes.postgres import held_port
+from fakes.router import BINARY, eventually, key_hash, within_a_second
 
 LISTEN = "127.0.0.1:0"
 
@@ -301,3 +302,63 @@ def test_all_mistakes_of_a_file_are_listed(router):
         assert (done.returncode, len(lines)) == (1, 3)
         assert all(re.match(rf"openai-api-route: .*openai-api-route.toml:{number}: ", line) for number, line in zip((2, 3, 5), lines))
         assert 'expected a string such as ":8888"' in lines[0] and "did you mean log.level?" in lines[2]
+
+
+def full_pipe() -> tuple[int, int]:
+    """Its two ends; nothing goes in any more until somebody reads."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writing, b"." * 4096):
+            pass
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writing, b"."):
+            pass
+    os.set_blocking(writing, True)
+    return reading, writing
+
+
+@pytest.mark.parametrize("fault", ["the file", "the address"])
+def test_a_start_that_fails_ends_although_nobody_reads_why(router, upstream, fault):
+    if fault == "the file":
+        (router.directory / "openai-api-route.toml").write_text("[server\n")
+    reading, writing = full_pipe()
+    process = subprocess.Popen([BINARY, "--noauth", "--addr", f"127.0.0.1:{upstream.port}"], cwd=router.directory,
+                               env=router.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writing)
+    try:
+        assert process.wait(60) == 1
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reading)
+        os.close(writing)
+
+
+def test_a_start_serves_although_nobody_reads_its_log(router, upstream):
+    """All that a first start has to say is more than the pipe takes."""
+    holder = held_port()
+    port = holder.getsockname()[1]
+    router.configure([upstream], auth={"keys": []}, log={"level": "trace"})
+    reading, writing = full_pipe()
+    process = subprocess.Popen([BINARY, "--addr", f"127.0.0.1:{port}"], cwd=router.directory, env=router.environment(),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writing)
+    try:
+        router.address = ("127.0.0.1", port)
+        eventually(lambda: answers(router), 60)
+        key = (router.directory / "first-key").read_text().removesuffix("\n")
+        assert router.ask(key=key).status == 200
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        holder.close()
+        os.close(reading)
+        os.close(writing)
+
+
+def answers(router) -> bool:
+    try:
+        return router.get("/readyz", key=None).status == 200
+    except OSError:
+        return False

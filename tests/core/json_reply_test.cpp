@@ -10,7 +10,7 @@ using namespace route;
 
 namespace {
 
-constexpr std::size_t no_limit = 1u << 20;
+constexpr std::size_t any_length = 1u << 20;
 
 ReplySummary long_summary(std::string_view body, std::size_t step, std::size_t max_text)
 {
@@ -26,7 +26,7 @@ TEST_CASE("JSON says the same as the stream")
 {
     for (const auto& sample : reply_samples()) {
         CAPTURE(sample.name);
-        const auto summary = read_json_reply(sample.json, no_limit);
+        const auto summary = read_json_reply(sample.json, any_length);
         CHECK(summary.text == sample.text);
         CHECK_FALSE(summary.text_cut);
         CHECK(summary.prompt_tokens == sample.prompt_tokens);
@@ -78,7 +78,7 @@ TEST_CASE("JSON of another shape is its own text")
     };
     for (const auto& row : rows) {
         CAPTURE(row.body);
-        const auto summary = read_json_reply(row.body, no_limit);
+        const auto summary = read_json_reply(row.body, any_length);
         CHECK(summary.text == row.body);
         CHECK(summary.prompt_tokens == row.prompt_tokens);
         CHECK(summary.total_tokens == row.total_tokens);
@@ -91,9 +91,9 @@ TEST_CASE("JSON of another shape is its own text")
 
 TEST_CASE("a known shape without text has none")
 {
-    CHECK(read_json_reply(R"({"choices":[]})", no_limit).text.empty());
-    CHECK(read_json_reply(R"({"choices":[{"message":{"content":null}}]})", no_limit).text.empty());
-    const auto queued = read_json_reply(R"({"object":"response","status":"queued","output":[]})", no_limit);
+    CHECK(read_json_reply(R"({"choices":[]})", any_length).text.empty());
+    CHECK(read_json_reply(R"({"choices":[{"message":{"content":null}}]})", any_length).text.empty());
+    const auto queued = read_json_reply(R"({"object":"response","status":"queued","output":[]})", any_length);
     CHECK(queued.text.empty());
     CHECK(queued.finish_reason == "queued");
 }
@@ -102,7 +102,7 @@ TEST_CASE("token counts whose sum does not fit have no total")
 {
     const std::string body =
         R"({"choices":[],"usage":{"prompt_tokens":9223372036854775807,"completion_tokens":1}})";
-    CHECK_FALSE(read_json_reply(body, no_limit).total_tokens.has_value());
+    CHECK_FALSE(read_json_reply(body, any_length).total_tokens.has_value());
     CHECK_FALSE(long_summary(body, 10, 10).total_tokens.has_value());
 }
 

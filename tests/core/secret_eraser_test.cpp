@@ -38,7 +38,7 @@ std::string erased_from_cut(std::string text, std::initializer_list<std::string_
 
 using Random = std::minstd_rand;
 
-std::size_t below(Random& random, std::size_t end)
+std::size_t draw(Random& random, std::size_t end)
 {
     return std::uniform_int_distribution<std::size_t>{0, end - 1}(random);
 }
@@ -47,8 +47,8 @@ std::string json_form(const std::string& text, Random& random)
 {
     std::string form;
     for (const char c : text)
-        if (below(random, 4) == 0)
-            form += fmt::format(fmt::runtime(below(random, 2) == 0 ? "\\u{:04x}" : "\\u{:04X}"),
+        if (draw(random, 4) == 0)
+            form += fmt::format(fmt::runtime(draw(random, 2) == 0 ? "\\u{:04x}" : "\\u{:04X}"),
                                 static_cast<unsigned>(c));
         else if (c == '/' || c == '"' || c == '\\')
             (form += '\\') += c;
@@ -61,8 +61,8 @@ std::string url_form(const std::string& text, Random& random)
 {
     std::string form;
     for (const char c : text)
-        if (c == '%' || below(random, 4) == 0)
-            form += fmt::format(fmt::runtime(below(random, 2) == 0 ? "%{:02x}" : "%{:02X}"),
+        if (c == '%' || draw(random, 4) == 0)
+            form += fmt::format(fmt::runtime(draw(random, 2) == 0 ? "%{:02x}" : "%{:02X}"),
                                 static_cast<unsigned>(c));
         else
             form += c;
@@ -74,11 +74,11 @@ std::string html_form(const std::string& text, Random& random)
     std::string form;
     for (const char c : text)
         if (c == '&')
-            form += below(random, 2) == 0 ? "&amp;" : "&#38;";
+            form += draw(random, 2) == 0 ? "&amp;" : "&#38;";
         else if (c == '<')
             form += "&lt;";
-        else if (below(random, 4) == 0)
-            form += fmt::format(fmt::runtime(below(random, 2) == 0 ? "&#{};" : "&#x{:x};"),
+        else if (draw(random, 4) == 0)
+            form += fmt::format(fmt::runtime(draw(random, 2) == 0 ? "&#{};" : "&#x{:x};"),
                                 static_cast<unsigned>(c));
         else
             form += c;
@@ -87,7 +87,7 @@ std::string html_form(const std::string& text, Random& random)
 
 std::string form_of(const std::string& text, Random& random)
 {
-    switch (below(random, 3)) {
+    switch (draw(random, 3)) {
         case 0:
             return json_form(text, random);
         case 1:
@@ -101,8 +101,8 @@ std::string random_key(Random& random)
 {
     constexpr std::string_view characters = "abcXYZ019-_./+=&<>%\"'\\~$@!#*";
     std::string text;
-    for (std::size_t size = 8 + below(random, 90); text.size() < size;)
-        text += characters[below(random, characters.size())];
+    for (std::size_t size = 8 + draw(random, 90); text.size() < size;)
+        text += characters[draw(random, characters.size())];
     return text.back() == '\\' ? text + '1' : text;  // the last one could be of an escape behind it
 }
 
@@ -248,11 +248,11 @@ TEST_CASE("no form of any key is left")
     for (int i = 0; i < 4000; ++i) {
         const auto secret = random_key(random);
         auto form = secret;
-        for (std::size_t layers = below(random, 3); layers > 0; --layers)
+        for (std::size_t layers = draw(random, 3); layers > 0; --layers)
             form = form_of(form, random);
         std::string before;
-        for (std::size_t n = below(random, 6); n > 0; --n)
-            before += others[below(random, others.size())];
+        for (std::size_t n = draw(random, 6); n > 0; --n)
+            before += others[draw(random, others.size())];
         before += " ";
         CAPTURE(secret, form, before);
         const auto rest = erased(before + form + " end", {secret});

@@ -7,7 +7,7 @@
 #include "tests/support/compression.hpp"
 
 using namespace route;
-using boost::beast::http::field;
+namespace http = boost::beast::http;
 
 namespace {
 
@@ -35,9 +35,9 @@ std::string_view value_of(const ShownReply& reply, std::string_view name)
 
 TEST_CASE("a failed reply is shown without the keys in its reason, fields and body")
 {
-    const HeaderFields fields{{field::unknown, "x-key", "it was sk-upstream%2F%2B1"},
-                              {field::etag, "ETag", "\"1\""},
-                              {field::unknown, "x-other", "stays"}};
+    const HeaderFields fields{{http::field::unknown, "x-key", "it was sk-upstream%2F%2B1"},
+                              {http::field::etag, "ETag", "\"1\""},
+                              {http::field::unknown, "x-other", "stays"}};
     const auto reply = show(fields, R"({"error":"wrong sk-upstream\/\u002b1"})");
     REQUIRE(reply);
     CHECK(reply->reason == "Wrong …");
@@ -49,8 +49,8 @@ TEST_CASE("a failed reply is shown without the keys in its reason, fields and bo
 
 TEST_CASE("a failed reply without a key in its body is shown with that body, byte by byte")
 {
-    const HeaderFields fields{{field::etag, "ETag", "\"1\""},
-                              {field::content_encoding, "Content-Encoding", "gzip"}};
+    const HeaderFields fields{{http::field::etag, "ETag", "\"1\""},
+                              {http::field::content_encoding, "Content-Encoding", "gzip"}};
     const auto body = gzip("an error");
     const auto reply = show(fields, body);
     REQUIRE(reply);
@@ -62,8 +62,8 @@ TEST_CASE("a failed reply without a key in its body is shown with that body, byt
 
 TEST_CASE("an encoded reply that quotes a key is shown decoded")
 {
-    const HeaderFields fields{{field::content_encoding, "Content-Encoding", "gzip"},
-                              {field::unknown, "Digest", "sha-256=abc"}};
+    const HeaderFields fields{{http::field::content_encoding, "Content-Encoding", "gzip"},
+                              {http::field::unknown, "Digest", "sha-256=abc"}};
     const auto body = gzip("wrong sk-upstream/+1!");
     const auto reply = show(fields, body);
     REQUIRE(reply);
@@ -75,7 +75,7 @@ TEST_CASE("an encoded reply that quotes a key is shown decoded")
 TEST_CASE("a reply of which nobody can tell what it says is not shown")
 {
     const auto coded = [](const char* coding) {
-        return HeaderFields{{field::content_encoding, "Content-Encoding", coding}};
+        return HeaderFields{{http::field::content_encoding, "Content-Encoding", coding}};
     };
     CHECK_FALSE(show(coded("br"), "\x8b\x02\x80\xff\xfe"));
     CHECK_FALSE(show(coded("gzip"), "no gzip at all"));

@@ -252,7 +252,7 @@ TEST_CASE("without a database the upstream of the environment is listed, and cha
     CommandLine line;
     const Variable key{"OPENAI_API_KEY", "sk-of-the-environment-0123"};
     const Variable url{"OPENAI_BASE_URL", "http://localhost:9/v1"};
-    line.configure("[storage]\nbackend = \"none\"\n");
+    line.configure("[storage]\nbackend = \"none\"\n[auth]\nenabled = false\n");
     CHECK_THAT(line.run({"upstream", "list", "--config", line.config_path()}).out,
                ContainsSubstring("env  openai  http://localhost:9/v1  env:OPENAI_API_KEY"));
     CHECK(line.run({"upstream", "set", "openai", "--priority", "1", "--config", line.config_path()}).code ==

@@ -140,7 +140,7 @@ def test_each_failover_has_a_line(route, make_upstream, backend):
     *failovers, own = lines_about(router, answer)
     assert len(failovers) == 2
     number = answer.header("x-request-id")
-    assert re.search(rf" warning {number} failover from=first to=second model=gpt-4o reason=\"HTTP 429 Too Many Requests\" "
+    assert re.search(rf" warning {number} failover from=first to=second model=gpt-4o reason=\"HTTP 429 Too Many Requests: it is 429\" "
                      rf"attempt=1 ms=[0-9.]+ trace={TRACE}$", failovers[0])
     assert re.search(rf" warning {number} failover from=second to=third .*attempt=2 ms=[0-9.]+ trace={TRACE}$", failovers[1])
     assert f" trace={TRACE}" in own
@@ -157,7 +157,7 @@ def test_json_lines_of_a_failover(route, make_upstream):
     assert failover.pop("elapsed_ms") > 0 and failover.pop("time") >= own["time"]
     assert failover == {"level": "warning", "msg": "failover", "request_id": answer.header("x-request-id"), "trace_id": TRACE,
                         "model": "gpt-4o", "upstream": "first", "next": "second", "attempt": 1, "outcome": "status", "status": 503,
-                        "reason": "HTTP 503 Service Unavailable"}
+                        "reason": "HTTP 503 Service Unavailable: it is 503"}
 
 
 def listens(port: int) -> bool:
@@ -205,7 +205,7 @@ def test_json_lines_of_cooldowns_and_recoveries(route, make_upstream):
     (recovered,) = (line for line in lines if line["msg"] == "recovered")
     assert cooldown.pop("time") <= recovered.pop("time")
     assert cooldown == {"level": "warning", "msg": "cooldown", "upstream": "first", "cause": "failures", "failures": 2,
-                        "outcome": "status", "status": 500, "reason": "HTTP 500 Internal Server Error", "seconds": 30}
+                        "outcome": "status", "status": 500, "reason": "HTTP 500 Internal Server Error: it is 500", "seconds": 30}
     assert recovered.pop("away_seconds") >= 0
     assert recovered == {"level": "info", "msg": "recovered", "upstream": "first"}
 

@@ -108,9 +108,16 @@ void ConfigReader::refuse(const std::string& key, std::size_t line, std::string 
 
 ConfigErrors ConfigReader::errors() const
 {
-    auto sorted = errors_;
-    std::stable_sort(sorted.begin(), sorted.end(),
-                     [](const ConfigError& a, const ConfigError& b) { return a.line < b.line; });
+    // By line; those of one line in the order in which they were found.
+    ConfigErrors sorted;
+    for (const auto& error : errors_) {
+        const auto later = [](std::size_t line, const ConfigError& other) {
+            return line < static_cast<std::size_t>(other.line);
+        };
+        sorted.insert(
+            std::upper_bound(sorted.begin(), sorted.end(), static_cast<std::size_t>(error.line), later),
+            error);
+    }
     return sorted;
 }
 

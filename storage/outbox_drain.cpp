@@ -129,11 +129,11 @@ std::vector<Record> OutboxDrain::next_batch(TimePoint now)
 
 void OutboxDrain::give_up_known(std::vector<Record>& records)
 {
-    const auto end = std::stable_partition(records.begin(), records.end(), [&](const auto& record) {
-        return suspects_.given_up(record.request_id) == nullptr;
-    });
-    const std::vector<Record> given_up{std::make_move_iterator(end), std::make_move_iterator(records.end())};
-    records.erase(end, records.end());
+    std::vector<Record> others;
+    std::vector<Record> given_up;
+    for (auto& record : records)
+        (suspects_.given_up(record.request_id) == nullptr ? others : given_up).push_back(std::move(record));
+    records = std::move(others);
     for (const auto& record : given_up) {
         hooks_.on_refused(record, *suspects_.given_up(record.request_id));
         suspects_.forget(record.request_id);

@@ -65,6 +65,8 @@ RecordKeeper::RecordKeeper(Connector connector, const std::string& outbox_path, 
 std::size_t RecordKeeper::keep(std::span<const Record> records, TimePoint now, Milliseconds patience)
 {
     std::size_t kept = 0;
+    if (database_ && on_trial_ && records.empty() && !takes_what_waits(now))
+        return 0;
     if (database_ && (!away_ || on_trial_))
         kept = keep_in_database(records, now, patience);
     if (kept < records.size() && !starting())
@@ -77,6 +79,45 @@ std::size_t RecordKeeper::keep(std::span<const Record> records, TimePoint now, M
 void RecordKeeper::give_up_starting()
 {
     say_that_it_is_away(fmt::format("no connection within {} ms", timing_.patience.count()));
+}
+
+/// A full disk lets itself be opened, and takes an empty transaction: a record shows that the database is
+/// back. It stays in the outbox, and is no other when it comes from there. The next time it is the next one's
+/// turn: one that fails alone shows nothing.
+bool RecordKeeper::takes_what_waits(TimePoint now)
+{
+    constexpr std::size_t small = 64u << 10;
+    const auto waiting = oldest_waiting();
+    if (waiting.empty() || bytes_of(waiting) > small)
+        return true;
+    tried_ = waiting.front().request_id;
+    try {
+        database_->insert(waiting, timing_.bound);
+    } catch (const StorageError& error) {
+        if (error.kind() == StorageError::Kind::unavailable || error.kind() == StorageError::Kind::broken) {
+            went_away(error.what(), now);
+            return false;
+        }
+    } catch (const std::exception& error) {
+        went_away(error.what(), now);
+        return false;
+    }
+    return true;
+}
+
+std::vector<Record> RecordKeeper::oldest_waiting()
+{
+    try {
+        if (outbox_fails_ || outbox_.size() == 0)
+            return {};
+        auto next = outbox_.oldest(1, 1, tried_);
+        if (next.empty() && !tried_.empty())
+            next = outbox_.oldest(1, 1, {});
+        return next;
+    } catch (const std::exception&) {
+        recount_at_ = TimePoint{};  // looks at the outbox soon, and tells of it
+    }
+    return {};
 }
 
 std::size_t RecordKeeper::keep_in_outbox(std::span<const Record> records, TimePoint now)

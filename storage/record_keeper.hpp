@@ -113,6 +113,8 @@ class RecordKeeper
     OutboxDrain::Hooks drain_hooks();
 
     void look_after_connection(TimePoint now);
+    bool takes_what_waits(TimePoint now);
+    std::vector<Record> oldest_waiting();
     void came_back();
     void say_that_it_is_away(const std::string& reason);
     void went_away(const std::string& reason, TimePoint now);
@@ -135,6 +137,7 @@ class RecordKeeper
     TimePoint outbox_retry_at_{};
     TimePoint recount_at_;
     bool on_trial_ = false;
+    std::string tried_;              ///< request_id: the last record of the outbox that a trial was made with
     std::set<std::string> reasons_;  ///< why the database is away, as far as they were told
     TransactionSize size_{TransactionSize::Limits{}};
     OutboxDrain drain_;  // after the outbox: it uses it

@@ -240,12 +240,13 @@ TEST_CASE("a test of a silent upstream ends when it is stopped, and only so many
         named("silent", "http://127.0.0.1:" + std::to_string(silent.local_endpoint().port()) + "/v1")};
     Routers router{settings};
     std::stop_source stop;
+    std::vector<boost::asio::ip::tcp::socket> asked;  // open, and nothing is ever said on them
     std::vector<std::future<net::LocalReply>> tests;
     for (int i = 0; i < RouterControl::most_tests; ++i) {
         tests.push_back(std::async(std::launch::async, [&] {
             return router.control.answer({"POST", "/upstreams/test", R"({"id":"silent"})"}, stop.get_token());
         }));
-        silent.accept();  // it was asked
+        asked.push_back(silent.accept());
     }
     router.ask("/upstreams/test", {{"id", "silent"}});
     CHECK(router.code == 503);

@@ -282,16 +282,16 @@ def test_the_public_default_key_is_warned_of(route, upstream):
     assert router.ask(key="woshimima").status == 200
 
 
-def test_without_its_database_it_says_so_instead_of_asking_for_an_upstream(router):
+def test_without_its_database_it_says_so_instead_of_asking_for_an_upstream(router, make_router):
     router.configure()
     router.start()
     assert router.stop() == 0
     with contextlib.closing(sqlite3.connect(router.directory / "db.sqlite", isolation_level=None)) as holder:
         holder.execute("PRAGMA journal_mode = DELETE")  # in which a writer locks readers out
         holder.execute("BEGIN EXCLUSIVE")
-        router.start(ready=False)
-        router.wait_for_line(r"^No upstream is known: the database cannot be used: .*locked", seconds=60)
-        assert not any("No upstream yet" in line for line in router.lines)
+        again = make_router().start(ready=False)
+        again.wait_for_line(r"^No upstream is known: the database cannot be used: .*locked", seconds=60)
+        assert not any("No upstream yet" in line for line in again.lines)
 
 
 def test_all_mistakes_of_a_file_are_listed(router):

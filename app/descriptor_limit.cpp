@@ -20,4 +20,10 @@ std::int64_t raise_descriptor_limit()
     return static_cast<std::int64_t>(std::min(limit.rlim_cur, most));
 }
 
+std::int64_t clients_share(std::int64_t limit)
+{
+    constexpr std::int64_t own = 256;
+    return std::max<std::int64_t>((limit - std::min(limit / 4, own)) / 2, 1);
+}
+
 }  // namespace route

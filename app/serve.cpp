@@ -143,8 +143,7 @@ Result<void> Program::start()
     pruner_ = std::make_unique<storage::RecordPruner>(storage::pruner_connector(settings, begun.identity),
                                                       storage::pruner_options(settings));
     services_ = std::make_unique<net::Services>(*writer_);
-    services_->most_clients =
-        raise_descriptor_limit() / 2;  // the other half is for upstreams, databases, files
+    services_->most_clients = clients_share(raise_descriptor_limit());
     services_->node = host_name();
     services_->on_finished = [this](const Record& record) { metrics_->observe(record); };
     services_->on_cooldown = [this](const CooldownStart& start) {
@@ -279,8 +278,7 @@ void Program::say_what_is_next() const
                  tls ? " (HTTPS)" : "");
     const auto table = routing_->current();  // held: another may take its place meanwhile
     if (!table->settings.auth.enabled && !endpoint.address().is_loopback())
-        spdlog::warn("authentication is off: whoever reaches {} uses the upstreams' keys",
-                     to_text(endpoint));
+        spdlog::warn("authentication is off: whoever reaches {} uses the upstreams' keys", to_text(endpoint));
     if (configuration_.settings.storage.backend != Backend::none)
         spdlog::info("{}", retention_line(table->settings.records));
     if (table->settings.auth.enabled && table->keys.empty())

@@ -139,6 +139,8 @@ void Acceptor::start()
 void Acceptor::drain()
 {
     draining_ = true;
+    if (acceptor_.is_open() && accept_some() == Accepted::all)
+        close();
     error_code ignored;
     acceptor_.cancel(ignored);
 }
@@ -202,7 +204,7 @@ Acceptor::Accepted Acceptor::accept_some()
     for (int accepted = 0; accepted < accepted_in_a_row; ++accepted) {
         if (is_full() && !loop_.strangers.can_close_one()) {
             if (loop_.strangers.count() > 0)
-                return Accepted::some;  // their turn comes first: they may have shown a key
+                return Accepted::none;  // their requests may be on their way
             return say_short_of("as many are open as there are descriptors for");
         }
         tcp::endpoint peer;

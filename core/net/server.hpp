@@ -50,7 +50,7 @@ class Acceptor
     {
         all,   ///< nothing waits any more
         some,  ///< there may be more
-        none,  ///< for want of descriptors
+        none,  ///< for want of descriptors, until others leave or have been silent for long enough
     };
 
     error_code try_to_listen(const tcp::endpoint& endpoint, bool only_v6, Listening listening);

@@ -108,7 +108,6 @@ awaitable<void> Session::run()
 {
     constexpr unsigned requests_in_a_row = 16;
     unsigned served = 0;
-    client_.stranger.had_turn();
     bool again = true;
     if (loop_.routing->tls_server)
         again = co_await start_tls(loop_.routing->tls_server);

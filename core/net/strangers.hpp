@@ -25,14 +25,11 @@ class Stranger : public boost::intrusive::list_base_hook<>
     /// It has just asked for something: the others have been silent for longer.
     void move_to_end();
 
-    /// What it had sent by now has been looked at: before that it is not known to be silent.
-    void had_turn() { had_turn_ = true; }
-
   private:
     friend class Strangers;
     Strangers& all_;
     Connection& connection_;
-    bool had_turn_ = false;
+    TimePoint quiet_since_ = Clock::now();
 };
 
 /// All of an event loop, the one that has been silent for longest first. They make room for others: whoever
@@ -42,8 +39,12 @@ class Strangers
   public:
     std::size_t count() const { return list_.size(); }
 
-    /// Whether one can be closed: the one that would be has had its turn.
-    bool can_close_one() const { return !list_.empty() && list_.front().had_turn_; }
+    /// Whether one can be closed: a new one is given the time that its request is on its way.
+    bool can_close_one() const
+    {
+        constexpr auto patience = std::chrono::milliseconds{100};
+        return !list_.empty() && Clock::now() - list_.front().quiet_since_ >= patience;
+    }
 
     /// Closes the connection that has been silent for longest; false when there is none.
     bool close_longest_silent();
@@ -66,8 +67,10 @@ inline void Stranger::leave()
 
 inline void Stranger::move_to_end()
 {
-    if (is_linked())
-        all_.list_.splice(all_.list_.end(), all_.list_, all_.list_.iterator_to(*this));
+    if (!is_linked())
+        return;
+    quiet_since_ = Clock::now();
+    all_.list_.splice(all_.list_.end(), all_.list_, all_.list_.iterator_to(*this));
 }
 
 inline bool Strangers::close_longest_silent()

@@ -28,11 +28,11 @@ std::string large_request(std::size_t bytes, std::string_view key = "test-key")
 }
 
 /// Sends a byte now and then, for as long as anybody listens.
-asio::awaitable<void> trickle(TestClient& client)
+asio::awaitable<void> trickle(std::shared_ptr<TestClient> client)
 {
     asio::steady_timer timer{co_await asio::this_coro::executor};
-    while (!client.closed_by_peer()) {
-        client.send("x");
+    while (!client->closed_by_peer()) {
+        client->send("x");
         timer.expires_after(std::chrono::milliseconds{20});
         co_await timer.async_wait(asio::use_awaitable);
     }
@@ -96,9 +96,9 @@ TEST_CASE("a body that trickles is given up, though each byte comes in time")
     Settings settings = patient_settings();
     settings.server.body_timeout = Seconds{1};
     Stage stage{{script::chat_reply("never")}, settings};
-    const auto client = stage.connect();
+    const std::shared_ptr<TestClient> client = stage.connect();
     client->send(head_of_body(1024 * kib));
-    asio::co_spawn(stage.io(), trickle(*client), asio::detached);
+    asio::co_spawn(stage.io(), trickle(client), asio::detached);
     stage.run_until([&] { return client->closed_by_peer(); });
     REQUIRE(client->replies().size() == 1);
     CHECK(client->replies()[0].status() == 408);

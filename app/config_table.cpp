@@ -111,12 +111,8 @@ ConfigErrors ConfigReader::errors() const
     // By line; those of one line in the order in which they were found.
     ConfigErrors sorted;
     for (const auto& error : errors_) {
-        const auto later = [](std::size_t line, const ConfigError& other) {
-            return line < static_cast<std::size_t>(other.line);
-        };
-        sorted.insert(
-            std::upper_bound(sorted.begin(), sorted.end(), static_cast<std::size_t>(error.line), later),
-            error);
+        const auto later = [](std::size_t line, const ConfigError& other) { return line < other.line; };
+        sorted.insert(std::upper_bound(sorted.begin(), sorted.end(), error.line, later), error);
     }
     return sorted;
 }

@@ -211,8 +211,13 @@ Acceptor::Accepted Acceptor::accept_some()
         auto size = static_cast<socklen_t>(peer.capacity());
         const int socket =
             ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (socket < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        if (socket < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            // Not before all are in: while strangers make room one by one it is short of descriptors all
+            // along.
+            if (std::exchange(short_of_descriptors_, false))
+                spdlog::warn("connections are accepted again");
             return Accepted::all;
+        }
         const error_code error{socket < 0 ? errno : 0, boost::system::system_category()};
         if (out_of_descriptors(error) && loop_.strangers.close_longest_silent())
             continue;
@@ -220,8 +225,6 @@ Acceptor::Accepted Acceptor::accept_some()
             return say_short_of(error.message());
         if (error)
             continue;  // that client left before it was accepted
-        if (std::exchange(short_of_descriptors_, false))
-            spdlog::warn("connections are accepted again");
         peer.resize(size);
         make_room();
         begin_session(socket, peer.address());

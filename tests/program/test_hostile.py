@@ -419,13 +419,14 @@ def test_a_body_that_drips_is_waited_for(make_router, make_upstream):
     upstream = make_upstream()
     router = make_router().configure([upstream], server={"body_timeout": 2}).start()
     with router.client() as client:
-        client.send(lines("Content-Length: 12"))
-        client.socket.settimeout(0.25)  # eleven times that is longer than the limit
+        piece = b"x" * 4096  # as much as a second more is given for
+        client.send(lines(f"Content-Length: {12 * len(piece)}"))
+        client.socket.settimeout(0.25)  # eleven times that is longer than a silence may be
         for _ in range(11):
-            client.send(b"x")
+            client.send(piece)
             with pytest.raises((socket.timeout, Broken)):
                 client.read_more()
         client.socket.settimeout(10)
-        client.send(b"x")
+        client.send(piece)
         assert client.read_response().status == 200
-    assert upstream.requests[0].body == b"x" * 12
+    assert upstream.requests[0].body == 12 * piece

@@ -1,13 +1,6 @@
 #include "core/failover_policy.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cstdint>
-#include <ctime>
-#include <iomanip>
-#include <locale>
-#include <sstream>
 
 namespace route {
 
@@ -205,6 +198,12 @@ bool counts_for_cooldown(const AttemptFailure& failure, bool asis)
     }
 }
 
+bool may_ask_to_wait(unsigned status)
+{
+    constexpr unsigned overloaded = 529;  // Anthropic's, without a name of its own in RFC 9110
+    return status == 429 || status == 503 || status == overloaded;
+}
+
 bool may_be_relayed(unsigned status, bool asis)
 {
     return status >= 200 && (asis || (status != 401 && status != 403));
@@ -215,98 +214,6 @@ bool replace_connection(const AttemptFailure& failure, bool reused, bool already
     return reused && !already_replaced && !failure.status && !failure.response_begun &&
            (failure.cause == Cause::transport || failure.cause == Cause::eof) &&
            (failure.phase == Phase::write_request || failure.phase == Phase::await_head);
-}
-
-namespace {
-
-/// Longer waits are cut here, far above any use, so that no later sum overflows.
-constexpr std::chrono::seconds longest_wait = std::chrono::hours{24 * 365};
-
-std::optional<std::chrono::seconds> parse_delta(std::string_view digits)
-{
-    std::uint32_t seconds = 0;
-    const auto [stop, error] = std::from_chars(digits.begin(), digits.end(), seconds);
-    if (stop != digits.end() || error == std::errc::invalid_argument)
-        return std::nullopt;
-    if (error == std::errc::result_out_of_range)
-        return longest_wait;
-    return std::min(std::chrono::seconds{seconds}, longest_wait);
-}
-
-/// RFC 9110 5.6.7: a two-digit year more than 50 years ahead is the past one with these digits.
-std::chrono::year full_year(const std::tm& fields, bool two_digits, std::chrono::system_clock::time_point now)
-{
-    const int read = fields.tm_year + 1900;
-    if (!two_digits)
-        return std::chrono::year{read};
-    const auto today = std::chrono::year_month_day{std::chrono::floor<std::chrono::days>(now)};
-    const int this_year = static_cast<int>(today.year());
-    int year = this_year - this_year % 100 + read % 100;
-    if (year > this_year + 50)
-        year -= 100;
-    return std::chrono::year{year};
-}
-
-struct DateFormat
-{
-    const char* format;
-    bool two_digit_year;
-};
-
-// The '$' stands for the end: get_time takes a date that stops early, but not a missing character.
-constexpr std::array<DateFormat, 3> date_formats{{
-    {"%a, %d %b %Y %H:%M:%S GMT$", false},  // IMF-fixdate
-    {"%A, %d-%b-%y %H:%M:%S GMT$", true},   // RFC 850
-    {"%a %b %d %H:%M:%S %Y$", false},       // asctime
-}};
-
-std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view value,
-                                                        std::chrono::system_clock::time_point now)
-{
-    for (const auto& [format, two_digit_year] : date_formats) {
-        std::istringstream in{std::string{value} + '$'};
-        in.imbue(std::locale::classic());  // English names, whatever the process speaks
-        std::tm fields{};
-        in >> std::get_time(&fields, format);
-        if (in.fail() || in.peek() != std::istringstream::traits_type::eof())
-            continue;
-        const std::chrono::year_month_day date{full_year(fields, two_digit_year, now),
-                                               std::chrono::month(static_cast<unsigned>(fields.tm_mon + 1)),
-                                               std::chrono::day(static_cast<unsigned>(fields.tm_mday))};
-        if (!date.ok())
-            return std::nullopt;
-        return std::chrono::sys_days{date} + std::chrono::hours{fields.tm_hour} +
-               std::chrono::minutes{fields.tm_min} + std::chrono::seconds{fields.tm_sec};
-    }
-    return std::nullopt;
-}
-
-std::string_view trimmed(std::string_view value)
-{
-    const auto begin = value.find_first_not_of(" \t");
-    if (begin == value.npos)
-        return {};
-    return value.substr(begin, value.find_last_not_of(" \t") - begin + 1);
-}
-
-}  // namespace
-
-std::optional<std::chrono::seconds> parse_retry_after(std::string_view value,
-                                                      std::chrono::system_clock::time_point now)
-{
-    value = trimmed(value);
-    if (value.empty() || value.size() > 64)
-        return std::nullopt;
-    if (value.front() >= '0' && value.front() <= '9')
-        return parse_delta(value);
-    const auto date = parse_http_date(value, now);
-    if (!date)
-        return std::nullopt;
-    // The present rounded down is the wait rounded up: not a moment before the date.
-    const auto wait = *date - std::chrono::floor<std::chrono::seconds>(now);
-    if (wait < std::chrono::seconds::zero())
-        return std::nullopt;
-    return std::min(wait, longest_wait);
 }
 
 }  // namespace route

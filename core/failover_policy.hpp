@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/system/error_code.hpp>
-#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -83,6 +82,9 @@ std::string describe(const AttemptFailure& failure);
 /// 401/403/429 of an `asis` upstream; never client_gone and stopped.
 bool counts_for_cooldown(const AttemptFailure& failure, bool asis);
 
+/// Whether a reply of that status may say for how long its upstream is to be left alone: 429, 503 and 529.
+bool may_ask_to_wait(unsigned status);
+
 /// Whether a failed reply may be kept to be relayed as the last response: any status but 401 and 403 (`asis`
 /// excepted) and 1xx.
 bool may_be_relayed(unsigned status, bool asis);
@@ -90,10 +92,5 @@ bool may_be_relayed(unsigned status, bool asis);
 /// A reused connection that died before the first byte of a response is replaced by a fresh one, once,
 /// without counting as an attempt.
 bool replace_connection(const AttemptFailure& failure, bool reused, bool already_replaced);
-
-/// `Retry-After` (RFC 9110 10.2.3): seconds or an HTTP date (any of its three forms) relative to `now`, a
-/// year at most; nothing when unreadable or negative.
-std::optional<std::chrono::seconds> parse_retry_after(std::string_view value,
-                                                      std::chrono::system_clock::time_point now);
 
 }  // namespace route

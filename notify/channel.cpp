@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "core/failover_policy.hpp"
+#include "core/failover/retry_after.hpp"
 #include "core/header_rules.hpp"
 #include "core/secret_eraser.hpp"
 #include "core/text.hpp"
@@ -84,8 +84,7 @@ Delivery judge_status(const HttpReply& reply, SystemTime now)
     Delivery delivery{Delivery::Result::refused, detail_of(reply)};
     if (reply.status == 408 || reply.status == 429 || reply.status >= 500) {
         delivery.result = Delivery::Result::retry;
-        if (const auto wait = parse_retry_after(reply.retry_after, now))
-            delivery.wait = std::chrono::ceil<std::chrono::milliseconds>(*wait);
+        delivery.wait = parse_retry_after(reply.retry_after, now);
     }
     return delivery;
 }

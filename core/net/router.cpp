@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/candidates.hpp"
+#include "core/failover/retry_after.hpp"
 #include "core/net/exchange.hpp"
 #include "core/text.hpp"
 
@@ -169,8 +170,11 @@ void Exchange::judge_cooldown(const Attempt& attempt, const AttemptFailure& fail
     if (!counts_for_cooldown(failure, upstream.asis))
         return;
     const auto now = Clock::now();
-    if (failure.status == 429u || failure.status == 503u) {
-        const auto wait = parse_retry_after(attempt.retry_after(), std::chrono::system_clock::now());
+    if (failure.status && failure.phase != Phase::proxy && may_ask_to_wait(*failure.status)) {
+        const auto& fields = attempt.reply().fields();
+        const auto wait =
+            asked_wait(find_field(fields, "retry-after-ms"), find_field(fields, http::field::retry_after),
+                       std::chrono::system_clock::now());
         if (wait && upstream.cooldown->retry_after(now, *wait))
             tell_cooldown(attempt, failure, 0, std::min<Seconds>(*wait, Cooldown::longest_retry_after));
     }

@@ -183,6 +183,15 @@ TEST_CASE("counts_for_cooldown: every phase and cause")
     CHECK_FALSE(counts_for_cooldown(failure(Phase::connect, Cause::transport, {}, "", no_descriptor), false));
 }
 
+TEST_CASE("may_ask_to_wait: too many requests and too much to do")
+{
+    const std::set<unsigned> those{429, 503, 529};
+    for (unsigned status = 100; status < 1000; ++status) {
+        CAPTURE(status);
+        CHECK(may_ask_to_wait(status) == (those.count(status) == 1));
+    }
+}
+
 TEST_CASE("may_be_relayed: no 1xx; 401 and 403 only of a client's own key")
 {
     for (unsigned status = 100; status < 1000; ++status) {

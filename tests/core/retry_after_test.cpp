@@ -1,4 +1,5 @@
-#include "core/failover_policy.hpp"
+#include "core/failover/retry_after.hpp"
+
 #include "tests/support/catch.hpp"
 
 using namespace route;
@@ -12,7 +13,10 @@ constexpr std::chrono::system_clock::time_point now{784111777s};
 std::optional<std::int64_t> seconds(std::string_view value, std::chrono::system_clock::time_point when = now)
 {
     const auto wait = parse_retry_after(value, when);
-    return wait ? std::optional<std::int64_t>{wait->count()} : std::nullopt;
+    if (!wait)
+        return std::nullopt;
+    CHECK(*wait % 1s == 0ms);
+    return wait->count() / 1000;
 }
 
 }  // namespace
@@ -25,11 +29,54 @@ TEST_CASE("Retry-After in seconds")
     CHECK(seconds("007") == 7);
     CHECK(seconds("4294967295") == 365 * 86400);
     CHECK(seconds("99999999999999999999999") == 365 * 86400);
-    for (const auto* bad : {"", " ", "-1", "+1", "1.5", "1s", "1 2", "0x10", "soon", "1,2"}) {
+    for (const auto* bad : {"", " ", "-1", "+1", "1.", ".5", "1e3", "0x1p3", "inf", "1.5.2", "1s", "1 2",
+                            "0x10", "soon", "1,2"}) {
         CAPTURE(bad);
         CHECK_FALSE(seconds(bad));
     }
     CHECK_FALSE(seconds(std::string(1000, '1')));
+}
+
+TEST_CASE("Retry-After in fractions of seconds is never shorter than asked for")
+{
+    struct Case
+    {
+        const char* value;
+        std::chrono::milliseconds wait;
+    };
+    for (const auto& [value, wait] :
+         {Case{"12.5", 12'500ms}, Case{"0.25", 250ms}, Case{"0.0001", 1ms}, Case{"0.0", 0ms},
+          Case{" 1.000 ", 1s}, Case{"99999999999.9", 365 * 24h}}) {
+        CAPTURE(value);
+        CHECK(parse_retry_after(value, now) == wait);
+    }
+}
+
+TEST_CASE("retry-after-ms counts where both can be read")
+{
+    struct Case
+    {
+        const char* retry_after_ms;
+        const char* retry_after;
+        std::optional<std::chrono::milliseconds> wait;
+    };
+    const std::vector<Case> cases{
+        {"1500", "2", 1500ms},
+        {"1500.2", "2", 1501ms},
+        {"0", "2", 0ms},
+        {"", "2", 2s},
+        {"soon", "2", 2s},
+        {"-1", "2.5", 2500ms},
+        {"1e3", "Sun, 06 Nov 1994 08:50:37 GMT", 60s},
+        {"700", "soon", 700ms},
+        {"", "", std::nullopt},
+        {"soon", "-2", std::nullopt},
+        {"99999999999999", "1", 365 * 24h},
+    };
+    for (const auto& each : cases) {
+        CAPTURE(each.retry_after_ms, each.retry_after);
+        CHECK(asked_wait(each.retry_after_ms, each.retry_after, now) == each.wait);
+    }
 }
 
 TEST_CASE("Retry-After as a date, in each of the three forms of RFC 9110 5.6.7")

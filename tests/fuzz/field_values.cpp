@@ -3,7 +3,7 @@
 #include <string>
 
 #include "core/endpoint.hpp"
-#include "core/failover_policy.hpp"
+#include "core/failover/retry_after.hpp"
 #include "core/media_type.hpp"
 #include "core/text.hpp"
 #include "core/trace_context.hpp"
@@ -55,9 +55,8 @@ void check_proxy_url(std::string_view text)
 void check_retry_after(std::string_view text)
 {
     const auto now = std::chrono::system_clock::time_point{std::chrono::seconds{1'800'000'000}};
-    const auto wait = parse_retry_after(text, now);
-    if (wait)
-        require(wait->count() >= 0 && *wait <= std::chrono::hours{24 * 366},
+    for (const auto& wait : {parse_retry_after(text, now), parse_retry_after_ms(text)})
+        require(!wait || (wait->count() >= 0 && *wait <= std::chrono::hours{24 * 366}),
                 "a wait is neither past nor endless");
 }
 

@@ -146,7 +146,7 @@ TEST_CASE("broken connections and timeouts count")
     CHECK(tried_first(stage) == "second");
 }
 
-TEST_CASE("Retry-After of 429 and 503 starts a cooldown at once")
+TEST_CASE("Retry-After of 429, 503 and 529 starts a cooldown at once")
 {
     struct Case
     {
@@ -158,6 +158,8 @@ TEST_CASE("Retry-After of 429 and 503 starts a cooldown at once")
         {429, "600", "second"},
         {503, "600", "second"},
         {503, "Fri, 31 Dec 2999 23:59:59 GMT", "second"},
+        {529, "600", "second"},
+        {429, "599.5", "second"},
         {429, "soon", "first"},
         {429, "0", "first"},
         {500, "600", "first"},
@@ -167,6 +169,30 @@ TEST_CASE("Retry-After of 429 and 503 starts a cooldown at once")
     Headers headers = json_headers;
     headers.emplace_back("Retry-After", value);
     Stage stage{{failing(status, headers), script::chat_reply("hello")}, with_cooldown_after(3)};
+    CHECK(tried_first(stage) == "first");
+    CHECK(tried_first(stage) == next);
+}
+
+TEST_CASE("retry-after-ms starts a cooldown, too, and counts where both can be read")
+{
+    struct Case
+    {
+        std::string milliseconds;
+        std::string seconds;
+        std::string next;
+    };
+    const auto [milliseconds, seconds, next] = GENERATE(values<Case>({
+        {"600000", "", "second"},
+        {"600000", "0", "second"},
+        {"0", "600", "first"},
+        {"soon", "600", "second"},
+    }));
+    CAPTURE(milliseconds, seconds);
+    Headers headers = json_headers;
+    headers.emplace_back("retry-after-ms", milliseconds);
+    if (!seconds.empty())
+        headers.emplace_back("Retry-After", seconds);
+    Stage stage{{failing(429, headers), script::chat_reply("hello")}, with_cooldown_after(3)};
     CHECK(tried_first(stage) == "first");
     CHECK(tried_first(stage) == next);
 }

@@ -123,8 +123,14 @@ std::string words_for(const AttemptFailure& failure)
                                failure.detail);
         case Cause::error_event:
             return with_detail("error event", failure.detail);
+        case Cause::error_body:
+            return with_detail("error in place of an answer", failure.detail);
         case Cause::empty:
-            return "stream ended with no event";
+            return failure.detail.empty() ? "stream ended with no event" : failure.detail;
+        case Cause::blank:
+            return "answer without content";
+        case Cause::no_answer:
+            return with_detail("no answer", failure.detail);
         case Cause::client_gone:
             return "client went away";
         case Cause::stopped:
@@ -150,8 +156,14 @@ AttemptOutcome outcome_of(const AttemptFailure& failure)
             return AttemptOutcome::status;
         case Cause::error_event:
             return AttemptOutcome::error_event;
+        case Cause::error_body:
+            return AttemptOutcome::error_body;
         case Cause::empty:
             return AttemptOutcome::empty;
+        case Cause::blank:
+            return AttemptOutcome::blank;
+        case Cause::no_answer:
+            return AttemptOutcome::no_answer;
         default:
             return AttemptOutcome::cut;
     }

@@ -31,8 +31,12 @@ enum class Cause
     eof,          ///< the upstream closed too early
     bad_reply,    ///< not valid HTTP, a 101 nobody asked for, too many 1xx, a bad chunk
     status,       ///< a whole head with a status that is a failure
-    error_event,  ///< the first event of a stream is an error
-    empty,        ///< a stream that ended with no event
+    error_event,  ///< a stream that holds an error before its first content
+    error_body,   ///< a whole reply that is an error in spite of its status
+    empty,        ///< a stream that ended with no event, a body without a byte
+    blank,        ///< an answer without content that ended by itself
+    no_answer,    ///< a reply without anything of an answer: HTML, other JSON, a stream that ends in its
+                  ///< preamble
     client_gone,  ///< the client went away: nobody waits for the rest
     stopped,      ///< the router is stopping
 };

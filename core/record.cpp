@@ -234,6 +234,12 @@ std::string_view to_string(AttemptOutcome outcome)
             return "empty";
         case AttemptOutcome::error_event:
             return "error_event";
+        case AttemptOutcome::error_body:
+            return "error_body";
+        case AttemptOutcome::blank:
+            return "blank";
+        case AttemptOutcome::no_answer:
+            return "no_answer";
         case AttemptOutcome::client_closed:
             return "client_closed";
     }

@@ -36,6 +36,9 @@ enum class AttemptOutcome
     cut,
     empty,
     error_event,
+    error_body,
+    blank,
+    no_answer,
     client_closed
 };
 std::string_view to_string(AttemptOutcome outcome);

@@ -14,9 +14,9 @@ namespace {
 constexpr Phase phases[] = {
     Phase::resolve,    Phase::connect,           Phase::proxy,     Phase::tls, Phase::write_request,
     Phase::await_head, Phase::await_first_event, Phase::relay_body};
-constexpr Cause causes[] = {Cause::transport, Cause::timeout,     Cause::eof,
-                            Cause::bad_reply, Cause::status,      Cause::error_event,
-                            Cause::empty,     Cause::client_gone, Cause::stopped};
+constexpr Cause causes[] = {Cause::transport, Cause::timeout,     Cause::eof,         Cause::bad_reply,
+                            Cause::status,    Cause::error_event, Cause::empty,       Cause::error_body,
+                            Cause::blank,     Cause::no_answer,   Cause::client_gone, Cause::stopped};
 
 bool nobody_waits(Cause cause)
 {
@@ -92,10 +92,12 @@ TEST_CASE("outcome_of: every phase and cause")
     // In the order of `causes`, without the last two.
     const std::pair<std::vector<Phase>, std::vector<O>> rows[] = {
         {{Phase::resolve, Phase::connect, Phase::proxy},
-         {O::connect, O::timeout, O::connect, O::connect, O::connect, O::connect, O::connect}},
-        {{Phase::tls}, {O::tls, O::timeout, O::tls, O::tls, O::tls, O::tls, O::tls}},
+         {O::connect, O::timeout, O::connect, O::connect, O::connect, O::connect, O::connect, O::connect,
+          O::connect, O::connect}},
+        {{Phase::tls}, {O::tls, O::timeout, O::tls, O::tls, O::tls, O::tls, O::tls, O::tls, O::tls, O::tls}},
         {{Phase::write_request, Phase::await_head, Phase::await_first_event, Phase::relay_body},
-         {O::cut, O::timeout, O::cut, O::cut, O::status, O::error_event, O::empty}},
+         {O::cut, O::timeout, O::cut, O::cut, O::status, O::error_event, O::empty, O::error_body, O::blank,
+          O::no_answer}},
     };
     std::size_t seen = 0;
     for (const auto& [of, outcomes] : rows)
@@ -146,6 +148,11 @@ TEST_CASE("describe says what happened in a few words")
         {failure(Phase::await_first_event, Cause::error_event, 200, "overloaded"), "error event: overloaded"},
         {failure(Phase::await_first_event, Cause::error_event, 200), "error event"},
         {failure(Phase::await_first_event, Cause::empty, 200), "stream ended with no event"},
+        {failure(Phase::await_first_event, Cause::empty, 200, "empty reply"), "empty reply"},
+        {failure(Phase::await_first_event, Cause::error_body, 200, "no quota"),
+         "error in place of an answer: no quota"},
+        {failure(Phase::await_first_event, Cause::blank, 200), "answer without content"},
+        {failure(Phase::await_first_event, Cause::no_answer, 200, "an HTML page"), "no answer: an HTML page"},
         {failure(Phase::tls, Cause::client_gone), "client went away"},
         {failure(Phase::proxy, Cause::stopped), "router is stopping"},
     };

@@ -77,6 +77,9 @@ TEST_CASE("the names of outcomes")
     CHECK(to_string(RequestOutcome::rejected) == "rejected");
     CHECK(to_string(AttemptOutcome::status) == "status");
     CHECK(to_string(AttemptOutcome::error_event) == "error_event");
+    CHECK(to_string(AttemptOutcome::error_body) == "error_body");
+    CHECK(to_string(AttemptOutcome::blank) == "blank");
+    CHECK(to_string(AttemptOutcome::no_answer) == "no_answer");
     CHECK(to_string(AttemptOutcome::client_closed) == "client_closed");
 }
 

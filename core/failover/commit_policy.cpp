@@ -1,0 +1,153 @@
+// When a reply is committed, and when it is none.
+#include "core/failover/commit_policy.hpp"
+
+namespace route {
+namespace {
+
+constexpr CommitDecision hold{CommitDecision::Kind::hold};
+constexpr CommitDecision commit{CommitDecision::Kind::commit};
+
+constexpr CommitDecision fail(Cause cause, std::string_view detail = {})
+{
+    return {CommitDecision::Kind::fail, cause, detail};
+}
+
+constexpr CommitDecision commit_if(bool ready)
+{
+    return ready ? commit : hold;
+}
+
+bool has_no_body(const ReplyHead& head)
+{
+    return head.head_only || head.status < 200 || head.status == 204 || head.status == 304;
+}
+
+/// A stream that has said all it will, without content.
+CommitDecision without_content(const StreamSigns& stream)
+{
+    if (stream.ending == Ending::natural)
+        return fail(Cause::blank);
+    if (stream.data)
+        return fail(Cause::no_answer, "the stream ended before its first content");
+    return fail(Cause::empty);
+}
+
+/// Of a path that does not answer: any event is what was asked for.
+CommitDecision judge_other(const ReplyProgress& reply, const CommitPressure& pressure,
+                           const CommitRules& rules)
+{
+    const bool stream = reply.kind == ReplyKind::event_stream;
+    if (stream && reply.legible) {
+        if (reply.stream.error_first)
+            return fail(Cause::error_event);
+        if (reply.stream.data)
+            return commit;
+        if (reply.complete)
+            return fail(Cause::empty);
+    }
+    if (reply.complete || pressure.commit_after_passed || pressure.memory_short)
+        return commit;
+    const bool held = reply.kind == ReplyKind::json || (stream && reply.legible);
+    return commit_if(held ? reply.bytes >= rules.reply_buffer : reply.bytes > 0);
+}
+
+CommitDecision judge_whole_stream(const ReplyProgress& reply, const CommitPressure& pressure)
+{
+    const auto& stream = reply.stream;
+    if (stream.broken)
+        return fail(Cause::bad_reply, "an event is not JSON");
+    if (stream.late_error)
+        return fail(Cause::error_event);
+    if ((stream.end || reply.complete) && !stream.answered())
+        return without_content(stream);
+    if (stream.end || (reply.complete && stream.choices_finished()))
+        return commit;
+    if (reply.complete)
+        return fail(Cause::eof);
+    return commit_if(pressure.memory_short || reply.bytes >= most_held_stream);
+}
+
+CommitDecision judge_stream(const ReplyProgress& reply, const CommitPressure& pressure,
+                            const CommitRules& rules)
+{
+    const auto& stream = reply.stream;
+    if (!reply.legible)
+        return commit_if(reply.bytes > 0);
+    if (stream.error)
+        return fail(Cause::error_event);
+    if (pressure.first_content_passed && !stream.answered())
+        return fail(Cause::timeout);
+    if (rules.streams_whole)
+        return judge_whole_stream(reply, pressure);
+    if (stream.answered())
+        return commit;
+    if (stream.end || reply.complete)
+        return without_content(stream);
+    const bool late = pressure.commit_after_passed && !rules.first_content_limited;
+    return commit_if(late || pressure.memory_short || reply.bytes >= rules.reply_buffer);
+}
+
+CommitDecision judge_json(const ReplyProgress& reply, const CommitPressure& pressure,
+                          const CommitRules& rules)
+{
+    const bool full = reply.bytes >= rules.reply_buffer;
+    if (!reply.complete || full || !reply.legible)
+        return commit_if(full || reply.complete || pressure.commit_after_passed || pressure.memory_short);
+    switch (reply.answer) {
+        case Answer::content:
+            return commit;
+        case Answer::blank:
+            return fail(Cause::blank);
+        case Answer::error:
+            return fail(Cause::error_body);
+        case Answer::none:
+            break;
+    }
+    return fail(Cause::no_answer, "JSON without an answer");
+}
+
+/// Nothing shows yet what it is.
+CommitDecision judge_unknown(const ReplyProgress& reply, const CommitPressure& pressure,
+                             const CommitRules& rules)
+{
+    if (reply.label == ReplyKind::json)
+        return judge_json(reply, pressure, rules);
+    if (pressure.first_content_passed)
+        return fail(Cause::timeout);
+    const bool limited = rules.first_content_limited || rules.streams_whole;
+    return commit_if(pressure.memory_short || (pressure.commit_after_passed && !limited));
+}
+
+}  // namespace
+
+CommitDecision decide_commit(const ReplyHead& head, const ReplyProgress& reply,
+                             const CommitPressure& pressure, const CommitRules& rules)
+{
+    if (has_no_body(head))
+        return commit;
+    if (!answers(head.api))
+        return judge_other(reply, pressure, rules);
+    const bool empty = reply.bytes == 0 || (reply.legible && reply.content_bytes == 0);
+    if (reply.complete && empty && reply.label != ReplyKind::event_stream)
+        return fail(Cause::empty, "empty reply");
+    if (!reply.kind)
+        return judge_unknown(reply, pressure, rules);
+    switch (*reply.kind) {
+        case ReplyKind::event_stream:
+            return judge_stream(reply, pressure, rules);
+        case ReplyKind::json:
+            return judge_json(reply, pressure, rules);
+        case ReplyKind::html:
+            return fail(Cause::no_answer, "an HTML page");
+        case ReplyKind::text:
+            if (!answers_with_text(head.api))
+                return fail(Cause::no_answer, "plain text");
+            break;
+        case ReplyKind::other:
+            break;
+    }
+    return commit_if(reply.bytes > 0 || reply.complete || pressure.commit_after_passed ||
+                     pressure.memory_short);
+}
+
+}  // namespace route

@@ -22,6 +22,21 @@ void append_up_to(std::string& target, std::string_view text, std::size_t limit)
     target.append(text.substr(0, limit - std::min(limit, target.size())));
 }
 
+struct Field
+{
+    std::string_view name;
+    std::string_view value;
+};
+
+Field field_of(std::string_view line)
+{
+    const auto colon = std::min(line.find(':'), line.size());
+    Field field{line.substr(0, colon), line.substr(std::min(colon + 1, line.size()))};
+    if (field.value.starts_with(' '))
+        field.value.remove_prefix(1);
+    return field;
+}
+
 void clear(std::string& text)
 {
     if (text.capacity() > kept_capacity)
@@ -41,7 +56,11 @@ void SseParser::begin_event()
 {
     clear(type_);
     clear(data_);
+    if (std::exchange(has_late_type_, false))
+        type_ = late_type_;
     has_data_ = false;
+    several_lines_ = false;
+    known_whole_ = std::exchange(next_whole_, false);
     in_event_ = false;
     delivered_ = false;
 }
@@ -65,6 +84,11 @@ bool SseParser::next(Input& input, SseEvent& event)
     if (delivered_)
         begin_event();
     event = {type_, data_};
+    if (std::exchange(line_held_, false)) {
+        take_line(line_, event);
+        keep(event);
+        clear(line_);
+    }
     while (!input.rest.empty()) {
         if (std::exchange(skip_line_feed_, false) && input.rest.front() == '\n') {
             input.rest.remove_prefix(1);
@@ -78,6 +102,7 @@ bool SseParser::next(Input& input, SseEvent& event)
             break;
         }
         auto line = input.rest.substr(0, end);
+        const auto from_here = input.rest;
         skip_line_feed_ = input.rest[end] == '\r';
         input.rest.remove_prefix(end + 1);
         const bool held = !line_.empty();
@@ -90,13 +115,25 @@ bool SseParser::next(Input& input, SseEvent& event)
         if (line.empty()) {
             clear(line_);
             delivered_ = has_data_;
+            if (std::exchange(has_late_type_, false))
+                event.type = late_type_;
             if (delivered_)
                 return true;
             begin_event();
             event = {};
             continue;
         }
-        take_field(line, event);
+        if (has_data_ && begins_next_event(line, event)) {
+            // The line is taken when the event before it was.
+            line_held_ = held;
+            if (!held) {
+                input.rest = from_here;
+                skip_line_feed_ = false;
+            }
+            delivered_ = true;
+            return true;
+        }
+        take_line(line, event);
         if (held) {
             // The views point into the line that goes.
             keep(event);
@@ -116,28 +153,57 @@ void SseParser::keep(SseEvent& event)
     event = {type_, data_};
 }
 
-void SseParser::take_field(std::string_view line, SseEvent& event)
+void SseParser::take_line(std::string_view line, SseEvent& event)
 {
     if (line.front() == ':')
         return;
     in_event_ = true;
-    const auto colon = std::min(line.find(':'), line.size());
-    const auto name = line.substr(0, colon);
-    auto value = line.substr(std::min(colon + 1, line.size()));
-    if (value.starts_with(' '))
-        value.remove_prefix(1);
-    if (name == "event") {
+    take_field(line, event);
+}
+
+/// Whether the line is data of an event of its own, though no blank line came before it.
+bool SseParser::begins_next_event(std::string_view line, const SseEvent& event)
+{
+    const auto field = field_of(line);
+    if (field.name != "data" || several_lines_)
+        return false;
+    if (!known_whole_ && !is_whole_data(event.data))
+        return false;
+    next_whole_ = is_whole_data(field.value);
+    return next_whole_;
+}
+
+void SseParser::take_field(std::string_view line, SseEvent& event)
+{
+    const auto [name, value] = field_of(line);
+    if (name == "event" && has_data_) {
+        late_type_ = value.substr(0, max_type);
+        has_late_type_ = true;
+    } else if (name == "event") {
         event.type = value.substr(0, max_type);
     } else if (name == "data" && !has_data_) {
         has_data_ = true;
         event.data = value.substr(0, max_event);
     } else if (name == "data") {
+        several_lines_ = true;
         if (event.data.data() != data_.data())
             data_.assign(event.data);
         append_up_to(data_, "\n", max_event);
         append_up_to(data_, value, max_event);
         event.data = data_;
     }
+}
+
+bool is_whole_data(std::string_view data)
+{
+    data = trim(data);
+    if (data == "[DONE]")
+        return true;
+    if (!data.starts_with('{') || !data.ends_with('}'))
+        return false;
+    return json::read_object(json::padded(data), [](json::Object& object) {
+        return json::each_member(object, [](json::Key, json::Value&) { return true; });
+    });
 }
 
 EventMeaning meaning_of(const SseEvent& event)

@@ -15,7 +15,9 @@ struct SseEvent
 };
 
 /// Bytes to events, incrementally, split anywhere. Comments and unknown fields are skipped; CR, LF and CRLF
-/// end lines; a BOM at the start is skipped; an event without data lines is none. Holds at most one
+/// end lines; a BOM at the start is skipped; an event without data lines is none. Where servers leave out the
+/// blank lines, each of several data lines is an event: when the first of them and the next are whole by
+/// themselves (is_whole_data()); lines that only make JSON together are one event. Holds at most one
 /// unfinished event, at most `max_event` bytes of it (what is longer is delivered cut, and said so by
 /// nothing: it is only read for the record).
 class SseParser
@@ -31,6 +33,13 @@ class SseParser
         Input input{bytes};
         for (SseEvent event; next(input, event);)
             on_event(std::as_const(event));
+    }
+
+    /// No more bytes will come: calls `on_event` for what lacked its blank line only.
+    template <class F>
+    void finish(F&& on_event)
+    {
+        feed("\n\n", std::forward<F>(on_event));
     }
 
     /// Whether the bytes so far end between two events (after a blank line or at the very start): bytes of an
@@ -49,7 +58,9 @@ class SseParser
     /// Takes bytes up to the end of an event; false when they end before it.
     bool next(Input& input, SseEvent& event);
     std::size_t line_end(Input& input) const;
+    void take_line(std::string_view line, SseEvent& event);
     void take_field(std::string_view line, SseEvent& event);
+    bool begins_next_event(std::string_view line, const SseEvent& event);
     /// Moves what lies in bytes that go into the strings.
     void keep(SseEvent& event);
     void begin_event();
@@ -57,12 +68,21 @@ class SseParser
     std::string line_;  ///< the beginning of a line whose end is still to come
     std::string type_;  ///< what of an event came with earlier bytes, or did not lie in one piece
     std::string data_;
+    std::string late_type_;  ///< of an `event:` line behind the data: of this event, or of the next one
     bool has_data_ = false;
-    bool in_event_ = false;   ///< a field was passed since the last blank line
-    bool delivered_ = false;  ///< the strings are those of an event already given
+    bool has_late_type_ = false;
+    bool several_lines_ = false;  ///< of data
+    bool known_whole_ = false;    ///< the one line of data is whole by itself
+    bool next_whole_ = false;     ///< so is that of the event behind this one
+    bool line_held_ = false;      ///< line_ is a whole line, of the next event
+    bool in_event_ = false;       ///< a field was passed since the last blank line
+    bool delivered_ = false;      ///< the strings are those of an event already given
     bool skip_line_feed_ = false;
     bool first_line_ = true;
 };
+
+/// Whether it is one JSON object, or `[DONE]`.
+bool is_whole_data(std::string_view data);
 
 /// What the first events of a stream mean for failover (SPEC 5, points 2 and 5).
 enum class EventMeaning

@@ -54,6 +54,23 @@ const std::vector<Row>& rows()
         {"data: a\0b\n\n"s, {{"", "a\0b"s}}},
         {"event: x\r\ndata: {\"a\":1}\r\n: c\r\ndata: z\r\n\r\ndata: [DONE]\r\n\r\n",
          {{"x", "{\"a\":1}\nz"}, {"", "[DONE]"}}},
+        // Without blank lines.
+        {"data: {\"a\":1}\ndata: {\"a\":2}\ndata: {\"a\":3}\n\n",
+         {{"", "{\"a\":1}"}, {"", "{\"a\":2}"}, {"", "{\"a\":3}"}}},
+        {"data: {\"a\":1}\r\ndata: {\"a\":2}\r\ndata: [DONE]\r\n\r\n",
+         {{"", "{\"a\":1}"}, {"", "{\"a\":2}"}, {"", "[DONE]"}}},
+        {"data:{}\rdata:[DONE]\r\r", {{"", "{}"}, {"", "[DONE]"}}},
+        {"event: x\ndata: {}\nevent: y\ndata: {}\ndata: {}\n\ndata: {}\n\n",
+         {{"x", "{}"}, {"y", "{}"}, {"", "{}"}, {"", "{}"}}},
+        {"event: x\nid: 1\ndata: {}\n: c\nid: 2\nevent: y\ndata: {}\nevent: z\n\ndata: {}\n\n",
+         {{"x", "{}"}, {"z", "{}"}, {"", "{}"}}},
+        // What only makes JSON together is one event.
+        {"data: {\ndata: \"a\":1}\n\n", {{"", "{\n\"a\":1}"}}},
+        {"data: {\"a\":1}\ndata: \n\n", {{"", "{\"a\":1}\n"}}},
+        {"data: {\"a\":\ndata: {\"b\":1}\ndata: }\n\n", {{"", "{\"a\":\n{\"b\":1}\n}"}}},
+        {"data: {\"a\":1}\ndata: x\ndata: {}\n\n", {{"", "{\"a\":1}\nx\n{}"}}},
+        {"data: {\"a\":1} {}\ndata: {}\n\n", {{"", "{\"a\":1} {}\n{}"}}},
+        {"data: {}\ndata: {}\n\ndata: {\ndata: }\n\n", {{"", "{}"}, {"", "{}"}, {"", "{\n}"}}},
     };
     return all;
 }
@@ -119,6 +136,48 @@ TEST_CASE("a stream split at every pair of bytes gives the same events and bound
         }
     }
     SUCCEED();
+}
+
+TEST_CASE("an end of the stream ends its last event")
+{
+    const Row table[]{
+        {"", {}},
+        {"data: a\n\n", {{"", "a"}}},
+        {"data: a\n", {{"", "a"}}},
+        {"data: a", {{"", "a"}}},
+        {"data: a\r", {{"", "a"}}},
+        {"data: a\r\n", {{"", "a"}}},
+        {"data: a\r\n\r", {{"", "a"}}},
+        {"data: a\n\nevent: x\ndata: b", {{"", "a"}, {"x", "b"}}},
+        {"data: {}\ndata: {}\ndata: [DONE]", {{"", "{}"}, {"", "{}"}, {"", "[DONE]"}}},
+        {"data: {}\ndata: {\"a\":", {{"", "{}\n{\"a\":"}}},
+        {"event: x\n", {}},
+        {": comment", {}},
+    };
+    for (const auto& row : table)
+        for (std::size_t cut = 0; cut <= row.bytes.size(); ++cut) {
+            CAPTURE(row.bytes, cut);
+            SseParser parser;
+            Events events;
+            feed(parser, std::string_view{row.bytes}.substr(0, cut), events);
+            feed(parser, std::string_view{row.bytes}.substr(cut), events);
+            const auto add = [&](const SseEvent& event) { events.emplace_back(event.type, event.data); };
+            parser.finish(add);
+            CHECK(events == row.events);
+            parser.finish(add);
+            CHECK(events == row.events);
+        }
+}
+
+TEST_CASE("lines of data that are and are not events take time for their bytes only")
+{
+    std::string bytes = "data: {\"a\":1,}}\n";  // not whole, but looks so
+    for (int i = 0; i < 50'000; ++i)
+        bytes += "data: {\"a\":1}\n";
+    SseParser parser;
+    std::size_t count = 0;
+    parser.feed(bytes + "\n" + bytes.substr(bytes.find('\n') + 1) + "\n", [&](const SseEvent&) { ++count; });
+    CHECK(count == 50'001);
 }
 
 TEST_CASE("where an event may be put in")

@@ -20,12 +20,15 @@ struct Event
 
 using Events = std::vector<Event>;
 
-/// WHATWG HTML, 9.2.6, on bytes that are all there.
+/// WHATWG HTML, 9.2.6, on bytes that are all there; and data lines that are whole by themselves are events.
 Events expected_events(std::string_view text)
 {
     Events events;
     Event event;
+    std::string late_type;
+    bool has_late_type = false;
     bool has_data = false;
+    bool one_line = false;
     if (text.starts_with("\xEF\xBB\xBF"))
         text.remove_prefix(3);
     for (auto end = text.find_first_of("\r\n"); end != std::string_view::npos;
@@ -33,19 +36,30 @@ Events expected_events(std::string_view text)
         const auto line = text.substr(0, end);
         text.remove_prefix(end + (text.substr(end).starts_with("\r\n") ? 2 : 1));
         if (line.empty()) {
+            if (has_late_type)
+                event.type = late_type;
             if (has_data)
                 events.push_back(event);
             event = {};
-            has_data = false;
+            has_late_type = has_data = false;
             continue;
         }
         const auto name = line.substr(0, line.find(':'));
         auto value = line.substr(std::min(name.size() + 1, line.size()));
         if (value.starts_with(' '))
             value.remove_prefix(1);
-        if (name == "event") {
+        if (name == "event" && has_data) {
+            late_type = value.substr(0, SseParser::max_type);
+            has_late_type = true;
+        } else if (name == "event") {
             event.type = value.substr(0, SseParser::max_type);
+        } else if (name == "data" && has_data && one_line && is_whole_data(event.data) &&
+                   is_whole_data(value)) {
+            events.push_back(event);
+            event = {has_late_type ? late_type : "", std::string{value}};
+            has_late_type = false;
         } else if (name == "data") {
+            one_line = !has_data;
             event.data += has_data ? "\n" : "";
             event.data += value;
             has_data = true;

@@ -10,10 +10,8 @@
 namespace route {
 namespace {
 
-void note_failure(ProbeResult& result, const net::Attempt& attempt)
+void note_failure(ProbeResult& result, const Upstream& upstream, const AttemptFailure& failure)
 {
-    const auto& failure = attempt.failure();
-    const auto& upstream = attempt.upstream();
     result.status = failure.status;
     result.outcome = outcome_of(failure);
     result.error = escape_for_log(describe(failure));
@@ -21,12 +19,39 @@ void note_failure(ProbeResult& result, const net::Attempt& attempt)
         result.error += " (asked without a key: its sk is asis)";
 }
 
+/// Waits for the answer until it is asked to stop.
+class Asker final : public net::Requester
+{
+  public:
+    net::awaitable<void> gone() override
+    {
+        if (stopped_)
+            co_return;
+        auto stop = stop_.wait();
+        co_await std::move(stop);
+    }
+    void stop()
+    {
+        stopped_ = true;
+        stop_.notify();
+    }
+
+  private:
+    net::Signal stop_;
+    bool stopped_ = false;
+};
+
 net::awaitable<void> ask(net::Attempt& attempt, ProbeResult& result)
 {
-    const bool succeeded = co_await attempt.run();
+    const auto failure = co_await attempt.run();
     result.elapsed = net::Clock::now() - attempt.started();
-    if (succeeded)
+    if (failure) {
+        note_failure(result, attempt.upstream(), *failure);
+    } else {
         result.outcome = AttemptOutcome::ok;
+        result.status = attempt.reply().status();
+        result.json = attempt.recorder().kind() == net::ReplyKind::json;
+    }
 }
 
 /// No other one would be tried.
@@ -67,19 +92,12 @@ ProbeResult probe(const net::RoutingTablePtr& table, bool only, const std::stop_
     const RequestFacts facts;
     const net::OutgoingRequest request{{"GET", "/v1/models", "", fields, std::nullopt}, "", facts};
     const net::AttemptLimits limits{attempt_timeouts(table->settings.timeouts, {false, 0, only}, upstream)};
-    net::Deadline deadline{loop.deadlines, nullptr, nullptr};
-    net::Deadline commit_deadline{loop.deadlines, nullptr, nullptr};
     ReplyCapture unrecorded;
-    net::Attempt attempt{loop, *table, upstream, request, limits, deadline, commit_deadline, unrecorded};
-    const std::stop_callback on_stop{stop, [&] { loop.post([&attempt] { attempt.abort(Cause::stopped); }); }};
+    Asker asker;
+    net::Attempt attempt{loop, *table, upstream, request, limits, asker, unrecorded};
+    const std::stop_callback on_stop{stop, [&] { loop.post([&asker] { asker.stop(); }); }};
     ProbeResult result;
     own.run(ask(attempt, result));
-    if (result.outcome == AttemptOutcome::ok) {
-        result.status = attempt.reply().status();
-        result.json = attempt.recorder().kind() == net::ReplyKind::json;
-    } else {
-        note_failure(result, attempt);
-    }
     return result;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/deferred.hpp>
@@ -23,6 +24,9 @@ using awaitable = asio::awaitable<T, Executor>;
 using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
 using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
+
+/// The token of an operation that is awaited for its error, not for an exception.
+inline constexpr asio::as_tuple_t<asio::deferred_t> no_throw{asio::deferred};
 
 /// A setting's time, in seconds, as the clock counts it.
 inline Clock::duration ticks(std::chrono::duration<double> seconds)

@@ -1,9 +1,12 @@
 #include "core/net/attempt.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/error.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/beast/http/error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
 
 #include "core/error_words.hpp"
 #include "core/text.hpp"
@@ -22,263 +25,295 @@ struct FailedBodyLimits
 constexpr FailedBodyLimits relayable_body{Seconds{2}, 1u << 20};
 /// One that is only read for what it says: an error's message comes with its head, or right behind it.
 constexpr FailedBodyLimits quoted_body{Seconds{0.25}, 4u << 10};
+/// So often within the wait for a head is looked at whether the upstream still takes the request.
 constexpr int looks_within_wait = 8;
 /// Of an encoded reply few bytes can be many to read: others of the loop have a turn after as many.
 constexpr std::size_t encoded_portion = 8u << 10;
 
+Destination destination_of(const RoutingTable& table, const Upstream& upstream)
+{
+    return {upstream.endpoint, upstream.via,    upstream.proxy_authorization,
+            upstream.pool_key, table.tls.get(), table.settings.upstream};
+}
+
 }  // namespace
 
 Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& upstream,
-                 const OutgoingRequest& request, AttemptLimits limits, Deadline& deadline,
-                 Deadline& commit_deadline, ReplyCapture& capture)
+                 const OutgoingRequest& request, AttemptLimits limits, Requester& requester,
+                 ReplyCapture& capture)
     : loop_{loop},
       table_{table},
       upstream_{upstream},
       request_{request},
       limits_{limits},
-      deadline_{deadline},
-      commit_deadline_{commit_deadline},
+      requester_{requester},
+      http_{loop, destination_of(table, upstream), {request.head_only, request.head.upgrade_websocket}},
       recorder_{table.settings.records, capture},
+      timer_{loop.io.get_executor()},
       started_{Clock::now()}
 {
-    deadline_.retarget(&on_deadline, this);
-    commit_deadline_.retarget(&on_commit_deadline, this);
 }
 
 Attempt::~Attempt()
 {
     loop_.services.buffered.subtract(accounted_);
-    deadline_.cancel();
-    commit_deadline_.cancel();
 }
 
-awaitable<bool> Attempt::run()
+awaitable<std::optional<AttemptFailure>> Attempt::run()
 {
-    for (bool replaced = false;; replaced = true) {
-        connection_ = replaced || !may_be_pooled() ? nullptr : loop_.pool.take(upstream_.pool_key);
-        reused_ = connection_ != nullptr;
-        failure_.reset();
-        head_.clear();
-        unacknowledged_ = 0;
-        informational_ = 0;
-        bool succeeded = reused_;
-        if (!reused_)
-            succeeded = co_await connect();
-        if (succeeded) {
-            const bool sent = send();
-            if (!sent) {
-                std::string own_head{loop_.head_buffer};
-                co_await send_rest(std::move(own_head));
+    using namespace asio::experimental::awaitable_operators;
+    auto reply = committable_reply();  // connect, send, head, content
+    auto late = out_of_time();         // a steady_timer that is set again while the request is being taken
+    auto gone = requester_.gone();
+    auto race = std::move(reply) || std::move(late) || std::move(gone);
+    auto first = co_await std::move(race);
+    if (broken_)
+        std::rethrow_exception(broken_);
+    switch (first.index()) {
+        case 0:
+            co_return std::get<0>(std::move(first));
+        case 1:
+            co_return judge(std::get<1>(first));
+        default:
+            co_return failed(Cause::client_gone);
+    }
+}
+
+/// Connects, sends, reads the head and as much of the body as the decision needs. Once it has lost the race
+/// nobody hears its answer, and its next wait throws. Any other exception goes to run(): `||` would wait for
+/// the others to end by themselves.
+awaitable<std::optional<AttemptFailure>> Attempt::committable_reply()
+{
+    std::optional<AttemptFailure> failure;
+    try {
+        for (bool replaced = false;; replaced = true) {
+            bool answered = !replaced && http_.take_pooled();
+            if (!answered) {
+                limit_to(limits_.timeouts.connect);
+                answered = co_await http_.connect(limit_);
             }
-            after_send();
-            auto head = read_head();
-            while (head == Head::awaited) {
-                const auto begin = Clock::now();
-                auto readable = connection_->readable();
-                co_await std::move(readable);
-                waited_ += Clock::now() - begin;
-                head = read_head();
+            if (answered) {
+                limit_to(limits_.timeouts.head);
+                const bool sent = send();
+                if (!sent)
+                    co_await http_.send_rest();
+                http_.end_sending(request_.body.size());
+                if (http_.still_taking())
+                    look_at_limits();
+                auto step = http_.read_head();
+                while (step == Step::wait) {
+                    const auto begin = Clock::now();
+                    auto readable = http_.readable();
+                    const auto ended = co_await std::move(readable);
+                    waited_ += Clock::now() - begin;
+                    if (std::get<0>(ended))
+                        co_return std::nullopt;  // lost the race
+                    step = http_.read_head();
+                }
+                answered = step == Step::done;
             }
-            succeeded = head == Head::final;
+            if (answered)
+                break;
+            if (!replace_connection(http_.failure(), http_.reused(), replaced))
+                co_return http_.failure();
+            http_.reset();
         }
-        if (succeeded) {
-            const bool at_once = begin_reply();
-            if (!at_once)
-                succeeded = co_await hold();
+        fresh_ = http_.payload();
+        if (!status_succeeds(reply().status(), request_.head.upgrade_websocket)) {
+            co_await read_failed_body();
+            co_return status_failure();
         }
-        if (succeeded)
-            co_return true;
-        const bool again = replace_connection(*failure_, reused_, replaced);
-        if (!again)
-            break;
+        const auto decision = begin_reply();
+        if (decision == Decision::fail)
+            failure = content_failure();
+        else if (decision == Decision::hold)
+            failure = co_await hold();
+        http_.enter(Phase::relay_body);
+    } catch (const boost::system::system_error& error) {
+        if (error.code() != asio::error::operation_aborted)
+            broken_ = std::current_exception();
+    } catch (...) {
+        broken_ = std::current_exception();
     }
-    if (connection_)
-        connection_->close();
-    deadline_.cancel();
-    commit_deadline_.cancel();
-    co_return false;
+    co_return failure;
 }
 
-void Attempt::abort(Cause cause)
+/// Ends when what the attempt waits for has not come in time. The limits are those of the phase it is in by
+/// then; one that became earlier calls look_at_limits().
+awaitable<Attempt::Late> Attempt::out_of_time()
 {
-    if (!aborted_ || *aborted_ == Cause::timeout)
-        aborted_ = cause;
-    if (connection_)
-        connection_->close();
-    if (question_ && !question_->done) {
-        Resolver::forget(*question_, resolved_);
-        resolved_.notify();
+    const auto head = ticks(limits_.timeouts.head);
+    for (;;) {
+        auto limit = limit_;
+        auto look = std::min(commit_at_, limits_.total);
+        if (http_.phase() == Phase::write_request || http_.phase() == Phase::await_head) {
+            if (http_.still_taking())
+                look = std::min(look, Clock::now() + head / looks_within_wait);
+            limit = std::max(limit, http_.last_taken() + head);
+        }
+        limit = std::min(limit, limits_.total);
+        const auto now = Clock::now();
+        if (now >= limit)
+            co_return Late::limit;
+        if (now >= commit_at_)
+            co_return Late::commit;
+        armed_for_ = std::min(limit, look);
+        timer_.expires_at(armed_for_);
+        auto passed = timer_.async_wait(no_throw);
+        co_await std::move(passed);
+        armed_for_ = TimePoint::min();
+        const auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none)
+            co_return Late::limit;  // lost the race
     }
 }
 
-void Attempt::on_deadline(void* target)
+/// What being late means for the attempt as it stands.
+std::optional<AttemptFailure> Attempt::judge(Late late)
 {
-    auto& attempt = *static_cast<Attempt*>(target);
-    if (!attempt.still_taking_request())
-        attempt.abort(Cause::timeout);
+    if (reads_failed_body_)
+        return status_failure();
+    if (late == Late::limit)
+        return failed(Cause::timeout);
+    http_.enter(Phase::relay_body);
+    return std::nullopt;
 }
 
-/// The kernel takes a large request at once; the upstream may take longer. While it acknowledges bytes, the
-/// wait for its head has not begun: looked at several times within that wait.
-void Attempt::watch_acknowledgements()
+void Attempt::limit_to(Seconds wait)
 {
-    unacknowledged_ = connection_->unacknowledged();
-    last_taken_ = Clock::now();
-    if (unacknowledged_ > 0)
-        arm(limits_.timeouts.head / looks_within_wait);
+    limit_ = Clock::now() + ticks(wait);
+    if (limit_ < armed_for_)
+        look_at_limits();
 }
 
-bool Attempt::still_taking_request()
+void Attempt::look_at_limits()
 {
-    const bool waits_for_head = phase_ == Phase::write_request || phase_ == Phase::await_head;
-    const auto now = Clock::now();
-    if (!waits_for_head || unacknowledged_ == 0 || !connection_ || !connection_->is_open() ||
-        now >= limits_.total)
-        return false;
-    const auto left = connection_->unacknowledged();
-    if (left < std::exchange(unacknowledged_, left))
-        last_taken_ = now;
-    const auto limit = last_taken_ + ticks(limits_.timeouts.head);
-    if (limit <= now)
-        return false;
-    const auto next_look = left > 0 ? now + ticks(limits_.timeouts.head / looks_within_wait) : limit;
-    deadline_.expire_at(std::min({limit, next_look, limits_.total}));
-    return true;
+    timer_.cancel();
 }
 
-void Attempt::on_commit_deadline(void* target)
+/// The value of `model` as this upstream wants it, in the body's own notation; none when it stays as it is.
+std::optional<std::string> Attempt::renamed_model() const
 {
-    auto& attempt = *static_cast<Attempt*>(target);
-    attempt.commit_now_ = true;
-    if (attempt.connection_)
-        attempt.connection_->wake_reader();
+    const auto& facts = request_.facts;
+    if (!facts.model || facts.model_cut || upstream_.rename.empty())
+        return std::nullopt;
+    const auto renamed = upstream_.rename.find(*facts.model);
+    if (renamed == upstream_.rename.end())
+        return std::nullopt;
+    auto value_only = facts;
+    value_only.model_begin = 0;
+    value_only.model_end = facts.model_end - facts.model_begin;
+    return rename_model(request_.body.substr(facts.model_begin, value_only.model_end), value_only,
+                        renamed->second);
 }
 
-void Attempt::arm(Seconds wait)
+/// Head and body in one write; whether all of it was taken.
+bool Attempt::send()
 {
-    deadline_.expire_at(std::min(Clock::now() + ticks(wait), limits_.total));
-}
-
-void Attempt::expect_more()
-{
-    deadline_.expire_at(Clock::now() + ticks(limits_.timeouts.idle));
-}
-
-bool Attempt::fail(Phase phase, Cause cause, error_code error, std::string detail)
-{
-    failure_.emplace();
-    failure_->phase = phase;
-    failure_->cause = cause;
-    failure_->error = error;
-    failure_->detail = std::move(detail);
-    failure_->response_begun = first_byte_.has_value();
-    if (aborted_)
-        failure_->cause = *aborted_;
-    if (parser_ && parser_->status() != 0)
-        failure_->status = parser_->status();
-    return false;
-}
-
-bool Attempt::fail_transport(Phase phase, error_code error)
-{
-    const bool ended = error == asio::error::eof || error == http::error::partial_message;
-    return fail(phase, ended ? Cause::eof : Cause::transport, error);
-}
-
-void Attempt::note_first_byte()
-{
-    if (!first_byte_)
-        first_byte_ = Clock::now();
-}
-
-bool Attempt::decode(char* data, std::size_t size)
-{
-    fresh_ = {};
-    if (complete_) {
-        extra_bytes_ = size > 0;
-        return true;
+    auto& head = loop_.head_buffer;
+    head.clear();
+    model_ = renamed_model();
+    if (!model_) {
+        write_upstream_head(head, request_.head, upstream_);
+        return http_.send({head, request_.body});
     }
-    error_code error;
-    const auto consumed = parser_->body(data, size, error);
-    if (error)
-        return fail(phase_, Cause::bad_reply, error, error.message());
-    fresh_ = parser_->payload();
-    complete_ = parser_->done();
-    if (complete_)
-        extra_bytes_ = consumed < size;
-    else
-        carry_.assign(data + consumed, size - consumed);
-    return true;
+    // Only the value of `model` differs: the body is sent around it, not copied.
+    const auto& facts = request_.facts;
+    auto outgoing = request_.head;
+    outgoing.body_bytes = request_.body.size() - (facts.model_end - facts.model_begin) + model_->size();
+    write_upstream_head(head, outgoing, upstream_);
+    return http_.send(
+        {head, request_.body.substr(0, facts.model_begin), *model_, request_.body.substr(facts.model_end)});
 }
 
-/// Judges the head and what came with it. True when the reply may be committed already; else hold() waits
-/// for what is missing, or says that it failed.
-bool Attempt::begin_reply()
+/// Reads it as far as it is quoted or may be relayed.
+awaitable<void> Attempt::read_failed_body()
 {
-    if (!status_succeeds(parser_->status(), request_.head.upgrade_websocket))
-        return false;
-    const auto& fields = parser_->fields();
-    phase_ = Phase::await_first_event;
-    recorder_.begin(find_field(fields, http::field::content_type),
-                    find_field(fields, http::field::content_encoding));
-    if (recorder_.encoded())
-        return false;
-    recorder_.add(fresh_);
-    if (!committable())
-        return false;
-    commit_deadline_.cancel();
-    deadline_.cancel();
-    phase_ = Phase::relay_body;
-    return true;
-}
-
-awaitable<bool> Attempt::fail_by_status()
-{
-    co_await read_failed_body();
-    fail(Phase::await_head, Cause::status, {}, error_body_words());
-    if (aborted_ != Cause::client_gone && aborted_ != Cause::stopped)
-        failure_->cause = Cause::status;
-    co_return false;
-}
-
-awaitable<bool> Attempt::hold()
-{
-    if (phase_ != Phase::await_first_event) {
-        const bool failed = co_await fail_by_status();
-        co_return failed;
-    }
-    if (!failure_)
-        commit_deadline_.expire_at(Clock::now() + ticks(table_.settings.failover.commit_after));
-    bool ready = false;
-    if (recorder_.encoded()) {
-        arm(limits_.timeouts.idle);
-        co_await record_held();
-        ready = !aborted_ && committable();
-    }
-    while (!ready) {
-        if (failure_)
-            co_return false;
+    reads_failed_body_ = true;
+    const bool relayable = may_be_relayed(reply().status(), upstream_.asis);
+    const auto& most = relayable ? relayable_body : quoted_body;
+    limit_to(most.time);
+    http_.enter(Phase::relay_body);
+    while (!complete() && held_.size() + fresh_.size() <= most.bytes) {
         stash();
         auto step = read();
-        while (step == Read::would_block && !commit_now_) {
-            arm(limits_.timeouts.idle);
+        while (step == Step::wait) {
             const auto begin = Clock::now();
             auto more = readable();
-            co_await std::move(more);
+            const auto ended = co_await std::move(more);
             waited_ += Clock::now() - begin;
-            if (!commit_now_)
-                step = read();
+            if (std::get<0>(ended))
+                co_return;  // lost the race
+            step = read();
         }
-        if (step == Read::failed)
-            co_return false;
-        ready = committable();
+        if (step == Step::failed)
+            break;
+    }
+    stash();
+    const bool whole = complete() && held_.size() <= most.bytes;
+    kept_whole_ = whole && relayable;
+    if (whole)
+        release();
+}
+
+AttemptFailure Attempt::status_failure()
+{
+    http_.enter(Phase::await_head);
+    return http_.failed(Cause::status, {}, error_body_words());
+}
+
+/// Judges the head and what came with it.
+Attempt::Decision Attempt::begin_reply()
+{
+    const auto& fields = reply().fields();
+    http_.enter(Phase::await_first_event);
+    recorder_.begin(find_field(fields, http::field::content_type),
+                    find_field(fields, http::field::content_encoding));
+    if (reply().status() == 101) {
+        held_.assign(fresh_);  // of the tunnel
+        fresh_ = {};
+        return Decision::commit;
+    }
+    if (recorder_.encoded())
+        return Decision::hold;
+    recorder_.add(fresh_);
+    return decide();
+}
+
+/// Waits for what the decision needs.
+awaitable<std::optional<AttemptFailure>> Attempt::hold()
+{
+    commit_at_ = Clock::now() + ticks(table_.settings.failover.commit_after);
+    limit_to(limits_.timeouts.idle);
+    if (commit_at_ < armed_for_)
+        look_at_limits();
+    auto decision = Decision::hold;
+    if (recorder_.encoded()) {
+        co_await record_held();
+        decision = decide();
+    }
+    while (decision == Decision::hold) {
+        stash();
+        auto step = read();
+        while (step == Step::wait) {
+            limit_to(limits_.timeouts.idle);
+            const auto begin = Clock::now();
+            auto more = readable();
+            const auto ended = co_await std::move(more);
+            waited_ += Clock::now() - begin;
+            if (std::get<0>(ended))
+                co_return std::nullopt;  // lost the race: to `commit_after`, if it is committed
+            step = read();
+        }
+        if (step == Step::failed)
+            co_return http_.failure();
+        decision = decide();
     }
     if (!held_.empty())
         stash();
-    commit_deadline_.cancel();
-    deadline_.cancel();
-    phase_ = Phase::relay_body;
-    co_return true;
+    if (decision == Decision::fail)
+        co_return content_failure();
+    co_return std::nullopt;
 }
 
 awaitable<void> Attempt::record_held()
@@ -308,42 +343,46 @@ std::string Attempt::own_words(std::string text, bool cut) const
 
 std::string Attempt::error_body_words() const
 {
-    const auto& fields = parser_->fields();
+    const auto& fields = reply().fields();
     const auto content = decoded_body(find_field(fields, http::field::content_encoding), held_, most_decoded);
     if (!content)
         return {};
     auto words = error_words(find_field(fields, http::field::content_type), *content);
-    const bool cut = !complete_ || words.size() >= most_error_text - 4;
+    const bool cut = !complete() || words.size() >= most_error_text - 4;
     return own_words(std::move(words), cut);
 }
 
 std::optional<ShownReply> Attempt::shown() const
 {
     const std::array<const SecretEraser*, 1> erasers{&table_.secrets};
-    return show_reply(parser_->reason(), parser_->fields(), held_, erasers);
+    return show_reply(reply().reason(), reply().fields(), held_, erasers);
 }
 
-bool Attempt::committable()
+Attempt::Decision Attempt::decide()
 {
-    if (recorder_.kind() == ReplyKind::event_stream && !request_.head_only && parser_->status() / 100 == 2 &&
-        parser_->status() != 204) {
+    const auto kind = recorder_.kind();
+    if (kind == ReplyKind::event_stream && !request_.head_only && reply().status() / 100 == 2 &&
+        reply().status() != 204) {
         const auto first = recorder_.first_event();
-        if (first == EventMeaning::error)
-            return fail(phase_, Cause::error_event, {},
-                        own_words(recorder_.error_detail(), recorder_.error_detail_cut()));
+        if (first == EventMeaning::error || (!first && complete() && recorder_.legible()))
+            return Decision::fail;
         if (first)
-            return true;
-        if (complete_ && recorder_.legible())
-            return fail(phase_, Cause::empty);
+            return Decision::commit;
     }
-    if (complete_ || commit_now_)
-        return true;
-    if (recorder_.kind() == ReplyKind::json || recorder_.kind() == ReplyKind::event_stream) {
-        const bool first_bytes_commit = recorder_.kind() == ReplyKind::event_stream && !recorder_.legible();
-        return first_bytes_commit ? !pending().empty()
-                                  : held_.size() + fresh_.size() >= table_.settings.failover.reply_buffer;
-    }
-    return !pending().empty();
+    if (complete() || commit_now_)
+        return Decision::commit;
+    bool enough = !pending().empty();
+    if (kind == ReplyKind::json || (kind == ReplyKind::event_stream && recorder_.legible()))
+        enough = held_.size() + fresh_.size() >= table_.settings.failover.reply_buffer;
+    return enough ? Decision::commit : Decision::hold;
+}
+
+AttemptFailure Attempt::content_failure()
+{
+    if (recorder_.first_event() == EventMeaning::error)
+        return http_.failed(Cause::error_event, {},
+                            own_words(recorder_.error_detail(), recorder_.error_detail_cut()));
+    return failed(Cause::empty);
 }
 
 void Attempt::stash()
@@ -367,91 +406,24 @@ void Attempt::drop_pending()
     accounted_ = 0;
 }
 
-Attempt::Read Attempt::read()
+HttpClient::Step Attempt::read()
 {
-    if (complete_)
-        return Read::complete;
-    auto* scratch = loop_.scratch.bytes.data();
-    const auto before = carry_.size();
-    const auto room = Scratch::size - before;
-    const auto received = connection_->read_some(
-        scratch + before, recorder_.encoded() ? std::min(room, encoded_portion) : room);
-    if (received.must_wait())
-        return Read::would_block;
-    if (received.error == asio::error::eof && !aborted_) {
-        fresh_ = {};
-        const auto error = parser_->end_of_stream();
-        if (error) {
-            fail(phase_, Cause::eof, error);
-            return Read::failed;
-        }
-        complete_ = true;
-        return Read::complete;
-    }
-    if (received.error) {
-        fail_transport(phase_, received.error);
-        return Read::failed;
-    }
-    carry_.copy(scratch, before);
-    carry_.clear();
-    if (!decode(scratch, before + received.bytes))
-        return Read::failed;
-    if (kept_body_)
-        return Read::payload;
+    fresh_ = {};
+    const auto step = http_.read_body(recorder_.encoded() ? encoded_portion : Scratch::size);
+    if (step != Step::done)
+        return step;
+    fresh_ = http_.payload();
+    if (reads_failed_body_)
+        return step;
     recorder_.add(fresh_);
     if (recorder_.encoded())
-        connection_->end_turn();
-    return Read::payload;
-}
-
-awaitable<void> Attempt::read_failed_body()
-{
-    kept_body_ = true;
-    phase_ = Phase::relay_body;
-    const bool relayable = may_be_relayed(parser_->status(), upstream_.asis);
-    const auto& limits = relayable ? relayable_body : quoted_body;
-    arm(limits.time);
-    while (!complete_ && held_.size() + fresh_.size() <= limits.bytes) {
-        stash();
-        auto step = read();
-        while (step == Read::would_block) {
-            const auto begin = Clock::now();
-            auto more = readable();
-            co_await std::move(more);
-            waited_ += Clock::now() - begin;
-            step = read();
-        }
-        if (step == Read::failed)
-            break;
-    }
-    stash();
-    const bool whole = complete_ && held_.size() <= limits.bytes;
-    kept_whole_ = whole && relayable;
-    if (whole)
-        release();
-}
-
-void Attempt::release()
-{
-    deadline_.cancel();
-    commit_deadline_.cancel();
-    if (!connection_ || !connection_->is_open())
-        return;
-    const bool reusable = complete_ && sent_whole_ && !extra_bytes_ && parser_->keep_alive() &&
-                          !parser_->needs_end_of_stream() && may_be_pooled();
-    // What may still be there is looked at: a session ticket inside TLS does no harm.
-    if (!reusable || !connection_->is_silent(loop_.scratch.bytes.data(), Scratch::size)) {
-        connection_->close();
-        return;
-    }
-    const auto& settings = table_.settings.upstream;
-    loop_.pool.put(upstream_.pool_key, std::move(connection_), settings.idle_connections,
-                   ticks(settings.idle_timeout));
+        connection().end_turn();
+    return step;
 }
 
 std::string_view Attempt::retry_after() const
 {
-    return parser_ ? find_field(parser_->fields(), http::field::retry_after) : std::string_view{};
+    return http_.has_head() ? find_field(reply().fields(), http::field::retry_after) : std::string_view{};
 }
 
 }  // namespace route::net

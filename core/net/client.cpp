@@ -9,7 +9,7 @@ Client::Client(EventLoop& loop, int socket, asio::ip::address the_peer)
       stranger{loop.strangers, connection},
       peer{std::move(the_peer)},
       loop_{loop},
-      deadline_{loop.deadlines, &on_deadline, this},
+      deadline_{loop.deadlines, *this},
       input_account_{loop.services.buffered}
 {
 }
@@ -29,14 +29,13 @@ bool Client::count_input()
     return input_account_.fits(bytes);
 }
 
-void Client::on_deadline(void* target)
+void Client::on_expired()
 {
-    auto& client = *static_cast<Client*>(target);
-    client.timed_out_ = true;
-    if (client.writing_)
-        client.connection.close();
+    timed_out_ = true;
+    if (writing_)
+        connection.close();
     else
-        client.connection.wake_reader();
+        connection.cancel_read();
 }
 
 void Client::limit_read(TimePoint when)
@@ -70,41 +69,67 @@ const std::string& Client::peer_text()
     return peer_text_;
 }
 
-void Client::watch(void (*on_gone)(void*), void* target)
+/// Takes in what has come; what there is no room for stays in the kernel's buffers. Whether more is to be
+/// waited for: not when the client has left.
+bool Client::read_ahead()
 {
-    on_gone_ = on_gone;
-    gone_target_ = target;
-    if (connection.is_readable())
-        on_readable(this);
-    else if (input.size() < most_read_ahead)
-        connection.listen(&on_readable, this);
+    while (input.size() < most_read_ahead) {
+        const auto received = connection.read_some(loop_.scratch.bytes.data(), Scratch::size);
+        if (received.must_wait())
+            return count_input();
+        if (received.error) {
+            left_ = true;
+            return false;
+        }
+        input.append(loop_.scratch.bytes.data(), received.bytes);
+    }
+    return false;
+}
+
+awaitable<void> Client::gone()
+{
+    error_code cancelled;
+    while (!cancelled && read_ahead()) {
+        auto readable = connection.readable();
+        const auto waited = co_await std::move(readable);
+        cancelled = std::get<0>(waited);
+    }
+    if (!cancelled && !left_) {
+        auto end = never_.wait();
+        co_await std::move(end);
+    }
+}
+
+void Client::watch(Connection* upstream)
+{
+    upstream_ = upstream;
+    if (!std::exchange(watched_, true))
+        wait_for_more();
+}
+
+void Client::wait_for_more()
+{
+    const bool more = read_ahead();
+    if (more)
+        connection.async_wait_readable([this](error_code) { wait_for_more(); });
+    if (!left_)
+        return;
+    connection.close();  // a reply that waits for it to read is over, too
+    if (upstream_ != nullptr)
+        upstream_->cancel_read();
 }
 
 void Client::unwatch()
 {
-    on_gone_ = nullptr;
-    connection.stop_listening();
+    if (std::exchange(watched_, false))
+        connection.stop_listening();
+    upstream_ = nullptr;
 }
 
-void Client::on_readable(void* target)
+void Client::stop()
 {
-    auto& client = *static_cast<Client*>(target);
-    while (client.input.size() < most_read_ahead) {
-        const auto received = client.connection.read_some(client.loop_.scratch.bytes.data(), Scratch::size);
-        if (received.must_wait()) {
-            // What there is no room for stays in the kernel's buffers.
-            if (client.count_input())
-                client.connection.listen(&on_readable, &client);
-            return;
-        }
-        if (received.error) {
-            client.gone_ = true;
-            if (client.on_gone_ != nullptr)
-                client.on_gone_(client.gone_target_);
-            return;
-        }
-        client.input.append(client.loop_.scratch.bytes.data(), received.bytes);
-    }
+    stopped_ = true;
+    connection.close();
 }
 
 awaitable<void> Client::linger()

@@ -6,9 +6,20 @@
 
 namespace route::net {
 
+/// Whom an attempt is made for.
+class Requester
+{
+  public:
+    /// Ends when nobody waits for the answer any more, or when cancelled.
+    virtual awaitable<void> gone() = 0;
+
+  protected:
+    ~Requester() = default;
+};
+
 /// The connection to one client: what it has sent and is not yet consumed, how long it may take, and whether
 /// it is still there.
-class Client
+class Client final : public Requester, private Expiring
 {
   public:
     static constexpr std::size_t most_read_ahead = 64u << 10;
@@ -38,19 +49,27 @@ class Client
     void limit_write(TimePoint when);
     void no_limit() { deadline_.cancel(); }
 
-    /// While a request is being answered: reads ahead what is pipelined, and calls `on_gone(target)` once
-    /// when the client has left (end of stream, half-closed included, or an error).
-    void watch(void (*on_gone)(void*), void* target);
+    /// While its request is being answered: reads ahead what is pipelined, and ends when the client has left
+    /// (end of stream, half-closed included, or an error), or when cancelled.
+    awaitable<void> gone() override;
+    bool has_left() const { return left_ || !connection.is_open(); }
+
+    /// The same beside a reply that is being sent: when the client leaves, its connection is closed, and the
+    /// wait for `upstream`, if there is one, ends. Until unwatch(), or a watch() with another.
+    void watch(Connection* upstream);
     void unwatch();
-    bool gone() const { return gone_; }
+
+    /// The router stops: the client's connection ends, and that is not its own going.
+    void stop();
+    bool stopped() const { return stopped_; }
 
     /// Sends the end, then discards a little of what still comes, so that the client can read the answer
     /// before a reset reaches it.
     awaitable<void> linger();
 
   private:
-    static void on_deadline(void* target);
-    static void on_readable(void* target);
+    void on_expired() override;
+    bool read_ahead();
 
     EventLoop& loop_;
     std::string peer_text_;
@@ -58,9 +77,13 @@ class Client
     BufferAccount input_account_;
     bool writing_ = false;
     bool timed_out_ = false;
-    bool gone_ = false;
-    void (*on_gone_)(void*) = nullptr;
-    void* gone_target_ = nullptr;
+    void wait_for_more();
+
+    bool left_ = false;
+    bool stopped_ = false;
+    bool watched_ = false;
+    Connection* upstream_ = nullptr;
+    Signal never_;  ///< of one that is not read ahead any more
 };
 
 }  // namespace route::net

@@ -211,10 +211,7 @@ void Connection::on_events(std::uint32_t events)
     if ((events & (EPOLLIN | ends)) != 0 || may_read_on) {
         readable_ = true;
         reads_left_ = reads_in_a_row;
-        if (reader_.waited_for())
-            reader_.notify();
-        else if (listener_ != nullptr)
-            std::exchange(listener_, nullptr)(target_);
+        reader_.notify();
         if (!poller.telling(this))
             return;  // that was its end
     }
@@ -256,7 +253,7 @@ void Connection::close_socket()
 {
     ::close(std::exchange(socket_, -1));
     readable_ = true;
-    if (reader_.waited_for() || writer_.waited_for() || listener_ != nullptr)
+    if (reader_.waited_for() || writer_.waited_for())
         poller_.tell_later(*this);
 }
 
@@ -329,7 +326,9 @@ awaitable<error_code> write_all(Connection& connection, std::span<iovec> parts)
         const auto written = connection.write_some(parts);
         if (written.must_wait()) {
             auto writable = connection.writable();
-            co_await std::move(writable);
+            const auto waited = co_await std::move(writable);
+            if (std::get<0>(waited))
+                co_return std::get<0>(waited);
             continue;
         }
         if (written.error)
@@ -339,19 +338,40 @@ awaitable<error_code> write_all(Connection& connection, std::span<iovec> parts)
     co_return error_code{};
 }
 
+awaitable<bool> until_readable(Connection& connection)
+{
+    if (connection.is_readable())
+        co_return true;
+    auto readable = connection.readable();
+    const auto waited = co_await std::move(readable);
+    co_return !std::get<0>(waited);
+}
+
+awaitable<bool> until_writable(Connection& connection)
+{
+    auto writable = connection.writable();
+    const auto waited = co_await std::move(writable);
+    co_return !std::get<0>(waited);
+}
+
 awaitable<error_code> shake_hands(Connection& connection)
 {
     for (;;) {
         const auto error = connection.handshake_step();
         if (error != asio::error::would_block)
             co_return error;
+        error_code cancelled;
         if (connection.handshake_wants_write()) {
             auto writable = connection.writable();
-            co_await std::move(writable);
+            const auto waited = co_await std::move(writable);
+            cancelled = std::get<0>(waited);
         } else if (!connection.is_readable()) {
             auto readable = connection.readable();
-            co_await std::move(readable);
+            const auto waited = co_await std::move(readable);
+            cancelled = std::get<0>(waited);
         }
+        if (cancelled)
+            co_return cancelled;
     }
 }
 

@@ -27,8 +27,6 @@ struct IoResult
 class Connection final : private Watched
 {
   public:
-    using Listener = void (*)(void* target);
-
     /// Takes over an open, non-blocking socket, connected or connecting.
     Connection(Poller& poller, int socket);
     Connection(const Connection&) = delete;
@@ -64,28 +62,27 @@ class Connection final : private Watched
     /// Whether a read may bring something; false after one that would block, until more has come.
     bool is_readable() const { return readable_; }
 
-    /// Awaitable: until more can be read, closed, or wake_reader(). Not to be awaited while is_readable().
+    /// Awaitable: until more can be read, closed, or cancelled. Not to be awaited while is_readable().
     auto readable() { return reader_.wait(); }
 
     /// Awaitable: until writable or closed. To be awaited after a write that would block only.
     auto writable() { return writer_.wait(); }
 
-    /// Calls `listener(target)`, which may destroy the connection, once when more can be read while nobody
-    /// awaits readable(). Not while is_readable().
-    void listen(Listener listener, void* target)
+    /// The same with any completion token, `void(error_code)`. The handler may destroy the connection.
+    template <class CompletionToken>
+    auto async_wait_readable(CompletionToken&& token)
     {
-        listener_ = listener;
-        target_ = target;
+        return reader_.async_wait(std::forward<CompletionToken>(token));
     }
-    void stop_listening() { listener_ = nullptr; }
+    /// Drops the handler that waits for it: it is never called.
+    void stop_listening() { reader_.discard(); }
 
-    /// Nobody uses it: what comes now was not asked for, and its listener hears of it before whoever came at
-    /// the same time may use it.
+    /// Nobody uses it: what comes now was not asked for, and whoever waits for it hears of it before those
+    /// who came at the same time may use it.
     void set_idle(bool idle) { tell_first(idle); }
 
-    /// Resumes who awaits, although nothing happened on the socket.
-    void wake_reader() { reader_.notify(); }
-    void wake_writer() { writer_.notify(); }
+    /// Ends the wait of the reader with operation_aborted; the connection stays as it is.
+    void cancel_read() { reader_.cancel(); }
 
     bool is_open() const { return socket_ >= 0; }
 
@@ -95,7 +92,7 @@ class Connection final : private Watched
     /// How an attempt to connect ended, once writable (SO_ERROR, socket(7)).
     error_code connect_error() const;
 
-    /// Ends both directions; whoever waits or listens is resumed by the loop. Idempotent.
+    /// Ends both directions; whoever waits is resumed by the loop. Idempotent.
     void close();
 
     /// Ends it without saying goodbye inside TLS: a reply delimited by the end must not look whole.
@@ -131,8 +128,6 @@ class Connection final : private Watched
     std::unique_ptr<SSL, FreeSsl> ssl_;
     Signal reader_;
     Signal writer_;
-    Listener listener_ = nullptr;
-    void* target_ = nullptr;
 };
 
 /// A non-blocking TCP socket that sends small writes at once and finds out when its peer has vanished; -1 and
@@ -146,6 +141,10 @@ void notice_vanished_peer(int socket);
 /// Writes all parts, waiting as the peer takes them. `parts` must stay valid. The caller ends a stalled write
 /// by close().
 awaitable<error_code> write_all(Connection& connection, std::span<iovec> parts);
+
+/// The same waits as alternatives of a race: they end when cancelled, too. Whether it became so.
+awaitable<bool> until_readable(Connection& connection);
+awaitable<bool> until_writable(Connection& connection);
 
 /// Takes a connection on which TLS was started through its handshake. The caller ends a stalled one by
 /// close().

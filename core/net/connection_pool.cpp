@@ -24,7 +24,7 @@ void ConnectionPool::put(const PoolKey& key, std::unique_ptr<Connection> connect
         return;
     auto& list = idle_[key];
     if (spare_.empty())
-        spare_.push_back(std::make_unique<Idle>(*this, deadlines_));
+        spare_.push_back(std::make_unique<Idle>(*this));
     list.splice(list.begin(), spare_, spare_.begin());
     auto& idle = *list.front();
     idle.key = key;
@@ -32,27 +32,21 @@ void ConnectionPool::put(const PoolKey& key, std::unique_ptr<Connection> connect
     idle.connection = std::move(connection);
     idle.deadline.expire_at(Clock::now() + idle_timeout);
     idle.connection->set_idle(true);
-    idle.connection->listen(&on_readable, &idle);
+    wait_until_readable(idle);
     if (list.size() > limit)
         remove(*list.back());
 }
 
-void ConnectionPool::on_readable(void* target)
+/// Inside TLS it may be a session ticket that comes; anything else ends the connection's use.
+void ConnectionPool::wait_until_readable(Idle& idle)
 {
-    auto& idle = *static_cast<Idle*>(target);
-    auto& pool = idle.pool;
-    // Inside TLS it may be a session ticket; anything else ends the connection's use.
-    const auto read = idle.connection->read_some(pool.scratch_.bytes.data(), Scratch::size);
-    if (read.must_wait())
-        idle.connection->listen(&on_readable, &idle);
-    else
-        pool.remove(idle);
-}
-
-void ConnectionPool::on_deadline(void* target)
-{
-    auto& idle = *static_cast<Idle*>(target);
-    idle.pool.remove(idle);
+    idle.connection->async_wait_readable([this, &idle](error_code) {
+        const auto read = idle.connection->read_some(scratch_.bytes.data(), Scratch::size);
+        if (read.must_wait())
+            wait_until_readable(idle);
+        else
+            remove(idle);
+    });
 }
 
 void ConnectionPool::remove(Idle& idle)

@@ -32,8 +32,7 @@ class ConnectionPool
     struct Idle;
     using IdleList = std::list<std::unique_ptr<Idle>>;
 
-    static void on_readable(void* target);
-    static void on_deadline(void* target);
+    void wait_until_readable(Idle& idle);
     void remove(Idle& idle);
 
     Deadlines& deadlines_;
@@ -42,18 +41,18 @@ class ConnectionPool
     IdleList spare_;  ///< nodes to be used again
 };
 
-struct ConnectionPool::Idle
+struct ConnectionPool::Idle final : private Expiring
 {
-    Idle(ConnectionPool& the_pool, Deadlines& deadlines)
-        : pool{the_pool}, deadline{deadlines, &on_deadline, this}
-    {
-    }
+    explicit Idle(ConnectionPool& the_pool) : pool{the_pool}, deadline{the_pool.deadlines_, *this} {}
 
     ConnectionPool& pool;
     Deadline deadline;
     std::unique_ptr<Connection> connection;
     PoolKey key;  ///< of the list it stands in
     IdleList::iterator place;
+
+  private:
+    void on_expired() override { pool.remove(*this); }
 };
 
 }  // namespace route::net

@@ -57,7 +57,7 @@ void Deadlines::expire()
         }
         deadline.when_ = TimePoint::max();
         ++acted;
-        deadline.action_(deadline.target_);  // may destroy it
+        deadline.target_.on_expired();  // may destroy it
     }
     arm();
 }

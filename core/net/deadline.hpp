@@ -8,29 +8,31 @@ namespace route::net {
 
 class Deadlines;
 
-/// A time at which something of an event loop is given up: calls `action(target)` once when it passes. Moving
-/// it later or cancelling it touches no tree and no timer, so one that stands by for every request costs next
-/// to nothing. One thread: the loop's.
+/// Something of an event loop that is given up at a time.
+class Expiring
+{
+  protected:
+    ~Expiring() = default;
+
+  private:
+    friend class Deadlines;
+
+    /// Its deadline has passed. May destroy it.
+    virtual void on_expired() = 0;
+};
+
+/// When something of an event loop is given up: it is told once, when the time passes. Moving it later or
+/// cancelling it touches no tree and no timer, so one that stands by for every request costs next to nothing.
+/// One thread: the loop's.
 class Deadline
     : public boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
 {
   public:
-    using Action = void (*)(void* target);
-
-    Deadline(Deadlines& owner, Action action, void* target) : owner_{owner}, action_{action}, target_{target}
-    {
-    }
+    /// Both outlive it.
+    Deadline(Deadlines& owner, Expiring& target) : owner_{owner}, target_{target} {}
 
     void expire_at(TimePoint when);
     void cancel() { when_ = TimePoint::max(); }
-
-    /// Cancels it and makes it call something else from now on.
-    void retarget(Action action, void* target)
-    {
-        cancel();
-        action_ = action;
-        target_ = target;
-    }
 
   private:
     friend class Deadlines;
@@ -40,8 +42,7 @@ class Deadline
     };
 
     Deadlines& owner_;
-    Action action_;
-    void* target_;
+    Expiring& target_;
     TimePoint key_ = TimePoint::max();   ///< where it stands in the tree: never later than when_
     TimePoint when_ = TimePoint::max();  ///< when it really expires
 };

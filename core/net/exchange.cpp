@@ -28,12 +28,10 @@ constexpr std::size_t read_on_loop = 256u << 10;
 
 }  // namespace
 
-Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTimers& timers,
-                   KnownCredential& known)
+Exchange::Exchange(EventLoop& loop, Client& client, Request& request, KnownCredential& known)
     : loop_{loop},
       client_{client},
       request_{request},
-      timers_{timers},
       known_{known},
       table_{loop.routing},
       writer_{client, table_->settings.timeouts.idle,
@@ -48,24 +46,6 @@ Exchange::Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTi
 Exchange::~Exchange()
 {
     loop_.services.in_flight.fetch_sub(1, std::memory_order_relaxed);
-}
-
-void Exchange::stop()
-{
-    stopped_ = true;
-    keep_alive_ = false;
-    client_.connection.close();
-    if (attempt_)
-        attempt_->abort(Cause::stopped);  // may end this exchange before it returns
-}
-
-void Exchange::on_client_gone(void* target)
-{
-    auto& exchange = *static_cast<Exchange*>(target);
-    exchange.keep_alive_ = false;
-    exchange.client_.connection.close();  // a reply that waits for it to read is over, too
-    if (exchange.attempt_)
-        exchange.attempt_->abort(Cause::client_gone);
 }
 
 awaitable<void> Exchange::run()
@@ -112,7 +92,6 @@ awaitable<void> Exchange::answer_request()
 awaitable<void> Exchange::fail_unexpectedly(std::string what)
 {
     spdlog::error("request {} ended unexpectedly: {}", record_.request_id, what);
-    attempt_.reset();
     keep_alive_ = false;
     if (!writer_.started() && client_.connection.is_open()) {
         try {
@@ -176,6 +155,97 @@ awaitable<void> Exchange::serve()
     if (refusal->status == 405)
         fields = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
     co_await answer(std::move(*refusal), fields);
+}
+
+/// Waits for room for the record, 5 s at most; then the request is served unrecorded.
+awaitable<void> Exchange::admit()
+{
+    constexpr auto patience = std::chrono::seconds{5};
+    constexpr auto step = std::chrono::milliseconds{50};
+    auto& sink = loop_.services.sink;
+    Timer timer{loop_.io.get_executor()};
+    const auto limit = Clock::now() + patience;
+    while (!sink.has_room() && Clock::now() < limit && !client_.stopped()) {
+        timer.expires_after(step);
+        auto passed = timer.async_wait(no_throw);
+        co_await std::move(passed);
+    }
+    unrecordable_ = !sink.has_room();
+}
+
+OutgoingRequest Exchange::outgoing() const
+{
+    const auto body_bytes = request_.body.size();
+    std::optional<std::uint64_t> content_length;
+    if (body_bytes > 0 || request_.parser->content_length() || request_.parser->chunked())
+        content_length = body_bytes;
+    return {{request_.parser->method(), request_.path, request_.query, request_.fields(), content_length,
+             key_place_, websocket_},
+            request_.body,
+            facts_,
+            request_.head_only(),
+            record_.client_keys};
+}
+
+/// Tries the upstreams, and answers with what came of it.
+awaitable<void> Exchange::route()
+{
+    if (!loop_.services.sink.has_room())
+        co_await admit();
+    const auto request = outgoing();
+    Router router{loop_, *table_, client_, request, record_, request_.started};
+    auto routed = co_await router.route();
+    waited_ += router.waited();
+    client_.watch(nullptr);
+    if (routed.reply) {
+        co_await reply(router, *routed.reply);
+    } else if (routed.error) {
+        const bool tried = !record_.attempts.empty();
+        std::string_view fields;
+        if (tried)
+            fields = "x-should-retry: false\r\n";
+        co_await answer(*std::move(routed.error), fields);
+    } else if (routed.kept) {
+        co_await relay_kept(routed);
+    } else {
+        client_closed("while it waited");
+    }
+}
+
+/// Sends the reply that may be committed, and judges its end.
+awaitable<void> Exchange::reply(Router& router, Attempt& attempt)
+{
+    const bool switches = attempt.reply().status() == 101;
+    std::optional<AttemptFailure> failure;
+    if (switches) {
+        router.note_success(attempt.upstream());  // not when it ends: what happened meanwhile stays
+        failure = co_await tunnel(attempt);
+    } else if (attempt.complete()) {
+        co_await reply_whole(attempt);
+    } else {
+        failure = co_await relay(attempt);
+    }
+    note_attempt(router, attempt, failure);
+    if (failure)
+        router.note_failure(attempt, *failure);
+    else if (!switches)
+        router.note_success(attempt.upstream());
+}
+
+void Exchange::note_attempt(Router& router, Attempt& attempt, const std::optional<AttemptFailure>& failure)
+{
+    auto note = router.attempt_record(attempt);
+    note.status = attempt.reply().status();
+    if (failure)
+        note.outcome = outcome_of(*failure);
+    else if (record_.outcome == RequestOutcome::truncated && !client_.stopped())
+        note.outcome = AttemptOutcome::timeout;  // of a tunnel in which nobody spoke
+    else if (record_.outcome != RequestOutcome::ok)
+        note.outcome = AttemptOutcome::client_closed;  // or the router stopped
+    if (note.outcome != AttemptOutcome::ok)
+        note.error = record_.error;
+    waited_ += attempt.waited();
+    record_.attempts.push_back(std::move(note));
 }
 
 /// Why a request is not served whatever its body says.

@@ -6,25 +6,14 @@
 #include <string>
 
 #include "core/error_body.hpp"
-#include "core/net/attempt.hpp"
 #include "core/net/reply_writer.hpp"
 #include "core/net/request.hpp"
+#include "core/net/router.hpp"
 #include "core/record.hpp"
 
 namespace route::net {
 
 class Tunnel;
-
-/// What one connection lends to its exchanges, one after the other.
-struct ExchangeTimers
-{
-    explicit ExchangeTimers(Deadlines& deadlines)
-        : attempt{deadlines, nullptr, nullptr}, commit{deadlines, nullptr, nullptr}
-    {
-    }
-    Deadline attempt;
-    Deadline commit;
-};
 
 /// The last credential of this connection and what it was worth, so that a hash is computed once and not for
 /// every request.
@@ -41,8 +30,7 @@ struct KnownCredential
 class Exchange
 {
   public:
-    Exchange(EventLoop& loop, Client& client, Request& request, ExchangeTimers& timers,
-             KnownCredential& known);
+    Exchange(EventLoop& loop, Client& client, Request& request, KnownCredential& known);
     ~Exchange();
 
     /// Answers. Afterwards keep_alive() says whether the connection serves another request.
@@ -52,9 +40,6 @@ class Exchange
     awaitable<void> refuse(RouterError error);
 
     bool keep_alive() const { return keep_alive_; }
-
-    /// The router stops now: what is under way ends.
-    void stop();
 
   private:
     // exchange.cpp: the straight line
@@ -82,27 +67,23 @@ class Exchange
     void authenticate_for_record();
     bool authenticate_credential(std::string_view credential);
 
-    // router.cpp: the failover loop
-    awaitable<void> route();
     awaitable<void> admit();
-    void note_attempt(const Attempt& attempt, int number, const AttemptFailure* failure);
-    void judge_cooldown(const Attempt& attempt, const AttemptFailure& failure);
-    void tell_cooldown(const Attempt& attempt, const AttemptFailure& failure, int failures, Seconds length);
-    void note_success(const Upstream& upstream);
-    RouterError all_failed() const;
+    OutgoingRequest outgoing() const;
+    awaitable<void> route();
+    awaitable<void> reply(Router& router, Attempt& attempt);
+    void note_attempt(Router& router, Attempt& attempt, const std::optional<AttemptFailure>& failure);
 
     // websocket.cpp
     bool wants_websocket() const;
     std::string_view key_among_protocols() const;
-    awaitable<void> tunnel(Attempt& attempt);
-    void end_tunnel(Attempt& attempt, const Tunnel& tunnel);
+    awaitable<std::optional<AttemptFailure>> tunnel(Attempt& attempt);
+    std::optional<AttemptFailure> end_tunnel(Attempt& attempt, const Tunnel& tunnel);
 
-    // relay.cpp: towards the client
-    ReplyWriter::Written relay_whole(Attempt& attempt);
-    void end_relay(Attempt& attempt, ReplyWriter::Written written);
-    awaitable<void> relay(Attempt& attempt);
-    awaitable<void> relay_kept(Attempt& attempt, const ShownReply& shown);
-    awaitable<void> break_off(Attempt& attempt);
+    // answer.cpp: towards the client
+    awaitable<void> reply_whole(Attempt& attempt);
+    awaitable<std::optional<AttemptFailure>> relay(Attempt& attempt);
+    awaitable<void> relay_kept(Routed& routed);
+    awaitable<void> break_off(Attempt& attempt, const AttemptFailure& failure);
     /// `extra_fields`: whole lines, valid until it is done.
     awaitable<void> answer(RouterError error, std::string_view extra_fields = {});
     awaitable<void> answer_own(unsigned status, std::string_view content_type, std::string_view extra_fields,
@@ -119,25 +100,20 @@ class Exchange
     awaitable<void> answer_metrics();
     awaitable<void> answer_readiness();
 
-    static void on_client_gone(void* target);
-
     EventLoop& loop_;
     Client& client_;
     Request& request_;
-    ExchangeTimers& timers_;
     KnownCredential& known_;
     RoutingTablePtr table_;
     ReplyWriter writer_;
     std::unique_ptr<QueuedRecord> queued_;  ///< gone once the request is finished
     Record& record_;
     RequestFacts facts_;
-    std::unique_ptr<Attempt> attempt_;
     bool keep_alive_ = true;
     bool websocket_ = false;
     KeyPlace key_place_ = KeyPlace::authorization;
     bool recorded_ = false;      ///< ends as a record, a metric and a log line
     bool unrecordable_ = false;  ///< there was no room for its record
-    bool stopped_ = false;
     BufferAccount account_;
     Clock::duration waited_{};
 };

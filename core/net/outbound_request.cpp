@@ -1,6 +1,7 @@
 #include "core/net/outbound_request.hpp"
 
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/beast/http/field.hpp>
 
 #include "core/header_rules.hpp"
@@ -19,25 +20,34 @@ HeaderFields as_fields(const OutboundRequest& request)
     return fields;
 }
 
-/// Ends the attempt when all of it takes too long, or the loop is told to stop.
-class Limit final : public Stoppable
+/// Waits until all of it has taken too long, or the loop is told to stop.
+class Patience final : public Requester, public Stoppable
 {
   public:
-    Limit(EventLoop& loop, Attempt& attempt, TimePoint when)
-        : attempt_{attempt}, deadline_{loop.deadlines, &Limit::on_deadline, &attempt}
+    Patience(EventLoop& loop, TimePoint end) : timer_{loop.io.get_executor()}, end_{end}
     {
         loop.sessions.push_back(*this);
-        deadline_.expire_at(when);
     }
 
+    awaitable<void> gone() override
+    {
+        timer_.expires_at(stopped_ ? TimePoint::min() : end_);
+        auto over = timer_.async_wait(no_throw);
+        co_await std::move(over);
+    }
+    bool stopped() const { return stopped_; }
+
     void drain() override {}
-    void stop() override { attempt_.abort(Cause::stopped); }
+    void stop() override
+    {
+        stopped_ = true;
+        timer_.cancel();
+    }
 
   private:
-    static void on_deadline(void* attempt) { static_cast<Attempt*>(attempt)->abort(Cause::timeout); }
-
-    Attempt& attempt_;
-    Deadline deadline_;
+    Timer timer_;
+    TimePoint end_;
+    bool stopped_ = false;
 };
 
 void append(std::string& body, std::string_view bytes)
@@ -45,21 +55,36 @@ void append(std::string& body, std::string_view bytes)
     body += bytes.substr(0, most_body - std::min(most_body, body.size()));
 }
 
-/// What comes after commit.
-awaitable<void> read_rest(Attempt& attempt, std::string& body)
+/// What comes after commit, as far as it is wanted; how it broke off, if it did.
+awaitable<std::optional<AttemptFailure>> read_rest(Attempt& attempt, std::string& body)
 {
     while (!attempt.complete() && body.size() < most_body) {
-        attempt.expect_more();
         const auto step = attempt.read();
-        if (step == Attempt::Read::failed)
-            break;
-        if (step == Attempt::Read::payload)
+        if (step == HttpClient::Step::failed)
+            co_return attempt.read_failure();
+        if (step == HttpClient::Step::done)
             append(body, attempt.payload());
-        if (step == Attempt::Read::would_block) {
+        if (step == HttpClient::Step::wait) {
             auto readable = attempt.readable();
-            co_await std::move(readable);
+            const auto waited = co_await std::move(readable);
+            if (std::get<0>(waited))
+                break;
         }
     }
+    co_return std::nullopt;
+}
+
+awaitable<std::optional<AttemptFailure>> read_rest_in_time(Attempt& attempt, std::string& body,
+                                                           Patience& patience)
+{
+    using namespace asio::experimental::awaitable_operators;
+    auto rest = read_rest(attempt, body);
+    auto late = patience.gone();
+    auto race = std::move(rest) || std::move(late);
+    auto first = co_await std::move(race);
+    if (first.index() == 1)
+        co_return attempt.failed(Cause::timeout);
+    co_return std::get<0>(std::move(first));
 }
 
 }  // namespace
@@ -75,28 +100,27 @@ awaitable<OutboundReply> send_outbound(EventLoop& loop, RoutingTablePtr table, c
     const UpstreamRequest head{request.method, "/v1", request.query, fields, body_bytes};
     const OutgoingRequest outgoing{head, request.body, facts};
     const AttemptLimits attempt_limits{limits};
-    Deadline deadline{loop.deadlines, nullptr, nullptr};
-    Deadline commit_deadline{loop.deadlines, nullptr, nullptr};
     ReplyCapture unrecorded;
-    Attempt attempt{loop,           *table,   *table->upstreams.front(), outgoing,
-                    attempt_limits, deadline, commit_deadline,           unrecorded};
     const auto begin = Clock::now();
-    const Limit limit{loop, attempt, begin + bound};
+    Patience patience{loop, begin + bound};
+    Attempt attempt{loop, *table, *table->upstreams.front(), outgoing, attempt_limits, patience, unrecorded};
 
     OutboundReply reply;
-    const bool succeeded = co_await attempt.run();
-    if (succeeded) {
+    reply.failure = co_await attempt.run();
+    if (!reply.failure) {
         append(reply.body, attempt.pending());
         attempt.drop_pending();
-        co_await read_rest(attempt, reply.body);
-        reply.status = attempt.reply().status();
+        reply.failure = co_await read_rest_in_time(attempt, reply.body, patience);
+        if (!reply.failure)
+            reply.status = attempt.reply().status();
         if (attempt.complete())
             attempt.release();
     } else if (attempt.kept_whole()) {
         append(reply.body, attempt.pending());
     }
-    if (attempt.failed()) {
-        reply.failure = attempt.failure();
+    if (reply.failure) {
+        if (reply.failure->cause == Cause::client_gone)
+            reply.failure->cause = patience.stopped() ? Cause::stopped : Cause::timeout;
         // What a proxy says is not the response, and one that was cut says nothing for sure.
         const bool answered = reply.failure->cause == Cause::status && reply.failure->phase != Phase::proxy;
         reply.status = answered ? *reply.failure->status : 0;

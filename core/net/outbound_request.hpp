@@ -30,7 +30,7 @@ struct OutboundReply
 
 /// Sends it to the one upstream of `table`, whose endpoint is the whole URL, by the same connections, TLS and
 /// proxies as requests of clients. Takes `limits.connect`, `.head` and `.idle` at most, and `bound` in all.
-/// On the loop's thread; one at a time for a table that `deadline`s are not shared with.
+/// On the loop's thread.
 awaitable<OutboundReply> send_outbound(EventLoop& loop, RoutingTablePtr table, const OutboundRequest& request,
                                        AttemptTimeouts limits, Clock::duration bound);
 

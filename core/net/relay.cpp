@@ -1,244 +1,64 @@
-// What goes to the client: the reply of an upstream, or one of the router's own.
-#include <algorithm>
-
-#include "core/net/exchange.hpp"
+#include "core/net/relay.hpp"
 
 namespace route::net {
 
-namespace {
-
-/// The outcome that goes with an error of the router's own.
-RequestOutcome outcome_of_error(const RouterError& error)
+Relay::Relay(EventLoop& loop, Client& client, ReplyWriter& writer, Attempt& attempt, Clock::duration idle)
+    : client_{client}, writer_{writer}, attempt_{attempt}, idle_{idle}, silence_{loop.deadlines, *this}
 {
-    if (error.code == "upstream_error")
-        return RequestOutcome::upstream_error;
-    if (error.code == "upstream_timeout")
-        return RequestOutcome::timeout;
-    return RequestOutcome::rejected;
 }
 
-bool bodiless(const Request& request, unsigned status)
+void Relay::on_expired()
 {
-    return request.head_only() || status == 101 || status == 204 || status == 304;
+    silent_ = true;
+    attempt_.connection().cancel_read();
 }
 
-}  // namespace
-
-/// Chooses the framing and puts the head into the loop's buffer; `shown` is what the client gets to see of a
-/// reply that is not passed on as it is.
-void Exchange::start_reply(Attempt& attempt, std::size_t attempts, const ShownReply* shown)
+awaitable<RelayEnd> Relay::run()
 {
-    ReplyFacts facts;
-    const auto& reply = attempt.reply();
-    facts.request_id = record_.request_id;
-    facts.upstream_name = attempt.upstream().name;
-    facts.attempts = static_cast<unsigned>(attempts);
-    if (bodiless(request_, reply.status())) {
-        facts.framing = Framing::none;
-        if (request_.head_only())
-            facts.content_length = reply.content_length();
-    } else if (attempt.complete()) {
-        facts.framing = Framing::content_length;
-        facts.content_length = shown != nullptr ? shown->body.size() : attempt.pending().size();
-    } else if (reply.content_length()) {
-        facts.framing = Framing::content_length;
-        facts.content_length = reply.content_length();
-    } else {
-        facts.framing = request_.http10() ? Framing::close : Framing::chunked;
-    }
-    if (facts.framing == Framing::close || loop_.draining())
-        keep_alive_ = false;
-    facts.websocket = reply.status() == 101;
-    facts.close = !keep_alive_ && !facts.websocket;
-    facts.keep_alive_10 = keep_alive_ && request_.http10();
-    if (key_place_ == KeyPlace::websocket_protocol)
-        facts.key_among_protocols = key_among_protocols();
-    auto& head = loop_.head_buffer;
-    head.clear();
-    if (shown != nullptr)
-        write_client_head(head, reply.status(), shown->reason, shown->fields, facts);
-    else
-        write_client_head(head, reply.status(), reply.reason(), reply.fields(), facts);
-    writer_.begin(head, facts.framing);
-    record_.status = reply.status();
-    record_.upstream_id = attempt.upstream().id;
-    record_.upstream_name = attempt.upstream().name;
-    record_.upstream_endpoint = attempt.upstream().endpoint_url;
-}
-
-/// A reply that is complete when it is committed: head and body in one write.
-ReplyWriter::Written Exchange::relay_whole(Attempt& attempt)
-{
-    start_reply(attempt, record_.attempts.size() + 1);
-    record_.outcome = RequestOutcome::ok;
-    const auto written = writer_.write(attempt.pending(), true);
-    attempt.drop_pending();
-    attempt.release();
-    return written;
-}
-
-void Exchange::end_relay(Attempt& attempt, ReplyWriter::Written written)
-{
-    if (written == ReplyWriter::Written::gone)
-        client_closed("in the middle of the reply");
-    take_reply(attempt);
-}
-
-awaitable<void> Exchange::relay(Attempt& attempt)
-{
-    start_reply(attempt, record_.attempts.size() + 1);
-    record_.outcome = RequestOutcome::ok;
-    bool last = attempt.complete();
-    auto payload = attempt.pending();
+    RelayEnd end;
+    bool last = attempt_.complete();
+    if (!last)
+        client_.watch(&attempt_.connection());
+    auto payload = attempt_.pending();
     for (;;) {
         auto written = writer_.write(payload, last);
-        attempt.drop_pending();
-        if (last)
-            attempt.release();
+        attempt_.drop_pending();
+        if (last) {
+            silence_.cancel();
+            client_.watch(nullptr);
+            attempt_.release();
+        }
         if (written == ReplyWriter::Written::waiting) {
-            attempt.expect_nothing();
+            silence_.cancel();
             written = co_await writer_.drain();
         }
-        if (written == ReplyWriter::Written::gone) {
-            attempt.abort(Cause::client_gone);
-            client_closed("in the middle of the reply");
-            break;
-        }
-        if (last)
+        end.client_left = written == ReplyWriter::Written::gone;
+        if (end.client_left || last)
             break;
         do {
-            attempt.expect_more();
-            auto step = attempt.read();
-            while (step == Attempt::Read::would_block) {
+            silence_.expire_at(Clock::now() + idle_);
+            auto step = attempt_.read();
+            while (step == HttpClient::Step::wait) {
                 const auto begin = Clock::now();
-                auto readable = attempt.readable();
+                auto readable = attempt_.readable();
                 co_await std::move(readable);
                 waited_ += Clock::now() - begin;
-                step = attempt.read();
+                end.client_left = client_.has_left();
+                if (silent_)
+                    end.broke_off = attempt_.failed(Cause::timeout);
+                if (end.client_left || silent_)
+                    co_return end;
+                step = attempt_.read();
             }
-            if (step == Attempt::Read::failed) {
-                co_await break_off(attempt);
-                take_reply(attempt);
-                co_return;
+            if (step == HttpClient::Step::failed) {
+                end.broke_off = attempt_.read_failure();
+                co_return end;
             }
-            last = attempt.complete();
-            payload = step == Attempt::Read::payload ? attempt.payload() : std::string_view{};
+            last = attempt_.complete();
+            payload = attempt_.payload();
         } while (payload.empty() && !last);
     }
-    take_reply(attempt);
-}
-
-void Exchange::take_reply(Attempt& attempt)
-{
-    auto& recorder = attempt.recorder();
-    record_.response_bytes = recorder.bytes();
-    if (table_->settings.records.response || recorder.kind() != ReplyKind::other)
-        recorder.finish();
-}
-
-/// The reply can not be whole: the connection breaks, so that the client cannot take it for one that is.
-awaitable<void> Exchange::break_off(Attempt& attempt)
-{
-    const auto& failure = attempt.failure();
-    keep_alive_ = false;
-    if (stopped_ || failure.cause == Cause::client_gone || client_.gone()) {
-        client_closed("in the middle of the reply");
-        co_return;
-    }
-    record_.outcome = RequestOutcome::truncated;
-    record_.error = describe(failure);
-    auto& recorder = attempt.recorder();
-    const bool tell = recorder.kind() == ReplyKind::event_stream && !recorder.encoded() &&
-                      writer_.framing() == Framing::chunked && recorder.at_event_boundary();
-    if (tell) {
-        const auto event =
-            truncation_event(request_.path, "the upstream's reply broke off: " + record_.error);
-        if (writer_.write(event, false) == ReplyWriter::Written::waiting)
-            co_await writer_.drain();
-    }
-    if (writer_.framing() == Framing::close || request_.http10())
-        client_.connection.reset();
-    else
-        client_.connection.abandon();
-}
-
-awaitable<void> Exchange::relay_kept(Attempt& attempt, const ShownReply& shown)
-{
-    auto& recorder = attempt.recorder();
-    const auto& fields = attempt.reply().fields();
-    auto why = describe(attempt.failure());  // its own, not what those after it did
-    recorder.begin(find_field(fields, http::field::content_type),
-                   find_field(fields, http::field::content_encoding));
-    co_await attempt.record_held();
-    start_reply(attempt, record_.attempts.size(), &shown);
-    record_.outcome = RequestOutcome::upstream_error;
-    record_.error = std::move(why);
-    auto written = writer_.write(shown.body, true);
-    if (written == ReplyWriter::Written::waiting)
-        written = co_await writer_.drain();
-    if (written == ReplyWriter::Written::gone)
-        client_closed("in the middle of the reply");
-    take_reply(attempt);
-}
-
-void Exchange::client_closed(std::string_view when)
-{
-    keep_alive_ = false;
-    if (stopped_) {
-        // That was the router, not the client.
-        if (!writer_.started())
-            record_.status = 503;
-        record_.outcome = writer_.started() ? RequestOutcome::truncated : RequestOutcome::rejected;
-        record_.error = "the router was stopped before the request was finished";
-        return;
-    }
-    record_.status = 499;
-    record_.outcome = RequestOutcome::client_closed;
-    record_.error = "the client closed the connection ";
-    record_.error.append(when);
-}
-
-awaitable<void> Exchange::answer(RouterError error, std::string_view extra_fields)
-{
-    record_.status = error.status;
-    record_.outcome = outcome_of_error(error);
-    record_.error = error.message;
-    auto body = error_body(error);
-    co_await answer_own(error.status, "application/json", extra_fields, std::move(body));
-}
-
-awaitable<void> Exchange::answer_own(unsigned status, std::string_view content_type,
-                                     std::string_view extra_fields, std::string body, bool cors)
-{
-    ReplyFacts facts;
-    facts.request_id = record_.request_id;
-    facts.attempts = static_cast<unsigned>(record_.attempts.size());
-    facts.framing = Framing::content_length;
-    if (status != 204)
-        facts.content_length = body.size();
-    // What is left of a body that was not read would be taken for the next request.
-    const bool unread = !request_.parser || (!request_.body_read && !request_.parser->done());
-    if (loop_.draining() || unread)
-        keep_alive_ = false;
-    facts.close = !keep_alive_;
-    facts.keep_alive_10 = keep_alive_ && request_.parser && request_.http10();
-    auto& head = loop_.head_buffer;
-    head.clear();
-    write_own_head(head, status, content_type, extra_fields, facts, cors);
-    if (request_.parser && request_.head_only())
-        body.clear();
-    writer_.begin(head, facts.framing);
-    if (recorded_ && record_.authenticated)
-        record_.response_bytes = body.size();
-    auto written = writer_.write(body, true);
-    if (written == ReplyWriter::Written::waiting)
-        written = co_await writer_.drain();
-    if (written == ReplyWriter::Written::gone && recorded_)
-        client_closed("before the answer");
-    else if (written == ReplyWriter::Written::gone)
-        keep_alive_ = false;
-    if (!recorded_)
-        co_await writer_.release();
+    co_return end;
 }
 
 }  // namespace route::net

@@ -24,7 +24,7 @@ RouterError refusal_of(ReadOutcome outcome)
 }  // namespace
 
 Session::Session(EventLoop& loop, int socket, asio::ip::address peer)
-    : loop_{loop}, client_{loop, socket, std::move(peer)}, timers_{loop.deadlines}
+    : loop_{loop}, client_{loop, socket, std::move(peer)}
 {
     loop_.sessions.push_back(*this);
     loop_.services.open_sessions.fetch_add(1, std::memory_order_relaxed);
@@ -50,9 +50,7 @@ void Session::drain()
 
 void Session::stop()
 {
-    client_.connection.close();
-    if (exchange_ != nullptr)
-        exchange_->stop();
+    client_.stop();
 }
 
 /// TLS, within the time a client has for its headers. False when there is nothing to serve.
@@ -97,11 +95,9 @@ awaitable<void> Session::refuse_plain_http()
 {
     Request unread;
     unread.started = Clock::now();
-    Exchange exchange{loop_, client_, unread, timers_, known_};
-    exchange_ = &exchange;
+    Exchange exchange{loop_, client_, unread, known_};
     RouterError refusal{400, "bad_request", "this port serves HTTPS: the URL should begin with https://"};
     co_await exchange.refuse(std::move(refusal));
-    exchange_ = nullptr;
 }
 
 awaitable<void> Session::run()
@@ -126,8 +122,7 @@ awaitable<void> Session::run()
         fresh_ = false;
         if (*outcome == ReadOutcome::closed || *outcome == ReadOutcome::idle)
             break;
-        Exchange exchange{loop_, client_, request, timers_, known_};
-        exchange_ = &exchange;
+        Exchange exchange{loop_, client_, request, known_};
         if (*outcome == ReadOutcome::whole) {
             client_.stranger.move_to_end();
             co_await exchange.run();
@@ -135,7 +130,6 @@ awaitable<void> Session::run()
             auto refusal = refusal_of(*outcome);
             co_await exchange.refuse(std::move(refusal));
         }
-        exchange_ = nullptr;
         again = exchange.keep_alive() && !loop_.draining();
         // Requests that came together may all be answered without a wait: others want their turn.
         if (++served % requests_in_a_row == 0 && !client_.input.empty()) {

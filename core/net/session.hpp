@@ -24,11 +24,9 @@ class Session final : public Stoppable
 
     EventLoop& loop_;
     Client client_;
-    ExchangeTimers timers_;
     KnownCredential known_;
     bool fresh_ = true;             ///< its first request has not come
     HeadReader* reader_ = nullptr;  ///< between requests
-    Exchange* exchange_ = nullptr;
 };
 
 /// Owns a session for as long as it runs.

@@ -11,7 +11,7 @@ Tunnel::Tunnel(EventLoop& loop, Connection& client, Connection& upstream, Second
       client_{client, End::client},
       upstream_{upstream, End::upstream},
       idle_{ticks(idle)},
-      silence_{loop.deadlines, &on_silence, this}
+      silence_{loop.deadlines, *this}
 {
 }
 
@@ -117,15 +117,14 @@ void Tunnel::break_off(End end, error_code error)
     upstream_.connection.abandon();
 }
 
-void Tunnel::on_silence(void* target)
+void Tunnel::on_expired()
 {
-    auto& tunnel = *static_cast<Tunnel*>(target);
-    auto end = tunnel.upstream_.ended ? End::both : End::silence;
-    if (tunnel.client_.not_taking)
+    auto end = upstream_.ended ? End::both : End::silence;
+    if (client_.not_taking)
         end = End::client;
-    else if (tunnel.upstream_.not_taking)
+    else if (upstream_.not_taking)
         end = End::upstream;
-    tunnel.break_off(end, asio::error::timed_out);
+    break_off(end, asio::error::timed_out);
 }
 
 }  // namespace route::net

@@ -13,7 +13,7 @@ namespace route::net {
 /// Passes bytes between a client and an upstream, both ways at once and untouched, until both have ended. The
 /// end of one direction is passed on as such (a half close); a slow reader holds its peer back. One thread:
 /// the loop's.
-class Tunnel
+class Tunnel final : private Expiring
 {
   public:
     enum class End
@@ -50,7 +50,7 @@ class Tunnel
     awaitable<void> pass_on(Side& from, Side& to);
     awaitable<bool> write(Side& to, std::string bytes);
     void break_off(End end, error_code error);
-    static void on_silence(void* target);
+    void on_expired() override;
     void note_progress() { silence_.expire_at(Clock::now() + idle_); }
 
     EventLoop& loop_;

@@ -26,7 +26,7 @@ std::string_view Exchange::key_among_protocols() const
 }
 
 /// Nothing of the reply is held back for the record, which comes when all is over.
-awaitable<void> Exchange::tunnel(Attempt& attempt)
+awaitable<std::optional<AttemptFailure>> Exchange::tunnel(Attempt& attempt)
 {
     client_.unwatch();
     keep_alive_ = false;
@@ -36,9 +36,8 @@ awaitable<void> Exchange::tunnel(Attempt& attempt)
     if (written == ReplyWriter::Written::waiting)
         written = co_await writer_.drain();
     if (written == ReplyWriter::Written::gone) {
-        attempt.abort(Cause::client_gone);
         client_closed("at the handshake");
-        co_return;
+        co_return std::nullopt;
     }
     const auto begin = Clock::now();
     Tunnel tunnel{loop_, client_.connection, attempt.connection(), table_->settings.timeouts.idle};
@@ -52,26 +51,28 @@ awaitable<void> Exchange::tunnel(Attempt& attempt)
     record_.reply.clear();
     record_.reply.kind = ReplyCapture::Kind::binary;
     record_.reply.content_type = "websocket";
-    end_tunnel(attempt, tunnel);
+    co_return end_tunnel(attempt, tunnel);
 }
 
-void Exchange::end_tunnel(Attempt& attempt, const Tunnel& tunnel)
+/// How it failed, if that was the upstream's doing.
+std::optional<AttemptFailure> Exchange::end_tunnel(Attempt& attempt, const Tunnel& tunnel)
 {
-    if (stopped_ || tunnel.end() == Tunnel::End::client) {
+    if (client_.stopped() || tunnel.end() == Tunnel::End::client) {
         client_closed(tunnel.error() == asio::error::timed_out ? "by taking nothing for too long"
                                                                : "without ending its side");
-        return;
+        return std::nullopt;
     }
     if (tunnel.end() == Tunnel::End::both)
-        return;
+        return std::nullopt;
     record_.outcome = RequestOutcome::truncated;
     if (tunnel.end() == Tunnel::End::silence) {
         record_.error = "both sides silent for too long";  // nobody's failure
-        return;
+        return std::nullopt;
     }
     const bool timed_out = tunnel.error() == asio::error::timed_out;
-    attempt.fail_tunnel(timed_out ? Cause::timeout : Cause::transport, tunnel.error());
-    record_.error = describe(attempt.failure());
+    auto failure = attempt.failed(timed_out ? Cause::timeout : Cause::transport, tunnel.error());
+    record_.error = describe(failure);
+    return failure;
 }
 
 }  // namespace route::net

@@ -1,0 +1,213 @@
+// What goes to the client: the reply of an upstream, or one of the router's own.
+#include <algorithm>
+
+#include "core/net/exchange.hpp"
+#include "core/net/relay.hpp"
+
+namespace route::net {
+
+namespace {
+
+/// The outcome that goes with an error of the router's own.
+RequestOutcome outcome_of_error(const RouterError& error)
+{
+    if (error.code == "upstream_error")
+        return RequestOutcome::upstream_error;
+    if (error.code == "upstream_timeout")
+        return RequestOutcome::timeout;
+    return RequestOutcome::rejected;
+}
+
+bool bodiless(const Request& request, unsigned status)
+{
+    return request.head_only() || status == 101 || status == 204 || status == 304;
+}
+
+}  // namespace
+
+/// Chooses the framing and puts the head into the loop's buffer; `shown` is what the client gets to see of a
+/// reply that is not passed on as it is.
+void Exchange::start_reply(Attempt& attempt, std::size_t attempts, const ShownReply* shown)
+{
+    ReplyFacts facts;
+    const auto& reply = attempt.reply();
+    facts.request_id = record_.request_id;
+    facts.upstream_name = attempt.upstream().name;
+    facts.attempts = static_cast<unsigned>(attempts);
+    if (bodiless(request_, reply.status())) {
+        facts.framing = Framing::none;
+        if (request_.head_only())
+            facts.content_length = reply.content_length();
+    } else if (attempt.complete()) {
+        facts.framing = Framing::content_length;
+        facts.content_length = shown != nullptr ? shown->body.size() : attempt.pending().size();
+    } else if (reply.content_length()) {
+        facts.framing = Framing::content_length;
+        facts.content_length = reply.content_length();
+    } else {
+        facts.framing = request_.http10() ? Framing::close : Framing::chunked;
+    }
+    if (facts.framing == Framing::close || loop_.draining())
+        keep_alive_ = false;
+    facts.websocket = reply.status() == 101;
+    facts.close = !keep_alive_ && !facts.websocket;
+    facts.keep_alive_10 = keep_alive_ && request_.http10();
+    if (key_place_ == KeyPlace::websocket_protocol)
+        facts.key_among_protocols = key_among_protocols();
+    auto& head = loop_.head_buffer;
+    head.clear();
+    if (shown != nullptr)
+        write_client_head(head, reply.status(), shown->reason, shown->fields, facts);
+    else
+        write_client_head(head, reply.status(), reply.reason(), reply.fields(), facts);
+    writer_.begin(head, facts.framing);
+    record_.status = reply.status();
+    record_.upstream_id = attempt.upstream().id;
+    record_.upstream_name = attempt.upstream().name;
+    record_.upstream_endpoint = attempt.upstream().endpoint_url;
+}
+
+/// A reply that is complete when it is committed: head and body in one write.
+awaitable<void> Exchange::reply_whole(Attempt& attempt)
+{
+    start_reply(attempt, record_.attempts.size() + 1);
+    record_.outcome = RequestOutcome::ok;
+    auto written = writer_.write(attempt.pending(), true);
+    attempt.drop_pending();
+    attempt.release();
+    if (written == ReplyWriter::Written::waiting)
+        written = co_await writer_.drain();
+    if (written == ReplyWriter::Written::gone)
+        client_closed("in the middle of the reply");
+    take_reply(attempt);
+}
+
+/// How the reply failed to be whole, if that was the upstream's doing.
+awaitable<std::optional<AttemptFailure>> Exchange::relay(Attempt& attempt)
+{
+    start_reply(attempt, record_.attempts.size() + 1);
+    record_.outcome = RequestOutcome::ok;
+    Relay relay{loop_, client_, writer_, attempt, ticks(table_->settings.timeouts.idle)};
+    auto end = co_await relay.run();
+    waited_ += relay.waited();
+    if (end.client_left) {
+        client_closed("in the middle of the reply");
+        end.broke_off.reset();
+    } else if (end.broke_off) {
+        co_await break_off(attempt, *end.broke_off);
+    }
+    take_reply(attempt);
+    co_return end.broke_off;
+}
+
+void Exchange::take_reply(Attempt& attempt)
+{
+    auto& recorder = attempt.recorder();
+    record_.response_bytes = recorder.bytes();
+    if (table_->settings.records.response || recorder.kind() != ReplyKind::other)
+        recorder.finish();
+}
+
+/// The reply can not be whole: the connection breaks, so that the client cannot take it for one that is.
+awaitable<void> Exchange::break_off(Attempt& attempt, const AttemptFailure& failure)
+{
+    keep_alive_ = false;
+    record_.outcome = RequestOutcome::truncated;
+    record_.error = describe(failure);
+    auto& recorder = attempt.recorder();
+    const bool tell = recorder.kind() == ReplyKind::event_stream && !recorder.encoded() &&
+                      writer_.framing() == Framing::chunked && recorder.at_event_boundary();
+    if (tell) {
+        const auto event =
+            truncation_event(request_.path, "the upstream's reply broke off: " + record_.error);
+        if (writer_.write(event, false) == ReplyWriter::Written::waiting)
+            co_await writer_.drain();
+    }
+    if (writer_.framing() == Framing::close || request_.http10())
+        client_.connection.reset();
+    else
+        client_.connection.abandon();
+}
+
+awaitable<void> Exchange::relay_kept(Routed& routed)
+{
+    auto& attempt = *routed.kept;
+    const auto& shown = *routed.shown;
+    auto& recorder = attempt.recorder();
+    const auto& fields = attempt.reply().fields();
+    auto why = describe(*routed.kept_failure);  // its own, not what those after it did
+    recorder.begin(find_field(fields, http::field::content_type),
+                   find_field(fields, http::field::content_encoding));
+    co_await attempt.record_held();
+    start_reply(attempt, record_.attempts.size(), &shown);
+    record_.outcome = RequestOutcome::upstream_error;
+    record_.error = std::move(why);
+    auto written = writer_.write(shown.body, true);
+    if (written == ReplyWriter::Written::waiting)
+        written = co_await writer_.drain();
+    if (written == ReplyWriter::Written::gone)
+        client_closed("in the middle of the reply");
+    take_reply(attempt);
+}
+
+void Exchange::client_closed(std::string_view when)
+{
+    keep_alive_ = false;
+    if (client_.stopped()) {
+        // That was the router, not the client.
+        if (!writer_.started())
+            record_.status = 503;
+        record_.outcome = writer_.started() ? RequestOutcome::truncated : RequestOutcome::rejected;
+        record_.error = "the router was stopped before the request was finished";
+        return;
+    }
+    record_.status = 499;
+    record_.outcome = RequestOutcome::client_closed;
+    record_.error = "the client closed the connection ";
+    record_.error.append(when);
+}
+
+awaitable<void> Exchange::answer(RouterError error, std::string_view extra_fields)
+{
+    record_.status = error.status;
+    record_.outcome = outcome_of_error(error);
+    record_.error = error.message;
+    auto body = error_body(error);
+    co_await answer_own(error.status, "application/json", extra_fields, std::move(body));
+}
+
+awaitable<void> Exchange::answer_own(unsigned status, std::string_view content_type,
+                                     std::string_view extra_fields, std::string body, bool cors)
+{
+    ReplyFacts facts;
+    facts.request_id = record_.request_id;
+    facts.attempts = static_cast<unsigned>(record_.attempts.size());
+    facts.framing = Framing::content_length;
+    if (status != 204)
+        facts.content_length = body.size();
+    // What is left of a body that was not read would be taken for the next request.
+    const bool unread = !request_.parser || (!request_.body_read && !request_.parser->done());
+    if (loop_.draining() || unread)
+        keep_alive_ = false;
+    facts.close = !keep_alive_;
+    facts.keep_alive_10 = keep_alive_ && request_.parser && request_.http10();
+    auto& head = loop_.head_buffer;
+    head.clear();
+    write_own_head(head, status, content_type, extra_fields, facts, cors);
+    if (request_.parser && request_.head_only())
+        body.clear();
+    writer_.begin(head, facts.framing);
+    if (recorded_ && record_.authenticated)
+        record_.response_bytes = body.size();
+    auto written = writer_.write(body, true);
+    if (written == ReplyWriter::Written::waiting)
+        written = co_await writer_.drain();
+    if (written == ReplyWriter::Written::gone && recorded_)
+        client_closed("before the answer");
+    else if (written == ReplyWriter::Written::gone)
+        keep_alive_ = false;
+    if (!recorded_)
+        co_await writer_.release();
+}
+
+}  // namespace route::net

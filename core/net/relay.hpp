@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+
+#include "core/net/attempt.hpp"
+#include "core/net/reply_writer.hpp"
+
+namespace route::net {
+
+/// How the relaying of a reply ended.
+struct RelayEnd
+{
+    bool client_left = false;
+    std::optional<AttemptFailure> broke_off;  ///< by the upstream, or its silence
+};
+
+/// Passes the body of a committed reply on as it comes. One coarse deadline: the longest silence of the
+/// upstream, which does not run while the client takes its time.
+class Relay final : private Expiring
+{
+  public:
+    /// The writer has begun the reply. All outlive it.
+    Relay(EventLoop& loop, Client& client, ReplyWriter& writer, Attempt& attempt, Clock::duration idle);
+
+    /// Until the reply has been sent whole, or can not be.
+    awaitable<RelayEnd> run();
+
+    /// Time spent waiting for the upstream.
+    Clock::duration waited() const { return waited_; }
+
+  private:
+    void on_expired() override;
+
+    Client& client_;
+    ReplyWriter& writer_;
+    Attempt& attempt_;
+    Clock::duration idle_;
+    Deadline silence_;
+    bool silent_ = false;
+    Clock::duration waited_{};
+};
+
+}  // namespace route::net

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/error_body.hpp"
+#include "core/net/attempt.hpp"
+#include "core/record.hpp"
+
+namespace route::net {
+
+/// What came of trying the upstreams for a request.
+struct Routed
+{
+    std::unique_ptr<Attempt> reply;              ///< may be committed
+    std::unique_ptr<Attempt> kept;               ///< else the last failed one that left a whole response
+    std::optional<ShownReply> shown;             ///< what of it the client gets to see
+    std::optional<AttemptFailure> kept_failure;  ///< why it failed
+    std::optional<RouterError> error;            ///< else what the router says itself
+};  ///< nothing of all this: the client has left
+
+/// Chooses the upstreams for one request and tries them in their order, until a reply may be committed or all
+/// have failed (SPEC 5). Notes each failed attempt in the record and in the upstream's cooldown.
+class Router
+{
+  public:
+    /// All outlive it.
+    Router(EventLoop& loop, const RoutingTable& table, Client& client, const OutgoingRequest& request,
+           Record& record, TimePoint started);
+
+    awaitable<Routed> route();
+
+    /// The upstream's reply was committed, and ended well as far as the upstream goes.
+    void note_success(const Upstream& upstream);
+    /// It was committed, and broke off.
+    void note_failure(const Attempt& attempt, const AttemptFailure& failure);
+
+    /// A line of the record: how an attempt ended.
+    AttemptRecord attempt_record(const Attempt& attempt) const;
+
+    /// Time spent waiting for upstreams that failed.
+    Clock::duration waited() const { return waited_; }
+
+  private:
+    std::optional<RouterError> choose();
+    AttemptLimits limits(std::size_t index, TimePoint total) const;
+    void note_failed_attempt(const Attempt& attempt, AttemptFailure failure);
+    void report_cooldown(const Attempt& attempt, const AttemptFailure& failure, int failures, Seconds length);
+    RouterError all_failed() const;
+
+    EventLoop& loop_;
+    const RoutingTable& table_;
+    Client& client_;
+    const OutgoingRequest& request_;
+    Record& record_;
+    TimePoint started_;
+    std::vector<const Upstream*> candidates_;
+    Clock::duration waited_{};
+};
+
+}  // namespace route::net

@@ -3,13 +3,32 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <span>
+#include <string>
 #include <vector>
+
+#include "core/openai/json_mender.hpp"
+#include "core/text.hpp"
 
 namespace route::json {
 namespace {
 
 constexpr std::size_t smallest_kept = 16u << 10;
 constexpr std::size_t largest_kept = 1u << 20;
+
+std::span<char> padded_copy(std::string_view text)
+{
+    thread_local std::vector<char> buffer;
+    if (text.size() + simdjson::SIMDJSON_PADDING > buffer.size() || buffer.size() > largest_kept * 2) {
+        buffer.clear();
+        buffer.shrink_to_fit();
+        buffer.resize(std::bit_ceil(text.size() + simdjson::SIMDJSON_PADDING));
+    }
+    if (!text.empty())
+        std::memcpy(buffer.data(), text.data(), text.size());
+    std::memset(buffer.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
+    return {buffer.data(), text.size()};
+}
 
 }  // namespace
 
@@ -39,16 +58,21 @@ std::size_t parsing_memory(std::size_t size)
 
 std::string_view padded(std::string_view text)
 {
-    thread_local std::vector<char> buffer;
-    if (text.size() + simdjson::SIMDJSON_PADDING > buffer.size() || buffer.size() > largest_kept * 2) {
-        buffer.clear();
-        buffer.shrink_to_fit();
-        buffer.resize(std::bit_ceil(text.size() + simdjson::SIMDJSON_PADDING));
+    const auto copy = padded_copy(text);
+    return {copy.data(), copy.size()};
+}
+
+std::string_view mended(std::string_view text, bool all)
+{
+    std::string clean;
+    if (all) {
+        clean = text;
+        blank_controls(clean);
+        text = clean = clean_utf8(std::move(clean));
     }
-    if (!text.empty())
-        std::memcpy(buffer.data(), text.data(), text.size());
-    std::memset(buffer.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
-    return {buffer.data(), text.size()};
+    const auto copy = padded_copy(text);
+    mend_escapes(copy, false);
+    return {copy.data(), copy.size()};
 }
 
 std::optional<std::string_view> string_of(Value& value, bool& broken)

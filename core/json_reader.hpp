@@ -37,21 +37,50 @@ std::size_t parsing_memory(std::size_t size);
 /// A copy of `text` with simdjson's padding behind it, valid until the next call on this thread.
 std::string_view padded(std::string_view text);
 
+/// The same with its escapes mended; and, where `all` is damaged, its bytes that are no UTF-8 and its control
+/// characters.
+std::string_view mended(std::string_view text, bool all);
+
+/// Whether it says of a text that there is such damage.
+inline bool is_damage(simdjson::error_code error)
+{
+    return error == simdjson::UTF8_ERROR || error == simdjson::UNESCAPED_CHARS;
+}
+
 /// Calls `read(object)` for the object that `text` holds; `text` has simdjson's padding behind it. Whether
-/// the whole of it was one object, `read` went through all of it and was content.
+/// the whole of it was one object, `read` went through all of it and was content. `opened` says what was
+/// wrong with it before anything was read.
 template <class Read>
-bool read_object(std::string_view text, Read&& read)
+bool read_object(std::string_view text, Read&& read, simdjson::error_code& opened)
 {
     ParserLease parser{text.size()};
     simdjson::ondemand::document document;
     Object object;
-    if ((*parser).iterate(text.data(), text.size(), text.size() + simdjson::SIMDJSON_PADDING).get(document) !=
-        simdjson::SUCCESS)
+    opened =
+        (*parser).iterate(text.data(), text.size(), text.size() + simdjson::SIMDJSON_PADDING).get(document);
+    if (opened != simdjson::SUCCESS)
         return false;
     if (document.get_object().get(object) != simdjson::SUCCESS)
         return false;
     // Behind the last token there is no location.
     return read(object) && document.current_location().error() == simdjson::OUT_OF_BOUNDS;
+}
+
+template <class Read>
+bool read_object(std::string_view text, Read&& read)
+{
+    simdjson::error_code opened{};
+    return read_object(text, read, opened);
+}
+
+/// As read_object(), without padding, of a text whose strings may be damaged: U+FFFD stands for broken UTF-8
+/// and lone surrogates.
+template <class Read>
+bool read_damaged_object(std::string_view text, Read&& read)
+{
+    simdjson::error_code opened{};
+    const bool whole = read_object(mended(text, false), read, opened);
+    return is_damage(opened) ? read_object(mended(text, true), read) : whole;
 }
 
 /// Calls `visit(key, value)` per member; false as soon as the JSON is broken or `visit` says false.

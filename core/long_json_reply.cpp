@@ -30,11 +30,11 @@ class Picker
     void give_to(ReplyBuilder& builder) const
     {
         if (prompt_tokens_)
-            builder.set_prompt_tokens(*prompt_tokens_);
+            builder.set_tokens(TokenCounts::Kind::prompt, *prompt_tokens_);
         if (completion_tokens_)
-            builder.set_completion_tokens(*completion_tokens_);
+            builder.set_tokens(TokenCounts::Kind::completion, *completion_tokens_);
         if (total_tokens_)
-            builder.set_total_tokens(*total_tokens_);
+            builder.set_tokens(TokenCounts::Kind::total, *total_tokens_);
         if (object_ == "response")
             builder.set_finish_reason(incomplete_reason_.empty() ? status_ : incomplete_reason_);
         else

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/media_type.hpp"
+#include "core/openai/api.hpp"
 #include "core/reply_text.hpp"
 #include "core/request_facts.hpp"
 #include "core/secret_eraser.hpp"
@@ -340,7 +341,8 @@ void complete_record(Record& record, const RecordLimits& limits)
     // Inside JSON a key may be written with escapes: it is found in what that says.
     auto& reply = record.reply;
     if (reply.kind == ReplyCapture::Kind::json)
-        reply.summary = read_json_reply(reply.raw, limits.response ? limits.max_response : 0);
+        reply.summary = read_json_reply(reply.raw, limits.response ? limits.max_response : 0,
+                                        api_of(record.method, record.path));
     // Keys go first: cut in two they would not be found.
     const bool reply_cut = reply.raw_cut;
     erase_keys(record, reply_cut);

@@ -1,5 +1,8 @@
 #include "core/reply_parts.hpp"
 
+#include <array>
+#include <utility>
+
 namespace route {
 namespace {
 
@@ -11,7 +14,22 @@ bool read_arguments(json::Value& value, ReplyPart& part)
            });
 }
 
+constexpr std::array<std::pair<std::string_view, TokenCounts::Kind>, 7> counts{{
+    {"prompt_tokens", TokenCounts::Kind::prompt},
+    {"completion_tokens", TokenCounts::Kind::completion},
+    {"total_tokens", TokenCounts::Kind::total},
+    {"input_tokens", TokenCounts::Kind::input},
+    {"output_tokens", TokenCounts::Kind::completion},
+    {"cache_read_input_tokens", TokenCounts::Kind::cache_read},
+    {"cache_creation_input_tokens", TokenCounts::Kind::cache_creation},
+}};
+
 }  // namespace
+
+ReplyBuilder::CallPiece ReplyPart::call(std::optional<std::int64_t> index, Source source) const
+{
+    return {index, id.empty() ? call_id : id, name, arguments, is_object, source};
+}
 
 bool read_part_member(json::Key key, json::Value& value, ReplyPart& part)
 {
@@ -21,6 +39,10 @@ bool read_part_member(json::Key key, json::Value& value, ReplyPart& part)
         return json::into(part.text, value);
     if (key == "refusal")
         return json::into(part.refusal, value);
+    if (key == "id")
+        return json::into(part.id, value);
+    if (key == "call_id")
+        return json::into(part.call_id, value);
     if (key == "name")
         return json::into(part.name, value);
     if (key == "arguments" || key == "input")
@@ -34,26 +56,15 @@ bool read_part(json::Object& object, ReplyPart& part)
         object, [&](json::Key key, json::Value& value) { return read_part_member(key, value, part); });
 }
 
-void add_call(ReplyBuilder& builder, ReplyBuilder::ToolCall* call, const ReplyPart& part)
-{
-    builder.add_name(call, part.name);
-    builder.add_arguments(call, part.arguments);
-    if (call != nullptr && part.is_object)
-        call->is_object = true;
-}
-
 bool read_usage(json::Object& usage, ReplyBuilder& builder)
 {
     return json::each_member(usage, [&](json::Key key, json::Value& value) {
-        if (key == "prompt_tokens" || key == "input_tokens") {
+        for (const auto& [name, kind] : counts) {
+            if (key != name)
+                continue;
             if (const auto tokens = json::integer_of(value))
-                builder.set_prompt_tokens(*tokens);
-        } else if (key == "completion_tokens" || key == "output_tokens") {
-            if (const auto tokens = json::integer_of(value))
-                builder.set_completion_tokens(*tokens);
-        } else if (key == "total_tokens") {
-            if (const auto tokens = json::integer_of(value))
-                builder.set_total_tokens(*tokens);
+                builder.set_tokens(kind, *tokens);
+            break;
         }
         return true;
     });

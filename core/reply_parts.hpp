@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "core/json_reader.hpp"
@@ -14,6 +15,8 @@ struct ReplyPart
     std::string_view type;
     std::string_view text;
     std::string_view refusal;
+    std::string_view id;
+    std::string_view call_id;
     std::string_view name;
     std::string_view arguments;
     bool is_object = false;  ///< the arguments are an object
@@ -24,14 +27,14 @@ struct ReplyPart
     {
         return type == "function_call" || type == "custom_tool_call" || type == "mcp_call";
     }
+
+    /// As a call of a tool.
+    ReplyBuilder::CallPiece call(std::optional<std::int64_t> index, Source source) const;
 };
 
 /// Takes one member into `part`. False when it is broken.
 bool read_part_member(json::Key key, json::Value& value, ReplyPart& part);
 bool read_part(json::Object& object, ReplyPart& part);
-
-/// Adds name and arguments of `part` to `call`, which may be null.
-void add_call(ReplyBuilder& builder, ReplyBuilder::ToolCall* call, const ReplyPart& part);
 
 /// The token counts in `usage`, by OpenAI's names or Anthropic's; null and what is no integer is passed over.
 /// False when it is broken.

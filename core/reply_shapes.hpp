@@ -1,44 +1,34 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
+#include <optional>
 
 #include "core/json_reader.hpp"
+#include "core/openai/api.hpp"
 #include "core/reply_builder.hpp"
 
 namespace route {
 
-/// Reads one JSON object of a reply into `builder`, in one pass over its members: a whole reply, or an event
-/// of a stream. Of the shapes chat completions, completions, Responses API and Anthropic messages it takes
-/// what SPEC 6 keeps.
-class ReplyShapes
-{
-  public:
-    explicit ReplyShapes(ReplyBuilder& builder) : builder_{builder} {}
+/// These read what SPEC 6 keeps of a reply's JSON into `builder`, in one pass over its members. False when it
+/// is broken.
 
-    /// A whole reply. False when it is broken.
-    bool read_reply(json::Object& object);
+/// A whole reply: chat completion, completion, Responses API, Anthropic message. `known` says whether it has
+/// one of these shapes.
+bool read_reply(json::Object& object, ReplyBuilder& builder, Api api, bool& known);
 
-    /// Whether read_reply() saw one of the four shapes.
-    bool known() const { return known_; }
+/// `choices` of a chat completion or a completion; `is_chunk` in streams. Only choice 0 counts.
+bool read_choices(json::Value& value, ReplyBuilder& builder, bool is_chunk);
 
-    /// An event. `type` is its `event:` line, or what an earlier pass over it found. False when it is broken.
-    bool read_event(json::Object& object, std::string_view type);
+/// One of `output` of the Responses API, which is at this place there.
+bool read_output_item(json::Object& object, ReplyBuilder& builder, std::optional<std::int64_t> index,
+                      Source source);
 
-    /// Whether read_event() met what only the type explains before the type itself: it wants another pass,
-    /// with this type.
-    bool wants_type() const { return untyped_ && !type_.empty(); }
-    std::string_view type() const { return type_; }
+/// One of `content` of an Anthropic message, which is at this place there.
+bool read_content_block(json::Object& object, ReplyBuilder& builder, std::optional<std::int64_t> index,
+                        bool only_begins);
 
-  private:
-    bool read_typed_member(json::Key key, json::Value& value);
-    bool read_delta(json::Value& value);
-
-    ReplyBuilder& builder_;
-    std::string_view type_;
-    std::int64_t index_ = 0;
-    bool known_ = false;
-    bool untyped_ = false;
-};
+/// `usage`, and `x_groq`, which has another.
+bool read_usage_member(json::Value& value, ReplyBuilder& builder);
+bool read_groq_member(json::Value& value, ReplyBuilder& builder);
 
 }  // namespace route

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/json_reader.hpp"
+#include "core/openai/reply_event.hpp"
 #include "core/reply_builder.hpp"
 #include "core/reply_shapes.hpp"
 #include "core/text.hpp"
@@ -26,14 +27,8 @@ void StreamReply::add(const SseEvent& event)
     const auto data = trim(event.data);
     if (!data.starts_with('{'))
         return;
-    ReplyShapes shapes{state_->builder};
-    json::read_object(json::padded(data),
-                      [&](json::Object& object) { return shapes.read_event(object, event.type); });
-    if (!shapes.wants_type())
-        return;
-    const std::string type{shapes.type()};
-    json::read_object(json::padded(data),
-                      [&](json::Object& object) { return shapes.read_event(object, type); });
+    ReplyEvent reader{state_->builder};
+    json::read_damaged_object(data, [&](json::Object& object) { return reader.read(object, event.type); });
 }
 
 ReplySummary StreamReply::take()
@@ -41,15 +36,13 @@ ReplySummary StreamReply::take()
     return state_->builder.take();
 }
 
-ReplySummary read_json_reply(std::string_view body, std::size_t max_text)
+ReplySummary read_json_reply(std::string_view body, std::size_t max_text, Api api)
 {
     ReplyBuilder builder{max_text};
-    ReplyShapes shapes{builder};
-    const bool whole = json::read_object(json::padded(body),
-                                         [&](json::Object& object) { return shapes.read_reply(object); });
-    if (!whole)
-        return ReplyBuilder{max_text}.take_with_text(body);
-    return shapes.known() ? builder.take() : builder.take_with_text(body);
+    bool known = false;
+    const bool whole = json::read_damaged_object(
+        body, [&](json::Object& object) { return read_reply(object, builder, api, known); });
+    return whole && known ? builder.take() : builder.take_with_text(body);
 }
 
 }  // namespace route

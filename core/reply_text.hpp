@@ -5,15 +5,16 @@
 #include <string>
 #include <string_view>
 
+#include "core/openai/api.hpp"
 #include "core/record.hpp"
 #include "core/sse_parser.hpp"
 
 namespace route {
 
 /// Puts the reply of a stream together event by event: chat completions, completions, Responses API,
-/// Anthropic messages, told apart by what the events hold. Text is that of choice 0: content, else refusal;
-/// tool calls as JSON lines ({"name":…,"arguments":…}) at its end. Keeps at most `max_text` bytes of text;
-/// tokens and finish reason are read however long the stream is.
+/// Anthropic messages, transcriptions, told apart by what the events hold. Text is that of choice 0: content,
+/// else refusal; tool calls as JSON lines ({"name":…,"arguments":…}) at its end. Keeps at most `max_text`
+/// bytes of text; tokens and finish reason are read however long the stream is.
 class StreamReply
 {
   public:
@@ -33,9 +34,10 @@ class StreamReply
     std::unique_ptr<State> state_;
 };
 
-/// The same out of a whole JSON reply. For JSON of none of the four shapes (embeddings, models, errors, …)
-/// the text is the body itself. `body` needs no padding. Broken JSON: the text is the body.
-ReplySummary read_json_reply(std::string_view body, std::size_t max_text);
+/// The same out of a whole JSON reply of this API. For JSON of none of the four shapes (embeddings, models,
+/// errors, …) the text is the body itself. `body` needs no padding. Broken JSON: the text is the body, and
+/// what it says before it breaks counts.
+ReplySummary read_json_reply(std::string_view body, std::size_t max_text, Api api = Api::other);
 
 /// The same out of a JSON reply too long to hold: fed piece by piece, flat memory. Text is the beginning of
 /// the body, up to `max_text`.

@@ -267,4 +267,17 @@ const std::vector<ReplySample>& reply_samples()
     return all;
 }
 
+ReplySummary said_by(const std::vector<std::string>& events, std::size_t max_text)
+{
+    StreamReply reply{max_text};
+    for (const auto& event : events)
+        reply.add({"", event});
+    return reply.take();
+}
+
+std::string chat_delta(std::string_view delta)
+{
+    return R"({"choices":[{"index":0,"delta":)" + std::string{delta} + "}]}";
+}
+
 }  // namespace route

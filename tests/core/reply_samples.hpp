@@ -3,7 +3,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "core/reply_text.hpp"
 
 namespace route {
 
@@ -22,5 +25,11 @@ struct ReplySample
 
 /// All four shapes, each with text, refusal, tool calls and what surrounds them.
 const std::vector<ReplySample>& reply_samples();
+
+/// What a stream of these events says; each is the data of one.
+ReplySummary said_by(const std::vector<std::string>& events, std::size_t max_text = 1u << 20);
+
+/// An event with a piece of choice 0 of a chat completion.
+std::string chat_delta(std::string_view delta);
 
 }  // namespace route

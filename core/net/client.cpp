@@ -69,34 +69,34 @@ const std::string& Client::peer_text()
     return peer_text_;
 }
 
-/// Takes in what has come; what there is no room for stays in the kernel's buffers. Whether more is to be
-/// waited for: not when the client has left.
+/// Takes in what has come. What there is no room for stays in the kernel's buffers; the end behind it is seen
+/// all the same. Whether more is to be waited for: not when the client has left.
 bool Client::read_ahead()
 {
-    while (input.size() < most_read_ahead) {
+    while (input.size() < most_read_ahead && !over_budget_) {
         const auto received = connection.read_some(loop_.scratch.bytes.data(), Scratch::size);
-        if (received.must_wait())
-            return count_input();
+        if (received.must_wait()) {
+            over_budget_ = !count_input();
+            return true;
+        }
         if (received.error) {
             left_ = true;
             return false;
         }
         input.append(loop_.scratch.bytes.data(), received.bytes);
     }
-    return false;
+    left_ = connection.has_ended();
+    return !left_;
 }
 
 awaitable<void> Client::gone()
 {
+    over_budget_ = false;
     error_code cancelled;
     while (!cancelled && read_ahead()) {
         auto readable = connection.readable();
         const auto waited = co_await std::move(readable);
         cancelled = std::get<0>(waited);
-    }
-    if (!cancelled && !left_) {
-        auto end = never_.wait();
-        co_await std::move(end);
     }
 }
 

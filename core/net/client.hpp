@@ -83,7 +83,7 @@ class Client final : public Requester, private Expiring
     bool stopped_ = false;
     bool watched_ = false;
     Connection* upstream_ = nullptr;
-    Signal never_;  ///< of one that is not read ahead any more
+    bool over_budget_ = false;  ///< what it sends is not read ahead any more
 };
 
 }  // namespace route::net

@@ -86,6 +86,9 @@ class Connection final : private Watched
 
     bool is_open() const { return socket_ >= 0; }
 
+    /// The peer has ended its direction, or the connection has broken; there may be bytes to read before.
+    bool has_ended() const { return ended_; }
+
     /// Bytes written that the peer has not acknowledged, tcp(7).
     std::size_t unacknowledged() const;
 

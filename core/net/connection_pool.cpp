@@ -17,6 +17,13 @@ std::unique_ptr<Connection> ConnectionPool::take(const PoolKey& key)
     return connection;
 }
 
+bool ConnectionPool::close_all()
+{
+    const bool closes = !idle_.empty();
+    idle_.clear();
+    return closes;
+}
+
 void ConnectionPool::put(const PoolKey& key, std::unique_ptr<Connection> connection, std::size_t limit,
                          Clock::duration idle_timeout)
 {

@@ -26,7 +26,8 @@ class ConnectionPool
     void put(const PoolKey& key, std::unique_ptr<Connection> connection, std::size_t limit,
              Clock::duration idle_timeout);
 
-    void close_all() { idle_.clear(); }
+    /// Whether there was one to close.
+    bool close_all();
 
   private:
     struct Idle;

@@ -4,6 +4,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <cerrno>
 
 #include "core/net/http_client.hpp"
 
@@ -108,7 +109,10 @@ awaitable<bool> HttpClient::connect_within(tcp::endpoint endpoint, TimePoint lim
 
 awaitable<bool> HttpClient::connect_to(tcp::endpoint endpoint)
 {
-    const int socket = open_upstream_socket(endpoint.protocol().family());
+    int socket = open_upstream_socket(endpoint.protocol().family());
+    // Idle connections are worth less than this request.
+    if (socket < 0 && (errno == EMFILE || errno == ENFILE) && loop_.pool.close_all())
+        socket = open_upstream_socket(endpoint.protocol().family());
     if (socket < 0)
         co_return fail(Cause::transport, error_code{errno, boost::system::system_category()});
     const auto begin = Clock::now();

@@ -1,3 +1,7 @@
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +22,57 @@ void ask_well(Stage& stage)
 }
 
 }  // namespace
+
+namespace {
+
+/// While there is one, this process has no descriptor left.
+class NoDescriptors
+{
+  public:
+    NoDescriptors()
+    {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+        auto limit = before_;
+        limit.rlim_cur = static_cast<rlim_t>(next) + 1;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+        taken_.push_back(next);
+        for (int more = ::dup(next); more >= 0; more = ::dup(next))
+            taken_.push_back(more);
+    }
+    NoDescriptors(const NoDescriptors&) = delete;
+    NoDescriptors& operator=(const NoDescriptors&) = delete;
+    ~NoDescriptors()
+    {
+        for (const auto each : taken_)
+            ::close(each);
+        ::setrlimit(RLIMIT_NOFILE, &before_);
+    }
+
+  private:
+    rlimit before_{};
+    std::vector<int> taken_;
+};
+
+}  // namespace
+
+TEST_CASE("idle connections make room for a request when descriptors have run out")
+{
+    Stage stage{{script::chat_reply("from the first"), script::chat_reply("from the second")}};
+    auto one = stage.connect();
+    auto other = stage.connect();
+    one->send(chat_request());
+    other->send(chat_request());
+    stage.run_until([&] { return one->replies().size() == 1 && other->replies().size() == 1; });
+    REQUIRE(stage.first().connections() == 2);
+    stage.change([](auto& definitions) { definitions.erase(definitions.begin()); });
+
+    const NoDescriptors none;
+    one->send(chat_request());
+    stage.run_until([&] { return stage.second().connections() == 1 && stage.router().records().size() == 3; });
+    CHECK(stage.record(2).upstream_name == "second");
+    CHECK(stage.record(2).status == 200);
+}
 
 TEST_CASE("a connection is used again after a whole reply")
 {

@@ -1,5 +1,5 @@
-// The values of `notify.webhook_body` that README gives: they are templates, and what they make is what the
-// service wants.
+// The values of `notify.webhook_body` that notify/README.md gives: they are templates, and what they make is
+// what the service wants.
 #include "notify/webhook.hpp"
 #include "tests/notify/scripted_http.hpp"
 #include "tests/support/catch.hpp"
@@ -48,7 +48,7 @@ Message longest_digest()
 
 }  // namespace
 
-TEST_CASE("the recipes of README fit what they are for")
+TEST_CASE("the recipes of notify/README.md fit what they are for")
 {
     const auto recipe = GENERATE(from_range(std::begin(recipes), std::end(recipes)));
     CAPTURE(recipe.name);

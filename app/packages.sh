@@ -41,7 +41,7 @@ apt() {
 install_packages() {
     local purpose=$1 missing log
     shift
-    command -v dpkg-query >/dev/null || fail "this script installs Debian packages, and this is no Debian: see the README for what is needed"
+    command -v dpkg-query >/dev/null || fail "this script installs Debian packages, and this is no Debian: app/packages.sh lists what is needed"
     missing=$(missing_packages "$@" | tr '\n' ' ')
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" != 0 ]; then

@@ -1,5 +1,6 @@
 #include "core/net/tunnel.hpp"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ssl/error.hpp>
@@ -61,7 +62,7 @@ awaitable<void> Tunnel::pass_on(Side& from, Side& to)
         }
         // Without TLS's goodbye is how many leave: WebSocket has a close of its own.
         if (received.error == asio::error::eof || received.error == asio::ssl::error::stream_truncated) {
-            from.ended = true;
+            note_end(from);
             to.connection.shutdown_send();
             co_return;
         }
@@ -106,6 +107,19 @@ awaitable<bool> Tunnel::write(Side& to, std::string bytes)
     co_return true;
 }
 
+void Tunnel::note_progress()
+{
+    if (!client_.ended && !upstream_.ended)
+        silence_.expire_at(Clock::now() + idle_);
+}
+
+void Tunnel::note_end(Side& side)
+{
+    if (!client_.ended && !upstream_.ended)
+        silence_.expire_at(Clock::now() + std::min<Clock::duration>(idle_, parting));
+    side.ended = true;
+}
+
 /// Both directions end; only the first reason counts.
 void Tunnel::break_off(End end, error_code error)
 {
@@ -119,7 +133,7 @@ void Tunnel::break_off(End end, error_code error)
 
 void Tunnel::on_expired()
 {
-    auto end = upstream_.ended ? End::both : End::silence;
+    auto end = upstream_.ended || client_.ended ? End::both : End::silence;
     if (client_.not_taking)
         end = End::client;
     else if (upstream_.not_taking)

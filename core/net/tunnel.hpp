@@ -11,8 +11,8 @@
 namespace route::net {
 
 /// Passes bytes between a client and an upstream, both ways at once and untouched, until both have ended. The
-/// end of one direction is passed on as such (a half close); a slow reader holds its peer back. One thread:
-/// the loop's.
+/// end of one direction is passed on as such (a half close), and the other one ends within 5 s; a slow reader
+/// holds its peer back. One thread: the loop's.
 class Tunnel final : private Expiring
 {
   public:
@@ -23,6 +23,9 @@ class Tunnel final : private Expiring
         upstream,  ///< the upstream's connection broke, or it took no byte for too long
         silence,   ///< no byte came for too long, in either direction
     };
+
+    /// Longest for the other side to end, too (SPEC 4): WebSocket knows no half-open connections.
+    static constexpr std::chrono::seconds parting{5};
 
     /// `idle`: the longest time in which no byte moves. The connections outlive it.
     Tunnel(EventLoop& loop, Connection& client, Connection& upstream, Seconds idle);
@@ -51,7 +54,8 @@ class Tunnel final : private Expiring
     awaitable<bool> write(Side& to, std::string bytes);
     void break_off(End end, error_code error);
     void on_expired() override;
-    void note_progress() { silence_.expire_at(Clock::now() + idle_); }
+    void note_progress();
+    void note_end(Side& side);
 
     EventLoop& loop_;
     Side client_;

@@ -5,6 +5,7 @@ import contextlib
 import os
 import select
 import signal
+import threading
 
 import pytest
 
@@ -223,6 +224,19 @@ def test_the_end_of_one_direction_leaves_the_other_open(route, make_upstream):
     client.finish_sending()
     assert client.read_all() == b"still here"
     assert router.only_record()["outcome"] == "ok"
+
+
+def test_a_client_that_has_gone_does_not_keep_its_tunnel(route, make_upstream):
+    """The upstream never ends: the router waits a few seconds for it, not for `idle`, and so does SIGTERM."""
+    over = threading.Event()
+    router = route(make_upstream(accept(lambda connection: over.wait(60))))
+    try:
+        client, _ = opened(router)
+        client.finish_sending()
+        assert client.closed()
+        assert router.only_record()["outcome"] == "ok"
+    finally:
+        over.set()
 
 
 def test_an_upstream_may_end_first(route, make_upstream):

@@ -37,7 +37,7 @@ class Asker final : public net::Requester
     }
 
   private:
-    net::Signal stop_;
+    net::Wakeup stop_;
     bool stopped_ = false;
 };
 

@@ -9,7 +9,7 @@
 #include <exception>
 #include <utility>
 
-#include "core/net/signal.hpp"
+#include "core/net/wakeup.hpp"
 #include "core/text.hpp"
 #include "notify/network_http.hpp"
 
@@ -91,7 +91,7 @@ class Sender::Worker
     ChannelPtr channel_;
     std::deque<MessagePtr> waiting_;
     bool bringing_ = false;  ///< a message that is not among those that wait any more
-    net::Signal arrived_;
+    net::Wakeup arrived_;
     net::Timer pause_;
 };
 

@@ -107,7 +107,7 @@ IoResult Connection::read_some(char* data, std::size_t size)
         return {0, asio::error::would_block};
     if (reads_left_-- == 0) {
         readable_ = false;
-        poller_.tell_later(*this);
+        poller_.dispatch_later(*this);
         return {0, asio::error::would_block};
     }
     if (ssl_) {
@@ -153,7 +153,7 @@ IoResult Connection::write_some(std::span<const iovec> parts)
     if (!is_open())
         return {0, asio::error::operation_aborted};
     if (written_ >= written_at_most) {
-        poller_.tell_later(*this);
+        poller_.dispatch_later(*this);
         return {0, asio::error::would_block};
     }
     const auto result = send_some(parts);
@@ -212,7 +212,7 @@ void Connection::on_events(std::uint32_t events)
         readable_ = true;
         reads_left_ = reads_in_a_row;
         reader_.notify();
-        if (!poller.telling(this))
+        if (!poller.dispatching(this))
             return;  // that was its end
     }
     if ((events & (EPOLLOUT | ends)) != 0) {
@@ -254,7 +254,7 @@ void Connection::close_socket()
     ::close(std::exchange(socket_, -1));
     readable_ = true;
     if (reader_.waited_for() || writer_.waited_for())
-        poller_.tell_later(*this);
+        poller_.dispatch_later(*this);
 }
 
 void Connection::abandon()

@@ -7,7 +7,7 @@
 #include <span>
 
 #include "core/net/poller.hpp"
-#include "core/net/signal.hpp"
+#include "core/net/wakeup.hpp"
 
 namespace route::net {
 
@@ -24,7 +24,7 @@ struct IoResult
 /// A TCP connection, plain or TLS, to a client or an upstream, driven by readiness: reads and writes never
 /// block and never own a buffer, so that a waiting connection holds none. At most one coroutine reads and one
 /// writes. One thread: the loop's. Errors are values.
-class Connection final : private Watched
+class Connection final : private Pollable
 {
   public:
     /// Takes over an open, non-blocking socket, connected or connecting.
@@ -79,7 +79,7 @@ class Connection final : private Watched
 
     /// Nobody uses it: what comes now was not asked for, and whoever waits for it hears of it before those
     /// who came at the same time may use it.
-    void set_idle(bool idle) { tell_first(idle); }
+    void set_idle(bool idle) { dispatch_first(idle); }
 
     /// Ends the wait of the reader with operation_aborted; the connection stays as it is.
     void cancel_read() { reader_.cancel(); }
@@ -129,8 +129,8 @@ class Connection final : private Watched
     bool ended_ = false;       ///< by the peer, or an error: there is always something to read
     bool wants_write_ = false;
     std::unique_ptr<SSL, FreeSsl> ssl_;
-    Signal reader_;
-    Signal writer_;
+    Wakeup reader_;
+    Wakeup writer_;
 };
 
 /// A non-blocking TCP socket that sends small writes at once and finds out when its peer has vanished; -1 and

@@ -97,7 +97,7 @@ void Exchange::finish()
 awaitable<void> Exchange::finish_durably()
 {
     // The loop's signal is notified from the writer's thread by way of the loop.
-    Signal stored;
+    Wakeup stored;
     bool waits = record_.authenticated && !unrecordable_;
     if (waits)
         queued_->stored = [&loop = loop_, &stored, &waits] {

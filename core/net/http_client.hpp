@@ -147,7 +147,7 @@ class HttpClient
     int interim_replies_ = 0;
     Phase phase_ = Phase::connect;
     Resolver::Question question_;
-    Signal resolved_;
+    Wakeup resolved_;
 
     std::array<iovec, 4> parts_{};  ///< of the request, what is not sent yet
     std::span<iovec> unsent_;

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "core/net/event_loop.hpp"
-#include "core/net/signal.hpp"
+#include "core/net/wakeup.hpp"
 
 namespace route::net {
 
@@ -17,7 +17,7 @@ namespace route::net {
 template <class Value>
 awaitable<Value> run_off_loop(asio::thread_pool& pool, EventLoop& loop, std::function<Value()> work)
 {
-    Signal finished;
+    Wakeup finished;
     bool done = false;
     std::optional<Value> value;
     std::exception_ptr failure;

@@ -8,10 +8,10 @@ namespace route::net {
 
 namespace {
 
-/// So many sockets are told of events, then others of the loop have their turn.
-constexpr int most_told = 256;
-/// The same of those told late: each has just read as much as it may in a row.
-constexpr int most_told_late = 4;
+/// So many events are dispatched in a row, then others of the loop have their turn.
+constexpr int most_dispatched = 256;
+/// The same of deferred ones: each socket has just read as much as it may in a row.
+constexpr int most_deferred = 4;
 
 int make_epoll()
 {
@@ -28,34 +28,34 @@ Poller::Poller(const Executor& executor) : epoll_{executor, make_epoll()}
     wait();
 }
 
-error_code Poller::add(int socket, Watched& watched)
+error_code Poller::add(int socket, Pollable& pollable)
 {
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-    event.data.ptr = &watched;
+    event.data.ptr = &pollable;
     if (::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, socket, &event) != 0)
         return {errno, boost::system::system_category()};
     return {};
 }
 
-void Poller::remove(Watched& watched)
+void Poller::remove(Pollable& pollable)
 {
-    if (told_ == &watched)
-        told_ = nullptr;
-    if (watched.is_linked())
-        watched.unlink();
+    if (dispatched_ == &pollable)
+        dispatched_ = nullptr;
+    if (pollable.is_linked())
+        pollable.unlink();
     for (int i = next_; i < count_; ++i)
-        if (events_[static_cast<std::size_t>(i)].data.ptr == &watched)
+        if (events_[static_cast<std::size_t>(i)].data.ptr == &pollable)
             events_[static_cast<std::size_t>(i)].data.ptr = nullptr;
 }
 
-void Poller::tell_later(Watched& watched)
+void Poller::dispatch_later(Pollable& pollable)
 {
-    if (watched.is_linked())
+    if (pollable.is_linked())
         return;
-    late_.push_back(watched);
-    if (!std::exchange(late_posted_, true))
-        asio::post(epoll_.get_executor(), [this] { tell_late(); });
+    deferred_.push_back(pollable);
+    if (!std::exchange(deferred_posted_, true))
+        asio::post(epoll_.get_executor(), [this] { dispatch_deferred(); });
 }
 
 void Poller::stop()
@@ -69,22 +69,22 @@ void Poller::wait()
     epoll_.async_wait(asio::posix::descriptor_base::wait_read, [this](error_code error) {
         if (error)
             return;
-        tell_all();
+        dispatch_ready();
         wait();
     });
 }
 
-void Poller::tell_all()
+void Poller::dispatch_ready()
 {
-    for (int told = 0; told < most_told; told += count_) {
+    for (int dispatched = 0; dispatched < most_dispatched; dispatched += count_) {
         next_ = 0;
         count_ = ::epoll_wait(epoll_.native_handle(), events_.data(), batch, 0);
         if (count_ > 1)
-            tell_first_ones();
+            dispatch_idle_ones();
         for (next_ = 0; next_ < count_;) {
             const auto& event = events_[static_cast<std::size_t>(next_++)];
             if (event.data.ptr != nullptr)
-                tell(*static_cast<Watched*>(event.data.ptr), event.events);
+                dispatch(*static_cast<Pollable*>(event.data.ptr), event.events);
         }
         // Where several came at once, more have come meanwhile.
         if (count_ < 2)
@@ -93,40 +93,40 @@ void Poller::tell_all()
     count_ = 0;
 }
 
-void Poller::tell_first_ones()
+void Poller::dispatch_idle_ones()
 {
     for (int i = 0; i < count_; ++i) {
         auto& event = events_[static_cast<std::size_t>(i)];
-        auto* watched = static_cast<Watched*>(event.data.ptr);
-        if (watched == nullptr || !watched->first_)
+        auto* pollable = static_cast<Pollable*>(event.data.ptr);
+        if (pollable == nullptr || !pollable->first_)
             continue;
         event.data.ptr = nullptr;
-        tell(*watched, event.events);
+        dispatch(*pollable, event.events);
     }
 }
 
-/// Those told put themselves back as long as there is more to read: they are told again after everything else
-/// of the loop had its turn.
-void Poller::tell_late()
+/// Sockets put themselves back as long as there is more to read: they are dispatched again after everything
+/// else of the loop had its turn.
+void Poller::dispatch_deferred()
 {
-    decltype(late_) due;
-    for (int taken = 0; taken < most_told_late && !late_.empty(); ++taken)
-        due.splice(due.end(), late_, late_.begin());
+    decltype(deferred_) due;
+    for (int taken = 0; taken < most_deferred && !deferred_.empty(); ++taken)
+        due.splice(due.end(), deferred_, deferred_.begin());
     while (!due.empty()) {
-        auto& watched = due.front();
+        auto& pollable = due.front();
         due.pop_front();
-        tell(watched, EPOLLIN | EPOLLOUT);
+        dispatch(pollable, EPOLLIN | EPOLLOUT);
     }
-    late_posted_ = !late_.empty();
-    if (late_posted_)
-        asio::post(epoll_.get_executor(), [this] { tell_late(); });
+    deferred_posted_ = !deferred_.empty();
+    if (deferred_posted_)
+        asio::post(epoll_.get_executor(), [this] { dispatch_deferred(); });
 }
 
-void Poller::tell(Watched& watched, std::uint32_t events)
+void Poller::dispatch(Pollable& pollable, std::uint32_t events)
 {
-    told_ = &watched;
-    watched.on_events(events);
-    told_ = nullptr;
+    dispatched_ = &pollable;
+    pollable.on_events(events);
+    dispatched_ = nullptr;
 }
 
 }  // namespace route::net

@@ -13,16 +13,16 @@ namespace route::net {
 
 class Poller;
 
-/// A socket whose readiness a Poller tells. Told of a change once (edge-triggered, epoll(7)): who is told
-/// remembers it until a read or write would block.
-class Watched
+/// A socket whose readiness a Poller dispatches, each change once (edge-triggered, epoll(7)): it is to be
+/// remembered until a read or write would block.
+class Pollable
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
 {
   protected:
-    ~Watched() = default;
+    ~Pollable() = default;
 
-    /// Told before the others of which events came with its own.
-    void tell_first(bool first) { first_ = first; }
+    /// Its events are dispatched before those of others that came at the same time.
+    void dispatch_first(bool first) { first_ = first; }
 
   private:
     friend class Poller;
@@ -42,18 +42,19 @@ class Poller
     Poller(const Poller&) = delete;
     Poller& operator=(const Poller&) = delete;
 
-    /// From now on `watched` is told of `socket` (connected or connecting). Closing the socket ends that.
-    error_code add(int socket, Watched& watched);
+    /// From now on events of `socket` (connected or connecting) go to `pollable`. Closing the socket ends
+    /// that.
+    error_code add(int socket, Pollable& pollable);
 
-    /// No event is told to `watched` any more, not even one already received. To be called before it is
+    /// No event goes to `pollable` any more, not even one already received. To be called before it is
     /// destroyed.
-    void remove(Watched& watched);
+    void remove(Pollable& pollable);
 
-    /// Tells it soon, through the loop, that it can be read and written.
-    void tell_later(Watched& watched);
+    /// Dispatches to it soon, through the loop, that it can be read and written.
+    void dispatch_later(Pollable& pollable);
 
-    /// Whether `watched` is being told of events right now, and was not removed meanwhile.
-    bool telling(const Watched* watched) const { return told_ == watched; }
+    /// Whether an event is being dispatched to `pollable` right now, and it was not removed meanwhile.
+    bool dispatching(const Pollable* pollable) const { return dispatched_ == pollable; }
 
     /// Drops the pending wait, so that the loop can run out of work.
     void stop();
@@ -62,18 +63,18 @@ class Poller
     static constexpr int batch = 128;
 
     void wait();
-    void tell_all();
-    void tell_first_ones();
-    void tell_late();
-    void tell(Watched& watched, std::uint32_t events);
+    void dispatch_ready();
+    void dispatch_idle_ones();
+    void dispatch_deferred();
+    void dispatch(Pollable& pollable, std::uint32_t events);
 
     boost::asio::posix::basic_stream_descriptor<Executor> epoll_;
     std::array<epoll_event, batch> events_;
     int next_ = 0;   ///< of events_
     int count_ = 0;  ///< in events_
-    Watched* told_ = nullptr;
-    boost::intrusive::list<Watched, boost::intrusive::constant_time_size<false>> late_;
-    bool late_posted_ = false;
+    Pollable* dispatched_ = nullptr;
+    boost::intrusive::list<Pollable, boost::intrusive::constant_time_size<false>> deferred_;
+    bool deferred_posted_ = false;
 };
 
 }  // namespace route::net

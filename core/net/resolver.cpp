@@ -49,7 +49,7 @@ Resolver::Question Resolver::ask(const std::string& host)
     return lookup;
 }
 
-void Resolver::forget(Lookup& lookup, Signal& signal)
+void Resolver::forget(Lookup& lookup, Wakeup& signal)
 {
     std::erase(lookup.waiters, &signal);
 }

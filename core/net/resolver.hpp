@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/net/name_directory.hpp"
-#include "core/net/signal.hpp"
+#include "core/net/wakeup.hpp"
 
 namespace route::net {
 
@@ -20,7 +20,7 @@ class Resolver
         bool done = false;
         NameDirectory::Answer answer;
         TimePoint asked_at;
-        std::vector<Signal*> waiters;
+        std::vector<Wakeup*> waiters;
     };
     using Question = std::shared_ptr<Lookup>;
 
@@ -33,7 +33,7 @@ class Resolver
     Question ask(const std::string& host);
 
     /// To await the answer, put a signal into `waiters`. To give up, remove it by forget() and notify it.
-    static void forget(Lookup& lookup, Signal& signal);
+    static void forget(Lookup& lookup, Wakeup& signal);
 
   private:
     asio::io_context& io_;

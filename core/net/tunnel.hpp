@@ -65,7 +65,7 @@ class Tunnel final : private Expiring
     std::optional<End> end_;
     error_code error_;
     bool other_done_ = false;
-    Signal other_;
+    Wakeup other_;
 };
 
 }  // namespace route::net

@@ -16,17 +16,17 @@ namespace route::net {
 /// Lets one operation of an event loop wait until another handler of the same loop calls notify(). Remembers
 /// nothing: the waiter checks its condition first. Holds the waiting handler in itself. Not for use from
 /// another thread. Outlives the waiter's cancellation slot, or the wait has ended by then.
-class Signal
+class Wakeup
 {
   public:
-    Signal() = default;
-    Signal(const Signal&) = delete;
-    Signal& operator=(const Signal&) = delete;
-    ~Signal() { discard(); }
+    Wakeup() = default;
+    Wakeup(const Wakeup&) = delete;
+    Wakeup& operator=(const Wakeup&) = delete;
+    ~Wakeup() { discard(); }
 
     bool waited_for() const { return held_ != nullptr; }
 
-    /// Completes the wait, if there is one, before it returns; the Signal may be gone by then.
+    /// Completes the wait, if there is one, before it returns; the Wakeup may be gone by then.
     void notify() { complete({}); }
 
     /// The same with operation_aborted.
@@ -65,7 +65,7 @@ class Signal
     template <class Handler>
     struct HeldHandler final : Held
     {
-        HeldHandler(Signal& the_owner, Handler&& the_handler)
+        HeldHandler(Wakeup& the_owner, Handler&& the_handler)
             : owner{the_owner}, handler{std::move(the_handler)}
         {
         }
@@ -100,7 +100,7 @@ class Signal
             this->~HeldHandler();
         }
 
-        Signal& owner;
+        Wakeup& owner;
         Handler handler;
     };
 

@@ -215,6 +215,25 @@ TEST_CASE("up to 16 interim replies are dropped")
     CHECK(stage.second().connections() == 0);
 }
 
+TEST_CASE("interim replies that come while a large request is being sent are dropped, however many at once")
+{
+    const std::string interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    const std::string body = R"({"model":"gpt-4o","input":")" + std::string(24u << 20, 'x') + R"("})";
+    Stage stage{{{step::read_some(1000), step::send(interim + interim + interim), step::hold("heard"),
+                  step::read_request(), step::send(reply_text(200, json_headers, chat_reply("hello")))},
+                 script::chat_reply("never")}};
+    const auto client = stage.connect();
+    client->send("POST /v1/chat/completions HTTP/1.1\r\nHost: router\r\n" + bearer() +
+                 "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+                 "\r\n\r\n" + body);
+    stage.run_until([&] { return stage.first().reached("heard"); });
+    stage.settle();
+    stage.first().release("heard");
+    stage.run_until([&] { return client->replies().size() == 1; });
+    CHECK(client->replies()[0].body() == chat_reply("hello"));
+    CHECK(stage.second().connections() == 0);
+}
+
 TEST_CASE("2xx and 304 succeed")
 {
     const auto status = GENERATE(200u, 201u, 202u, 204u, 206u, 226u, 299u, 304u);

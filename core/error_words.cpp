@@ -37,6 +37,11 @@ std::string message_of(const json::value& value)
     for (const auto* said : {error, member(value, "message"), member(value, "detail"), member(value, "msg")})
         if (auto message = text_of(said); !message.empty())
             return message;
+    // Of a failed response, and of one of the choices.
+    if (const auto* response = member(value, "response"); response != nullptr && response->is_object())
+        return message_of(*response);
+    if (const auto* choices = member(value, "choices"); choices != nullptr && choices->is_array())
+        return message_of(*choices);
     const auto* detail = member(value, "detail");  // FastAPI's: a list of objects with `msg`
     return detail != nullptr && detail->is_array() ? message_of(*detail) : std::string{};
 }

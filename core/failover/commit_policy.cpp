@@ -36,18 +36,17 @@ CommitDecision without_content(const StreamSigns& stream)
 CommitDecision judge_other(const ReplyProgress& reply, const CommitPressure& pressure,
                            const CommitRules& rules)
 {
-    const bool stream = reply.kind == ReplyKind::event_stream;
-    if (stream && reply.legible) {
-        if (reply.stream.error_first)
-            return fail(Cause::error_event);
-        if (reply.stream.data)
-            return commit;
-        if (reply.complete)
-            return fail(Cause::empty);
-    }
+    const auto kind = reply.kind.value_or(reply.label);
+    const bool stream = kind == ReplyKind::event_stream;
+    if (stream && reply.stream.error_first)
+        return fail(Cause::error_event);
+    if (stream && reply.stream.data)
+        return commit;
+    if (stream && reply.legible && reply.complete)
+        return fail(Cause::empty);
     if (reply.complete || pressure.commit_after_passed || pressure.memory_short)
         return commit;
-    const bool held = reply.kind == ReplyKind::json || (stream && reply.legible);
+    const bool held = kind == ReplyKind::json || (stream && reply.legible);
     return commit_if(held ? reply.bytes >= rules.reply_buffer : reply.bytes > 0);
 }
 
@@ -71,10 +70,11 @@ CommitDecision judge_stream(const ReplyProgress& reply, const CommitPressure& pr
                             const CommitRules& rules)
 {
     const auto& stream = reply.stream;
-    if (!reply.legible)
-        return commit_if(reply.bytes > 0);
     if (stream.error)
         return fail(Cause::error_event);
+    // What it said before it could not be read any more counts.
+    if (!reply.legible && !stream.end)
+        return commit_if(reply.bytes > 0);
     if (pressure.first_content_passed && !stream.answered())
         return fail(Cause::timeout);
     if (rules.streams_whole)

@@ -1,59 +1,57 @@
+// What is read of a reply as it passes.
 #include "core/net/reply_recorder.hpp"
 
 #include <algorithm>
 
+#include "core/error_words.hpp"
+#include "core/media_type.hpp"
 #include "core/text.hpp"
 
 namespace route::net {
 
 namespace {
 
-/// The media type without its parameters (RFC 9110 8.3.1).
-std::string_view media_type(std::string_view content_type)
-{
-    auto type = content_type.substr(0, content_type.find(';'));
-    while (!type.empty() && (type.back() == ' ' || type.back() == '\t'))
-        type.remove_suffix(1);
-    return type;
-}
-
-bool ends_with_ignoring_case(std::string_view text, std::string_view end)
-{
-    return text.size() >= end.size() && equal_ignoring_case(text.substr(text.size() - end.size()), end);
-}
-
-bool is_textual(std::string_view type)
-{
-    return (type.size() > 5 && equal_ignoring_case(type.substr(0, 5), "text/")) ||
-           equal_ignoring_case(type, "application/xml") ||
-           equal_ignoring_case(type, "application/x-ndjson") ||
-           equal_ignoring_case(type, "application/jsonl") || ends_with_ignoring_case(type, "+xml");
-}
+/// Bytes after which a reply with an unknown coding is text or is not.
+constexpr std::size_t enough_of_odd_coding = 64;
 
 }  // namespace
 
-void ReplyRecorder::begin(std::string_view content_type, std::string_view content_encoding)
+void ReplyRecorder::begin(const ReplyLabel& label)
 {
-    const auto type = media_type(content_type);
+    const auto type = media_type(label.content_type);
     capture_.clear();
     capture_.content_type = type;
-    if (equal_ignoring_case(type, "text/event-stream"))
-        kind_ = ReplyKind::event_stream;
-    else if (equal_ignoring_case(type, "application/json") || ends_with_ignoring_case(type, "+json"))
-        kind_ = ReplyKind::json;
-    textual_ = is_textual(type);
-    encoded_ = !content_encoding.empty() && !equal_ignoring_case(content_encoding, "identity");
+    api_ = label.api;
+    judged_json_ = answers(api_) ? label.judged_json : 0;
+    committed_ = false;
+    undecided_.clear();
+    progress_ = {};
+    progress_.label = labelled_kind(type);
+    parser_ = {};
+    stream_.reset();
+    long_json_.reset();
+    decoder_.reset();
+    event_error_words_.clear();
+    first_event_.reset();
+    encoded_ = is_known_coding(label.content_encoding);
+    odd_coding_ = encoded_ || is_no_coding(label.content_encoding) ? "" : label.content_encoding;
+    kind_ = progress_.label;
+    textual_ = is_textual_type(type);
     if (encoded_)
-        choose_decoder(content_encoding);
-    if (kind_ == ReplyKind::event_stream && legible())
-        stream_.emplace(settings_.response ? settings_.max_response : 0);
+        choose_decoder(label.content_encoding);
+    progress_.legible = legible();
+    if (encoded_ && !decoder_)
+        settle(kind_);
+    else if (odd_coding_.empty())
+        look_at({}, false);  // what is taken at its word is known now
 }
 
 /// Only what will be read is decoded.
 void ReplyRecorder::choose_decoder(std::string_view content_encoding)
 {
     const auto coding = ContentDecoder::coding(content_encoding);
-    const bool read = kind_ != ReplyKind::other || (textual_ && settings_.response);
+    const bool judged = answers(api_) && sniff_kind(capture_.content_type, {}, false) != ReplyKind::other;
+    const bool read = judged || kind_ != ReplyKind::other || (textual_ && settings_.response);
     if (coding && read)
         decoder_.emplace(*coding);
     else
@@ -62,11 +60,12 @@ void ReplyRecorder::choose_decoder(std::string_view content_encoding)
 
 void ReplyRecorder::add(std::string_view payload)
 {
-    bytes_ += payload.size();
+    progress_.bytes += payload.size();
     if (encoded_)
         add_encoded(payload);
     else
         add_content(payload);
+    progress_.legible = legible();
 }
 
 void ReplyRecorder::add_encoded(std::string_view payload)
@@ -77,6 +76,54 @@ void ReplyRecorder::add_encoded(std::string_view payload)
 
 void ReplyRecorder::add_content(std::string_view content)
 {
+    progress_.content_bytes += content.size();
+    if (progress_.kind) {
+        read(content);
+        return;
+    }
+    if (!undecided_.empty()) {
+        undecided_.append(content);
+        content = undecided_;
+    }
+    look_at(content, false);
+    if (progress_.kind) {
+        read(content);
+        undecided_.clear();
+    } else if (undecided_.empty()) {
+        undecided_ = content;
+    }
+}
+
+/// Finds out what the body is, if its first bytes show it; `all`: there are no more.
+void ReplyRecorder::look_at(std::string_view first, bool all)
+{
+    const bool odd = !odd_coding_.empty();
+    if (odd && first.size() < enough_of_odd_coding && !all)
+        return;
+    if (odd && !is_plain_text(first.substr(0, enough_of_odd_coding))) {
+        encoded_ = true;
+        capture_.content_type = odd_coding_;
+        settle(kind_);
+        return;
+    }
+    const auto kind = answers(api_) ? sniff_kind(capture_.content_type, first, all) : progress_.label;
+    if (kind)
+        settle(*kind);
+}
+
+void ReplyRecorder::settle(ReplyKind kind)
+{
+    kind_ = kind;
+    progress_.kind = kind;
+    textual_ = textual_ || kind == ReplyKind::html || kind == ReplyKind::text;
+    if (kind_ == ReplyKind::event_stream && legible())
+        stream_.emplace(settings_.response ? settings_.max_response : 0);
+}
+
+void ReplyRecorder::read(std::string_view content)
+{
+    if (!legible())
+        return;
     if (kind_ == ReplyKind::event_stream)
         parser_.feed(content, [this](const SseEvent& event) { on_event(event); });
     else if (kind_ == ReplyKind::json)
@@ -87,16 +134,23 @@ void ReplyRecorder::add_content(std::string_view content)
 
 void ReplyRecorder::add_json(std::string_view content)
 {
-    if (!long_json_ && capture_.raw.size() + content.size() <= settings_.max_response) {
+    const auto kept = committed_ ? settings_.max_response : std::max(settings_.max_response, judged_json_);
+    if (!long_json_ && capture_.raw.size() + content.size() <= kept) {
         capture_.raw.append(content);
         return;
     }
-    if (!long_json_) {
-        long_json_.emplace(settings_.response ? settings_.max_response : 0);
-        long_json_->write(capture_.raw);
-        capture_.raw = {};
-    }
+    spill_json();
     long_json_->write(content);
+}
+
+/// JSON that is too long to be recorded as it is.
+void ReplyRecorder::spill_json()
+{
+    if (long_json_)
+        return;
+    long_json_.emplace(settings_.response ? settings_.max_response : 0);
+    long_json_->write(capture_.raw);
+    capture_.raw = {};
 }
 
 void ReplyRecorder::add_text(std::string_view content)
@@ -119,13 +173,49 @@ void ReplyRecorder::on_event(const SseEvent& event)
             error_detail_cut_ = error_detail_.size() < event.data.size();
         }
     }
+    judge(event);
     stream_->add(event);
+}
+
+void ReplyRecorder::judge(const SseEvent& event)
+{
+    auto& stream = progress_.stream;
+    const bool read_all = !committed_ && (answers(api_) || !stream.data);
+    if (!read_all && !may_end_stream(event, stream.begun.any()))
+        return;
+    stream.add(signs_of(event));
+    if ((stream.error || stream.late_error) && event_error_words_.empty())
+        event_error_words_ = error_words("application/json", event.data);
+}
+
+void ReplyRecorder::complete()
+{
+    if (progress_.complete)
+        return;
+    if (!progress_.kind) {
+        look_at(undecided_, true);
+        read(undecided_);
+        undecided_.clear();
+    }
+    if (stream_ && legible())
+        parser_.finish([this](const SseEvent& event) { on_event(event); });
+    if (kind_ == ReplyKind::json && answers(api_) && !committed_ && legible())
+        progress_.answer = long_json_ ? Answer::content : answer_in(api_, capture_.raw);
+    progress_.legible = legible();
+    progress_.complete = true;
+}
+
+void ReplyRecorder::committed()
+{
+    committed_ = true;
+    if (kind_ == ReplyKind::json && capture_.raw.size() > settings_.max_response)
+        spill_json();
 }
 
 /// Whether nothing but its size is known of an encoded reply.
 bool ReplyRecorder::says_nothing() const
 {
-    if (!encoded_ || bytes_ == 0)
+    if (!encoded_ || progress_.bytes == 0)
         return false;
     if (!decoder_ || decoder_->state() == ContentDecoder::State::excessive)
         return true;
@@ -134,6 +224,11 @@ bool ReplyRecorder::says_nothing() const
 
 void ReplyRecorder::finish()
 {
+    committed();
+    complete();
+    const bool summed_up = kind_ == ReplyKind::event_stream || kind_ == ReplyKind::json;
+    if (!settings_.response && !summed_up)
+        return;
     if (says_nothing()) {
         capture_.kind = ReplyCapture::Kind::binary;
         capture_.raw.clear();
@@ -149,7 +244,7 @@ void ReplyRecorder::finish()
         capture_.kind = ReplyCapture::Kind::json;
     } else if (textual_) {
         capture_.kind = ReplyCapture::Kind::text;
-    } else if (bytes_ > 0) {
+    } else if (progress_.bytes > 0) {
         capture_.kind = ReplyCapture::Kind::binary;
     }
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/content_decoder.hpp"
+#include "core/failover/commit_policy.hpp"
 #include "core/record.hpp"
 #include "core/reply_text.hpp"
 #include "core/settings.hpp"
@@ -13,16 +14,19 @@
 
 namespace route::net {
 
-enum class ReplyKind
+/// What the head of a reply says of its body, and how far that is judged.
+struct ReplyLabel
 {
-    event_stream,
-    json,
-    other
+    std::string_view content_type;
+    std::string_view content_encoding;
+    Api api = Api::other;
+    std::uint64_t judged_json = 0;  ///< bytes of JSON that are kept to be judged whole: `reply_buffer`
 };
 
 /// Reads along as a reply passes, from a copy, for the record and for the decision when to commit. Holds the
 /// text of a stream, not its events. What is gzip or deflate is decoded for it; of what breaks in the middle
-/// the text up to there is kept.
+/// the text up to there is kept. Replies of APIs that answer are read as what their bytes are, others as
+/// their label says.
 class ReplyRecorder
 {
   public:
@@ -32,11 +36,28 @@ class ReplyRecorder
     {
     }
 
-    /// What the head says of the body. Empties the capture.
-    void begin(std::string_view content_type, std::string_view content_encoding);
+    /// Starts over with a reply and empties the capture.
+    void begin(const ReplyLabel& label);
+    void begin(std::string_view content_type, std::string_view content_encoding)
+    {
+        begin(ReplyLabel{content_type, content_encoding});
+    }
 
     /// The next bytes of the body, framing removed.
     void add(std::string_view payload);
+
+    /// The body has ended as its framing says: ends the last event, judges JSON.
+    void complete();
+
+    /// From now on events are looked through for errors and ends only.
+    void committed();
+
+    /// For decide_commit().
+    const ReplyProgress& progress() const { return progress_; }
+
+    /// Of the first error among the events, before or after commit, what it says: without its JSON, secrets
+    /// not yet erased, at most `most_error_text` bytes.
+    const std::string& event_error_words() const { return event_error_words_; }
 
     ReplyKind kind() const { return kind_; }
     bool encoded() const { return encoded_; }
@@ -51,29 +72,40 @@ class ReplyRecorder
     bool at_event_boundary() const { return parser_.at_boundary(); }
 
     /// As they came, coding included.
-    std::uint64_t bytes() const { return bytes_; }
+    std::uint64_t bytes() const { return progress_.bytes; }
     /// No more will come: completes the capture.
     void finish();
 
   private:
     void on_event(const SseEvent& event);
+    void judge(const SseEvent& event);
     void choose_decoder(std::string_view content_encoding);
     void add_encoded(std::string_view payload);
     void add_content(std::string_view content);
+    void look_at(std::string_view first, bool all);
+    void settle(ReplyKind kind);
+    void read(std::string_view content);
     void add_json(std::string_view content);
     void add_text(std::string_view content);
+    void spill_json();
     bool says_nothing() const;
 
     const RecordSettings& settings_;
+    ReplyCapture& capture_;
+    Api api_ = Api::other;
+    std::uint64_t judged_json_ = 0;
     ReplyKind kind_ = ReplyKind::other;
     bool encoded_ = false;
+    std::string odd_coding_;  ///< one that nobody knows: the bytes are text, or encoded
     bool textual_ = false;
-    std::uint64_t bytes_ = 0;
-    ReplyCapture& capture_;
+    bool committed_ = false;
+    std::string undecided_;  ///< first bytes that do not show what they are
+    ReplyProgress progress_;
     std::optional<ContentDecoder> decoder_;
     SseParser parser_;
     std::optional<StreamReply> stream_;
     std::optional<LongJsonReply> long_json_;
+    std::string event_error_words_;
     std::optional<EventMeaning> first_event_;
     std::string error_detail_;
     bool error_detail_cut_ = false;

@@ -8,25 +8,25 @@
 namespace route {
 namespace {
 
-namespace json = boost::json;
+namespace boost_json = boost::json;
 
 /// Messages are short; what is longer is not read as JSON, and its beginning only as text.
 constexpr std::size_t most_json = 64u << 10;
 
-const json::value* member(const json::value& value, json::string_view name)
+const boost_json::value* member(const boost_json::value& value, boost_json::string_view name)
 {
     const auto* object = value.if_object();
     return object == nullptr ? nullptr : object->if_contains(name);
 }
 
-std::string text_of(const json::value* value)
+std::string text_of(const boost_json::value* value)
 {
     const auto* text = value == nullptr ? nullptr : value->if_string();
     return text == nullptr ? std::string{} : std::string{text->data(), text->size()};
 }
 
 /// The first of them that says something: `error` as an object or a string, `message`, `detail`.
-std::string message_of(const json::value& value)
+std::string message_of(const boost_json::value& value)
 {
     if (const auto* list = value.if_array())
         return list->empty() ? std::string{} : message_of(list->front());
@@ -71,7 +71,7 @@ std::string error_words(std::string_view content_type, std::string_view body)
     const bool may_be_json = text.starts_with('{') || text.starts_with('[');
     if (may_be_json && text.size() <= most_json) {
         boost::system::error_code error;
-        const auto value = json::parse(json::string_view{text.data(), text.size()}, error);
+        const auto value = boost_json::parse(boost_json::string_view{text.data(), text.size()}, error);
         if (!error)
             if (const auto message = message_of(value); !message.empty())
                 return in_one_line(message);

@@ -206,31 +206,4 @@ bool is_whole_data(std::string_view data)
     });
 }
 
-EventMeaning meaning_of(const SseEvent& event)
-{
-    if (event.type == "error")
-        return EventMeaning::error;
-    const auto data = trim(event.data);
-    if (data == "[DONE]")
-        return EventMeaning::done;
-    if (!data.starts_with('{'))
-        return EventMeaning::data;
-    bool error = false;
-    const bool whole = json::read_object(json::padded(data), [&](json::Object& object) {
-        return json::each_member(object, [&](json::Key key, json::Value& value) {
-            bool broken = false;
-            if (key == "type") {
-                if (json::string_of(value, broken) == "error")
-                    error = true;
-            } else if (key == "error") {
-                bool null = false;
-                broken = value.is_null().get(null) != simdjson::SUCCESS;
-                error = error || (!broken && !null);
-            }
-            return !broken;
-        });
-    });
-    return whole && error ? EventMeaning::error : EventMeaning::data;
-}
-
 }  // namespace route

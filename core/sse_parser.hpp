@@ -84,13 +84,4 @@ class SseParser
 /// Whether it is one JSON object, or `[DONE]`.
 bool is_whole_data(std::string_view data);
 
-/// What the first events of a stream mean for failover (SPEC 5, points 2 and 5).
-enum class EventMeaning
-{
-    data,   ///< commits the reply
-    error,  ///< `event: error`, `"type":"error"`, or a non-null top-level `error`: the attempt failed
-    done,   ///< `[DONE]`: is no data event
-};
-EventMeaning meaning_of(const SseEvent& event);
-
 }  // namespace route

@@ -35,7 +35,10 @@ bool is_failure(const Record& record)
     if (!record.authenticated || record.outcome == RequestOutcome::client_closed)
         return false;
     const bool good = (record.status >= 200 && record.status < 300) || record.status == 304;
-    return record.outcome == RequestOutcome::truncated ? record.status != 101 : !good && record.status != 101;
+    // An error in the midst of a reply, or in its place, has a good status.
+    const bool failed = !good || record.outcome == RequestOutcome::truncated ||
+                        record.outcome == RequestOutcome::upstream_error;
+    return failed && record.status != 101;
 }
 
 Failure failure_of(const Record& record)

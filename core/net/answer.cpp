@@ -38,7 +38,7 @@ void Exchange::start_reply(Attempt& attempt, std::size_t attempts, const ShownRe
         facts.framing = Framing::none;
         if (request_.head_only())
             facts.content_length = reply.content_length();
-    } else if (attempt.complete()) {
+    } else if (attempt.complete() || shown != nullptr) {
         facts.framing = Framing::content_length;
         facts.content_length = shown != nullptr ? shown->body.size() : attempt.pending().size();
     } else if (reply.content_length()) {
@@ -90,14 +90,35 @@ awaitable<std::optional<AttemptFailure>> Exchange::relay(Attempt& attempt)
     Relay relay{loop_, client_, writer_, attempt, ticks(table_->settings.timeouts.idle)};
     auto end = co_await relay.run();
     waited_ += relay.waited();
-    if (end.client_left) {
+    const bool said_all = attempt.recorder().progress().stream.end;
+    if (said_all && end.client_left) {
+        keep_alive_ = false;
+    } else if (end.client_left) {
         client_closed("in the middle of the reply");
         end.broke_off.reset();
+    } else if (said_all && end.broke_off && writer_.framing() != Framing::content_length) {
+        // Whatever the connection did behind the end of the stream.
+        end.broke_off.reset();
+        client_.watch(nullptr);
+        if (writer_.write({}, true) == ReplyWriter::Written::waiting)
+            co_await writer_.drain();
     } else if (end.broke_off) {
         co_await break_off(attempt, *end.broke_off);
     }
     take_reply(attempt);
     co_return end.broke_off;
+}
+
+/// An error in the midst of a reply that was sent.
+std::optional<AttemptFailure> Exchange::error_inside(const Attempt& attempt)
+{
+    const bool sent = record_.outcome == RequestOutcome::ok || record_.outcome == RequestOutcome::truncated;
+    auto failure = sent ? attempt.error_inside() : std::nullopt;
+    if (failure) {
+        record_.outcome = RequestOutcome::upstream_error;
+        record_.error = describe(*failure);
+    }
+    return failure;
 }
 
 void Exchange::take_reply(Attempt& attempt)
@@ -133,11 +154,8 @@ awaitable<void> Exchange::relay_kept(Routed& routed)
 {
     auto& attempt = *routed.kept;
     const auto& shown = *routed.shown;
-    auto& recorder = attempt.recorder();
-    const auto& fields = attempt.reply().fields();
     auto why = describe(*routed.kept_failure);  // its own, not what those after it did
-    recorder.begin(find_field(fields, http::field::content_type),
-                   find_field(fields, http::field::content_encoding));
+    attempt.begin_record();
     co_await attempt.record_held();
     start_reply(attempt, record_.attempts.size(), &shown);
     record_.outcome = RequestOutcome::upstream_error;

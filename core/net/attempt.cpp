@@ -175,6 +175,7 @@ std::optional<AttemptFailure> Attempt::judge(Late late)
         return status_failure();
     if (late == Late::limit)
         return failed(Cause::timeout);
+    recorder_.committed();
     http_.enter(Phase::relay_body);
     return std::nullopt;
 }
@@ -265,10 +266,8 @@ AttemptFailure Attempt::status_failure()
 /// Judges the head and what came with it.
 Attempt::Decision Attempt::begin_reply()
 {
-    const auto& fields = reply().fields();
     http_.enter(Phase::await_first_event);
-    recorder_.begin(find_field(fields, http::field::content_type),
-                    find_field(fields, http::field::content_encoding));
+    begin_record();
     if (reply().status() == 101) {
         held_.assign(fresh_);  // of the tunnel
         fresh_ = {};
@@ -278,6 +277,17 @@ Attempt::Decision Attempt::begin_reply()
         return Decision::hold;
     recorder_.add(fresh_);
     return decide();
+}
+
+void Attempt::begin_record()
+{
+    const auto& fields = reply().fields();
+    ReplyLabel label;
+    label.content_type = find_field(fields, http::field::content_type);
+    label.content_encoding = find_field(fields, http::field::content_encoding);
+    label.api = api_of(request_.head.method, request_.head.path);
+    label.judged_json = table_.settings.failover.reply_buffer;
+    recorder_.begin(label);
 }
 
 /// Waits for what the decision needs.
@@ -360,29 +370,56 @@ std::optional<ShownReply> Attempt::shown() const
 
 Attempt::Decision Attempt::decide()
 {
-    const auto kind = recorder_.kind();
-    if (kind == ReplyKind::event_stream && !request_.head_only && reply().status() / 100 == 2 &&
-        reply().status() != 204) {
-        const auto first = recorder_.first_event();
-        if (first == EventMeaning::error || (!first && complete() && recorder_.legible()))
-            return Decision::fail;
-        if (first)
-            return Decision::commit;
-    }
-    if (complete() || commit_now_)
-        return Decision::commit;
-    bool enough = !pending().empty();
-    if (kind == ReplyKind::json || (kind == ReplyKind::event_stream && recorder_.legible()))
-        enough = held_.size() + fresh_.size() >= table_.settings.failover.reply_buffer;
-    return enough ? Decision::commit : Decision::hold;
+    if (complete())
+        recorder_.complete();
+    const ReplyHead head{reply().status(), request_.head_only, recorder_.api()};
+    CommitPressure pressure;
+    pressure.memory_short = commit_now_;
+    CommitRules rules;
+    rules.reply_buffer = table_.settings.failover.reply_buffer;
+    decision_ = decide_commit(head, recorder_.progress(), pressure, rules);
+    if (decision_.kind == Decision::commit)
+        recorder_.committed();
+    return decision_.kind;
 }
 
 AttemptFailure Attempt::content_failure()
 {
-    if (recorder_.first_event() == EventMeaning::error)
-        return http_.failed(Cause::error_event, {},
-                            own_words(recorder_.error_detail(), recorder_.error_detail_cut()));
-    return failed(Cause::empty);
+    const auto cause = decision_.cause;
+    const bool is_reply = cause == Cause::blank || cause == Cause::error_event || cause == Cause::error_body;
+    if (is_reply)
+        keep_failed_reply();
+    auto words = std::string{decision_.detail};
+    if (cause == Cause::error_event)
+        words = event_error_words();
+    else if (cause == Cause::error_body)
+        words = error_body_words();
+    if (complete())
+        release();
+    else
+        connection().close();
+    return http_.failed(cause, {}, std::move(words));
+}
+
+/// What has come says all there is to say: nothing more is waited for.
+void Attempt::keep_failed_reply()
+{
+    stash();
+    kept_whole_ = may_be_relayed(reply().status(), upstream_.asis);
+}
+
+std::optional<AttemptFailure> Attempt::error_inside() const
+{
+    const auto& stream = recorder_.progress().stream;
+    if (!stream.error && !stream.late_error)
+        return std::nullopt;
+    return http_.failed(Cause::error_event, {}, event_error_words());
+}
+
+std::string Attempt::event_error_words() const
+{
+    const auto& said = recorder_.event_error_words();
+    return own_words(said, said.size() >= most_error_text - 4);
 }
 
 void Attempt::stash()

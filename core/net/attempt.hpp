@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "core/failover/commit_policy.hpp"
 #include "core/failover_policy.hpp"
 #include "core/net/client.hpp"
 #include "core/net/http_client.hpp"
@@ -60,7 +61,8 @@ class Attempt
 
     /// The whole reply has been read.
     bool complete() const { return http_.complete(); }
-    /// A failed reply (by its status) was read to its end and may be relayed.
+    /// A failed reply was read as far as it says something and may be relayed: one with such a status, a
+    /// blank answer, an error in place of one.
     bool kept_whole() const { return kept_whole_; }
     /// How such a reply may be shown to the client; nothing when nobody can tell what it says.
     std::optional<ShownReply> shown() const;
@@ -75,6 +77,11 @@ class Attempt
     /// A failure that its caller found out about, now.
     AttemptFailure failed(Cause cause, error_code error = {}) const { return http_.failed(cause, error); }
 
+    /// The error that a stream held which was committed all the same.
+    std::optional<AttemptFailure> error_inside() const;
+
+    /// Lets the recorder start over with the reply.
+    void begin_record();
     /// Lets the recorder read pending(). Others of the loop have a turn meanwhile if it is encoded and long.
     awaitable<void> record_held();
 
@@ -108,22 +115,18 @@ class Attempt
     AttemptFailure status_failure();
     awaitable<std::optional<AttemptFailure>> hold();
 
-    /// What is known of a reply is enough to commit it, or to give it up.
-    enum class Decision
-    {
-        hold,
-        commit,
-        fail,
-    };
+    using Decision = CommitDecision::Kind;
     Decision begin_reply();
     Decision decide();
     AttemptFailure content_failure();
+    void keep_failed_reply();
 
     void limit_to(Seconds wait);
     void look_at_limits();
     void stash();
     std::string own_words(std::string text, bool cut) const;
     std::string error_body_words() const;
+    std::string event_error_words() const;
 
     EventLoop& loop_;
     const RoutingTable& table_;
@@ -134,6 +137,7 @@ class Attempt
 
     HttpClient http_;
     ReplyRecorder recorder_;
+    CommitDecision decision_;  ///< on the reply, as far as it has come
     Timer timer_;
     TimePoint limit_ = TimePoint::max();      ///< of what it waits for now
     TimePoint commit_at_ = TimePoint::max();  ///< `commit_after`

@@ -222,6 +222,8 @@ awaitable<void> Exchange::reply(Router& router, Attempt& attempt)
     } else {
         failure = co_await relay(attempt);
     }
+    if (auto error = error_inside(attempt))
+        failure = std::move(error);
     note_attempt(router, attempt, failure);
     if (failure)
         router.note_failure(attempt, *failure);

@@ -91,6 +91,7 @@ class Exchange
     void start_reply(Attempt& attempt, std::size_t attempts, const ShownReply* shown = nullptr);
     void erase_secrets_from_model();
     void client_closed(std::string_view when);
+    std::optional<AttemptFailure> error_inside(const Attempt& attempt);
     void take_reply(Attempt& attempt);
 
     // pages.cpp: what the router answers itself

@@ -5,7 +5,6 @@
 
 #include "core/error_words.hpp"
 #include "core/media_type.hpp"
-#include "core/text.hpp"
 
 namespace route::net {
 
@@ -32,7 +31,6 @@ void ReplyRecorder::begin(const ReplyLabel& label)
     long_json_.reset();
     decoder_.reset();
     event_error_words_.clear();
-    first_event_.reset();
     encoded_ = is_known_coding(label.content_encoding);
     odd_coding_ = encoded_ || is_no_coding(label.content_encoding) ? "" : label.content_encoding;
     kind_ = progress_.label;
@@ -66,6 +64,8 @@ void ReplyRecorder::add(std::string_view payload)
     else
         add_content(payload);
     progress_.legible = legible();
+    if (!progress_.legible && !progress_.kind)
+        settle(kind_);
 }
 
 void ReplyRecorder::add_encoded(std::string_view payload)
@@ -116,13 +116,13 @@ void ReplyRecorder::settle(ReplyKind kind)
     kind_ = kind;
     progress_.kind = kind;
     textual_ = textual_ || kind == ReplyKind::html || kind == ReplyKind::text;
-    if (kind_ == ReplyKind::event_stream && legible())
+    if (kind_ == ReplyKind::event_stream && (!encoded_ || decoder_))
         stream_.emplace(settings_.response ? settings_.max_response : 0);
 }
 
 void ReplyRecorder::read(std::string_view content)
 {
-    if (!legible())
+    if (encoded_ && !decoder_)
         return;
     if (kind_ == ReplyKind::event_stream)
         parser_.feed(content, [this](const SseEvent& event) { on_event(event); });
@@ -164,15 +164,6 @@ void ReplyRecorder::add_text(std::string_view content)
 
 void ReplyRecorder::on_event(const SseEvent& event)
 {
-    if (!first_event_) {
-        const auto meaning = meaning_of(event);
-        if (meaning != EventMeaning::done)
-            first_event_ = meaning;
-        if (meaning == EventMeaning::error) {
-            error_detail_ = cut_utf8(event.data, 4096);
-            error_detail_cut_ = error_detail_.size() < event.data.size();
-        }
-    }
     judge(event);
     stream_->add(event);
 }
@@ -197,7 +188,7 @@ void ReplyRecorder::complete()
         read(undecided_);
         undecided_.clear();
     }
-    if (stream_ && legible())
+    if (stream_)
         parser_.finish([this](const SseEvent& event) { on_event(event); });
     if (kind_ == ReplyKind::json && answers(api_) && !committed_ && legible())
         progress_.answer = long_json_ ? Answer::content : answer_in(api_, capture_.raw);

@@ -59,16 +59,12 @@ class ReplyRecorder
     /// not yet erased, at most `most_error_text` bytes.
     const std::string& event_error_words() const { return event_error_words_; }
 
+    Api api() const { return api_; }
     ReplyKind kind() const { return kind_; }
     bool encoded() const { return encoded_; }
     /// Whether what it says is seen: false when it has a coding that is unknown, or was given up.
     bool legible() const { return !encoded_ || (decoder_ && !decoder_->gave_up()); }
 
-    /// What the first event that is not [DONE] means; none before it is complete.
-    std::optional<EventMeaning> first_event() const { return first_event_; }
-    /// Of the event that is an error, its beginning.
-    const std::string& error_detail() const { return error_detail_; }
-    bool error_detail_cut() const { return error_detail_cut_; }
     bool at_event_boundary() const { return parser_.at_boundary(); }
 
     /// As they came, coding included.
@@ -106,9 +102,6 @@ class ReplyRecorder
     std::optional<StreamReply> stream_;
     std::optional<LongJsonReply> long_json_;
     std::string event_error_words_;
-    std::optional<EventMeaning> first_event_;
-    std::string error_detail_;
-    bool error_detail_cut_ = false;
 };
 
 }  // namespace route::net

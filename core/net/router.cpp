@@ -55,14 +55,7 @@ awaitable<Routed> Router::route()
             co_return routed;
         }
         note_failed_attempt(*attempt, *failure);
-        if (failure->cause == Cause::status && attempt->kept_whole()) {
-            auto shown = attempt->shown();
-            if (shown) {
-                routed.shown = std::move(shown);
-                routed.kept = std::move(attempt);
-                routed.kept_failure = failure;
-            }
-        }
+        keep(routed, std::move(attempt), *failure);
         Progress progress;
         progress.candidates_left = index + 1 < candidates_.size();
         progress.total_expired = Clock::now() >= total;
@@ -77,6 +70,21 @@ awaitable<Routed> Router::route()
     }
     routed.kept.reset();  // nobody is there to be answered
     co_return routed;
+}
+
+/// The last reply that can be relayed is kept; of those that say they succeeded only the last one of all.
+void Router::keep(Routed& routed, std::unique_ptr<Attempt> attempt, const AttemptFailure& failure)
+{
+    auto shown = attempt->kept_whole() ? attempt->shown() : std::nullopt;
+    if (shown) {
+        routed.shown = std::move(shown);
+        routed.kept = std::move(attempt);
+        routed.kept_failure = failure;
+        return;
+    }
+    const bool replied = failure.status && *failure.status / 100 == 2;
+    if (replied && routed.kept && routed.kept_failure->cause != Cause::status)
+        routed.kept.reset();
 }
 
 AttemptRecord Router::attempt_record(const Attempt& attempt) const

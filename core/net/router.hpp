@@ -47,6 +47,7 @@ class Router
     AttemptLimits limits(std::size_t index, TimePoint total) const;
     void note_failed_attempt(const Attempt& attempt, AttemptFailure failure);
     void report_cooldown(const Attempt& attempt, const AttemptFailure& failure, int failures, Seconds length);
+    static void keep(Routed& routed, std::unique_ptr<Attempt> attempt, const AttemptFailure& failure);
     RouterError all_failed() const;
 
     EventLoop& loop_;

@@ -196,17 +196,16 @@ Answer answer_in_list(Api api, std::string_view body)
     return filled && may_be_list ? Answer::content : Answer::none;
 }
 
-bool read_answer(Api api, std::string_view body, Answer& answer)
+/// Of broken UTF-8 and control characters the rest counts.
+Answer answer_in_object(Api api, std::string_view body)
 {
-    if (body.starts_with('[')) {
-        answer = answer_in_list(api, body);
-        return answer != Answer::none;
-    }
     AnswerReader reader{api};
-    const bool whole =
-        json::read_object(json::padded(body), [&](json::Object& object) { return reader.read(object); });
-    answer = whole ? reader.result() : Answer::none;
-    return whole;
+    const auto read = [&](json::Object& object) { return reader.read(object); };
+    simdjson::error_code opened{};
+    bool whole = json::read_object(json::padded(body), read, opened);
+    if (json::is_damage(opened))
+        whole = json::read_object(json::mended(body, true), read);
+    return whole ? reader.result() : Answer::none;
 }
 
 }  // namespace
@@ -216,12 +215,9 @@ Answer answer_in(Api api, std::string_view body)
     if (body.starts_with(leading_mark))
         body.remove_prefix(leading_mark.size());
     body = trim(body);
-    auto answer = Answer::none;
-    if (!body.starts_with('{') && !body.starts_with('['))
-        return answer;
-    if (!read_answer(api, body, answer) && !valid_utf8(body))
-        read_answer(api, clean_utf8(std::string{body}), answer);
-    return answer;
+    if (body.starts_with('['))
+        return answer_in_list(api, body);
+    return body.starts_with('{') ? answer_in_object(api, body) : Answer::none;
 }
 
 }  // namespace route

@@ -154,12 +154,16 @@ bool read_event_member(json::Key key, json::Value& value, EventSigns& signs)
     return true;
 }
 
+/// Of broken UTF-8 and control characters the rest counts.
 bool read_event_json(std::string_view data, EventSigns& signs)
 {
-    return json::read_object(json::padded(data), [&](json::Object& object) {
+    const auto read = [&](json::Object& object) {
         return json::each_member(
             object, [&](json::Key key, json::Value& value) { return read_event_member(key, value, signs); });
-    });
+    };
+    simdjson::error_code opened{};
+    const bool whole = json::read_object(json::padded(data), read, opened);
+    return json::is_damage(opened) ? json::read_object(json::mended(data, true), read) : whole;
 }
 
 bool holds_word(std::string_view text, std::string_view word)
@@ -195,13 +199,6 @@ EventSigns signs_of(const SseEvent& event)
         return signs;
     // Cut: nobody says so much before an answer.
     by_type.content = by_type.content || event.data.size() >= SseParser::max_event;
-    if (valid_utf8(data)) {
-        by_type.broken = true;
-        return by_type;
-    }
-    signs = by_type;
-    if (read_event_json(clean_utf8(std::string{data}), signs))
-        return signs;
     by_type.broken = true;
     return by_type;
 }

@@ -3,6 +3,8 @@
 #include <random>
 #include <string>
 
+#include "core/openai/answer_signs.hpp"
+#include "core/openai/event_signs.hpp"
 #include "core/record.hpp"
 #include "core/reply_text.hpp"
 #include "core/request_facts.hpp"
@@ -111,7 +113,7 @@ TEST_CASE("mutated streams")
         for (auto rest = stream.view(); !rest.empty();) {
             const Bytes piece{rest.substr(0, 1 + below(random, 300)), 0, ' '};
             parser.feed(piece.view(), [&](const SseEvent& event) {
-                (void)meaning_of(event);
+                (void)signs_of(event);
                 reply.add(event);
             });
             rest.remove_prefix(piece.view().size());
@@ -119,6 +121,19 @@ TEST_CASE("mutated streams")
         const auto summary = reply.take();
         REQUIRE(summary.text.size() <= 200);
         REQUIRE(valid_utf8(summary.text));
+    }
+}
+
+TEST_CASE("mutated answers")
+{
+    Random random{6};
+    const auto& samples = reply_samples();
+    for (int i = 0; i < rounds; ++i) {
+        const Bytes body{mutated(samples[below(random, samples.size())].json, random), 0, ' '};
+        const auto api = static_cast<Api>(below(random, static_cast<std::size_t>(Api::other) + 1));
+        const auto answer = answer_in(api, body.view());
+        const std::string copy{body.view()};
+        REQUIRE(answer == answer_in(api, copy));
     }
 }
 
@@ -131,7 +146,7 @@ TEST_CASE("mutated events")
         StreamReply reply{200};
         parser.feed(samples[below(random, samples.size())].stream, [&](const SseEvent& event) {
             const Bytes data{mutated(std::string{event.data}, random), 0, ' '};
-            (void)meaning_of({event.type, data.view()});
+            (void)signs_of({event.type, data.view()});
             reply.add({below(random, 2) == 0 ? "" : event.type, data.view()});
         });
         REQUIRE(reply.take().text.size() <= 200);

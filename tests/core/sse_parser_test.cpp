@@ -272,36 +272,3 @@ TEST_CASE("a stream of bare CRs takes no quadratic time")
     parser.feed(bytes, [&](const SseEvent&) { ++count; });
     CHECK(count == 200'000);
 }
-
-TEST_CASE("what the first events of a stream mean")
-{
-    struct Meaning
-    {
-        SseEvent event;
-        EventMeaning meaning;
-    };
-    const Meaning table[]{
-        {{"", "[DONE]"}, EventMeaning::done},
-        {{"", " [DONE] "}, EventMeaning::done},
-        {{"", ""}, EventMeaning::data},
-        {{"", "hello"}, EventMeaning::data},
-        {{"error", "{}"}, EventMeaning::error},
-        {{"error", ""}, EventMeaning::error},
-        {{"", R"({"type":"error","message":"x"})"}, EventMeaning::error},
-        {{"", R"({"message":"x","type":"error"})"}, EventMeaning::error},
-        {{"message", R"({"error":{"message":"x"}})"}, EventMeaning::error},
-        {{"", R"( {"id":"x","error":"text"})"}, EventMeaning::error},
-        {{"", R"({"error":false})"}, EventMeaning::error},
-        {{"", R"({"error":null,"choices":[]})"}, EventMeaning::data},
-        {{"", R"({"choices":[{"error":{"a":1},"delta":{"type":"error"}}]})"}, EventMeaning::data},
-        {{"", R"({"type":"response.created","response":{"error":null}})"}, EventMeaning::data},
-        {{"", R"({"type":null})"}, EventMeaning::data},
-        {{"", R"({"error":{"message":)"}, EventMeaning::data},
-        {{"", R"(["error"])"}, EventMeaning::data},
-        {{"ping", R"({"type": "ping"})"}, EventMeaning::data},
-    };
-    for (const auto& row : table) {
-        CAPTURE(row.event.type, row.event.data);
-        CHECK(meaning_of(row.event) == row.meaning);
-    }
-}

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "core/openai/event_signs.hpp"
 #include "core/sse_parser.hpp"
 #include "tests/fuzz/input.hpp"
 
@@ -97,7 +98,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     SseParser parser;
     Events events;
     parser.feed(bytes.view(), [&](const SseEvent& event) {
-        (void)meaning_of(event);
+        (void)signs_of(event);
         events.push_back({std::string{event.type}, std::string{event.data}});
     });
     const auto by_pieces = parse(bytes.view(), choice);
@@ -106,8 +107,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(parser.at_boundary() == by_pieces.at_boundary && parser.at_boundary() == by_bytes.at_boundary,
             "where events may be put in does not depend on the split");
     require(events == expected_events(bytes.view()), "the events are those of the standard");
-    for (const auto& event : events)
-        require(meaning_of({event.type, event.data}) == meaning_of({event.type, Bytes{event.data}.view()}),
-                "an event's meaning depends on the event only");
+    for (const auto& event : events) {
+        const auto signs = signs_of({event.type, event.data});
+        const auto elsewhere = signs_of({event.type, Bytes{event.data}.view()});
+        require(signs.content == elsewhere.content && signs.error == elsewhere.error &&
+                    signs.end == elsewhere.end && signs.ending == elsewhere.ending,
+                "an event's signs depend on the event only");
+        require(may_end_stream({event.type, event.data}, false) || (!signs.error && !signs.end),
+                "an error and an end are never passed over");
+    }
     return 0;
 }

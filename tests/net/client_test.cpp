@@ -15,14 +15,14 @@ const std::string posts = "Content-Type: application/json\r\n";
 
 TEST_CASE("pipelined requests are answered in order")
 {
-    Stage stage{{{step::read_request(), step::send(reply_text(200, json_headers, "{\"n\":1}")),
-                  step::read_request(), step::send(reply_text(200, json_headers, "{\"n\":2}")),
-                  step::read_request(), step::send(reply_text(200, json_headers, "{\"n\":3}"))}}};
+    Stage stage{{{step::read_request(), step::send(reply_text(200, json_headers, chat_reply("1"))),
+                  step::read_request(), step::send(reply_text(200, json_headers, chat_reply("2"))),
+                  step::read_request(), step::send(reply_text(200, json_headers, chat_reply("3")))}}};
     const auto client = stage.connect();
     client->send(chat_request("a") + get_request("/v1/models") + chat_request("b"));
     stage.run_until([&] { return client->replies().size() == 3; });
     for (std::size_t index = 0; index < 3; ++index) {
-        CHECK(client->replies()[index].body() == "{\"n\":" + std::to_string(index + 1) + "}");
+        CHECK(client->replies()[index].body() == chat_reply(std::to_string(index + 1)));
         CHECK(client->replies()[index].header("x-request-id") == stage.record(index).request_id);
     }
     CHECK(stage.first().requests()[0].body() == chat_body("a"));

@@ -36,6 +36,8 @@ std::string json_head(std::size_t length)
 TEST_CASE("a reply is sent from its moment of commit on")
 {
     const std::string comment = ": hello\n\n";
+    const std::string role =
+        data_event(R"({"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]})");
     const std::string event = chat_event("hel");
     const std::string done{done_event};
     const std::string end{last_chunk};
@@ -45,23 +47,23 @@ TEST_CASE("a reply is sent from its moment of commit on")
         reply_head(200, {{"Content-Type", "application/x-ndjson"}, {"Transfer-Encoding", "chunked"}});
     const std::string long_json = "\"" + std::string(2998, 'x') + "\"";
     const auto commit = GENERATE_COPY(values<Commit>({
-        {"a stream at its first data event", sse_head + chunk(comment), chunk(event), chunk(done) + end,
+        {"a stream at its first content", sse_head + chunk(comment), chunk(event), chunk(done) + end,
          comment + event, true},
+        {"not at its role", sse_head + chunk(role), chunk(event), chunk(done) + end, role + event, true},
         {"not inside it", sse_head + chunk(event.substr(0, 20)), chunk(event.substr(20)), end, event, true},
         {"not at its end of line", sse_head + chunk(event.substr(0, event.size() - 1)), chunk("\n"), end,
          event, true},
         {"not at an event without data", sse_head + chunk("event: ping\n\n"), chunk(event), end,
          "event: ping\n\n" + event, true},
-        {"not at [DONE]", sse_head + chunk(done), chunk(event), end, done + event, true},
-        {"an event of any kind", sse_head, chunk("event: ping\ndata: {}\n\n"), end,
-         "event: ping\ndata: {}\n\n", true},
-        {"a null error is none", sse_head, chunk("data: {\"error\":null}\n\n"), end,
-         "data: {\"error\":null}\n\n", true},
+        {"not at a ping", sse_head + chunk("event: ping\ndata: {}\n\n"), chunk(event), end,
+         "event: ping\ndata: {}\n\n" + event, true},
+        {"a null error is none", sse_head + chunk("data: {\"error\":null}\n\n"), chunk(event), end,
+         "data: {\"error\":null}\n\n" + event, true},
         {"a stream nobody asked for", sse_head + chunk(comment), chunk(event), end, comment + event},
         {"audio at its first byte", audio_head, "abc", "def", "abc"},
         {"NDJSON at its first byte", ndjson_head, chunk("{"), chunk("}\n") + end, "{"},
-        {"a reply without a type at its first byte", reply_head(200, {{"Content-Length", "6"}}), "abc", "def",
-         "abc"},
+        {"a reply without a type that is no text", reply_head(200, {{"Content-Length", "70"}}) + "abc",
+         "\xff" + std::string(63, 'd'), "efg", "abc\xff" + std::string(63, 'd')},
         {"a long JSON at reply_buffer bytes", json_head(3000) + long_json.substr(0, 900),
          long_json.substr(900, 1100), long_json.substr(2000), long_json.substr(0, 2000)},
     }));

@@ -8,7 +8,7 @@ TEST_CASE("no client sees the end of a message before its record is stored")
 {
     const auto script =
         GENERATE(values<Script>({script::chat_reply("hello"), script::sse(chat_events("hello")),
-                                 script::raw(chunked_reply(200, {{"Content-Type", "text/plain"}}, {"hello"})),
+                                 script::raw(chunked_reply(200, {{"Content-Type", "audio/mpeg"}}, {"hello"})),
                                  script::reply(404, json_headers, upstream_error("no"))}));
     const std::string version = GENERATE("HTTP/1.1", "HTTP/1.0");
     CAPTURE(version);

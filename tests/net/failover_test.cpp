@@ -275,7 +275,7 @@ TEST_CASE("an upstream that answers before it has read the request is heard")
                        step::half_close(), step::wait_for_close()};
     Stage stage{{early, script::chat_reply("hello")}};
     const std::string body(4 << 20, ' ');
-    const Reply reply = stage.ask(request_text("POST", "/v1/embeddings", bearer(), body));
+    const Reply reply = stage.ask(request_text("POST", "/v1/files", bearer(), body));
     CHECK(reply.status() == 200);
     CHECK(stage.record().attempts.at(0).status == 413u);
     CHECK(stage.second().requests().at(0).body() == body);

@@ -94,7 +94,7 @@ TEST_CASE("a reply without a body is whole in every framing")
 TEST_CASE("a reply of an HTTP/1.0 upstream is relayed")
 {
     Stage stage{{script::raw_then_close("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nold")}};
-    const Reply reply = stage.ask(chat_request());
+    const Reply reply = stage.ask(get_request("/v1/files/x"));
     CHECK(reply.whole);
     CHECK(reply.body() == "old");
     CHECK(reply.message.version() == 11);
@@ -104,7 +104,7 @@ TEST_CASE("a status line without a reason and an empty header pass")
 {
     Stage stage{{script::raw(
         "HTTP/1.1 200 \r\nContent-Length: 2\r\nContent-Type: text/plain\r\nX-Empty:\r\n\r\nok")}};
-    const Reply reply = stage.ask(chat_request());
+    const Reply reply = stage.ask(get_request("/v1/files/x"));
     CHECK(reply.status() == 200);
     CHECK(reply.body() == "ok");
     CHECK(reply.has("x-empty"));

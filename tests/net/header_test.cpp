@@ -248,7 +248,7 @@ TEST_CASE("headers that do not reach the client")
     CAPTURE(name);
     Stage stage{{script::reply(
         200, {{"Content-Type", "application/json"}, {"Connection", "x-nominated"}, {name, "secret-value"}},
-        "{}")}};
+        chat_reply("hello"))}};
     const Reply reply = stage.ask(chat_request());
     CHECK(reply.status() == 200);
     CHECK_FALSE(mentions(reply.raw, "secret-value"));
@@ -272,7 +272,8 @@ TEST_CASE("headers that reach the client as they are")
         "WWW-Authenticate",
     }));
     CAPTURE(name);
-    Stage stage{{script::reply(200, {{"Content-Type", "application/json"}, {name, "some value"}}, "{}")}};
+    Stage stage{{script::reply(200, {{"Content-Type", "application/json"}, {name, "some value"}},
+                               chat_reply("hello"))}};
     const Reply reply = stage.ask(chat_request());
     CHECK(reply.header(name) == "some value");
     CHECK(reply.count(name) == 1);
@@ -286,7 +287,7 @@ TEST_CASE("headers the router makes for the client")
                           {"x-route-upstream", "evil"},
                           {"x-route-attempts", "99"},
                           {"X-Request-ID", "req_upstream"}};
-    Stage stage{{script::reply(200, foreign, "{}")}};
+    Stage stage{{script::reply(200, foreign, chat_reply("hello"))}};
     const Reply reply = stage.ask(
         chat_request("gpt-4o", false, "test-key", "X-Request-Id: mine-1\r\nOrigin: https://app.test\r\n"));
     CHECK(reply.header("access-control-allow-origin") == "*");

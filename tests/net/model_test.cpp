@@ -60,7 +60,8 @@ TEST_CASE("a request without a model is matched against paths")
 
 TEST_CASE("a multipart model counts")
 {
-    Stage stage{{script::reply(200, json_headers, "{}"), script::reply(200, json_headers, "{}")}};
+    Stage stage{{script::reply(200, json_headers, R"({"text":"hi"})"),
+                 script::reply(200, json_headers, R"({"text":"hi"})")}};
     stage.change([&](auto& definitions) { definitions[0].allow = {"gpt-4o"}; });
     const std::string body =
         "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n\x01\x02\x03\r\n"

@@ -249,7 +249,7 @@ TEST_CASE("tickets that come while a large request is sent change nothing")
                 &at_loopback};
     first_speaks_tls(stage, authority.issue());
     const std::string body(4 << 20, ' ');
-    const Reply reply = stage.ask(request_text("POST", "/v1/embeddings", bearer(), body));
+    const Reply reply = stage.ask(request_text("POST", "/v1/files", bearer(), body));
     CHECK(reply.body() == chat_reply("hello"));
     CHECK(stage.first().requests().at(0).body().size() == body.size());
     CHECK(stage.first().connections() == 1);
@@ -265,7 +265,7 @@ TEST_CASE("an upstream that answers before it has read the request is heard thro
                 &at_loopback};
     first_speaks_tls(stage, authority.issue());
     const std::string body(4 << 20, ' ');
-    CHECK(stage.ask(request_text("POST", "/v1/embeddings", bearer(), body)).status() == 200);
+    CHECK(stage.ask(request_text("POST", "/v1/files", bearer(), body)).status() == 200);
     CHECK(stage.record().attempts.at(0).status == 413u);
 }
 

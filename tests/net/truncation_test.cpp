@@ -120,7 +120,8 @@ TEST_CASE("a stream cut between two events ends with an error event")
 
 TEST_CASE("Anthropic's messages get the error event of their own form")
 {
-    const std::string event = "event: message_start\ndata: {\"type\":\"message_start\"}\n\n";
+    const std::string event =
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"a\"}}\n\n";
     const std::string begin = reply_head(200, chunked_sse_headers) + chunk(event);
     Stage stage{{committed_then(begin, step::half_close()), script::chat_reply("never")}};
     const std::string request = request_text(

@@ -64,6 +64,7 @@ TEST_CASE("what is told of is a request that ended badly, and not by its client"
         {101, RequestOutcome::ok, false},
         {101, RequestOutcome::truncated, false},
         {200, RequestOutcome::truncated, true},
+        {200, RequestOutcome::upstream_error, true},
         {302, RequestOutcome::upstream_error, true},
         {400, RequestOutcome::upstream_error, true},
         {404, RequestOutcome::rejected, true},

@@ -66,18 +66,18 @@ def test_bytes_that_nobody_asked_for_answer_nobody(route, make_upstream, bytes_b
     upstream = make_upstream(first_reply, reply(body=b'"second"'))
     router = route(upstream)
     with router.client() as client:
-        assert client.ask().body == b'"first"'
+        assert client.ask("/v1/files").body == b'"first"'
         if when != "while idle":
             pause(router)
         if when == "behind the next request":
-            client.send(request())
+            client.send(request("/v1/files"))
         peers[0].send(bytes_behind)
         if when == "while idle":
             upstream.wait_for_leaving()
         else:
             resume(router)
         if when != "behind the next request":
-            client.send(request())
+            client.send(request("/v1/files"))
         second = client.read_response()
     assert second.body == b'"second"'
     assert attempts(router, second) == [("first", "ok")]

@@ -8,7 +8,7 @@ import pytest
 
 from fakes.client import Client, chat, request
 from fakes.router import BINARY, eventually
-from fakes.upstream import END, SSE_HEAD, Gate, chunk, event, reply, silence
+from fakes.upstream import END, SSE_HEAD, Gate, chunk, numbered, reply, silence
 
 
 def refuses(address) -> bool:
@@ -21,9 +21,9 @@ def refuses(address) -> bool:
 
 def slow_stream(gate):
     def script(connection, _):
-        connection.send(SSE_HEAD + chunk(event({"n": 1})))
+        connection.send(SSE_HEAD + chunk(numbered(1)))
         gate.wait()
-        connection.send(chunk(event({"n": 2})) + END)
+        connection.send(chunk(numbered(2)) + END)
 
     return script
 
@@ -36,7 +36,7 @@ def test_requests_in_flight_finish_before_it_ends(route, make_upstream, number):
         idle.ask("/v1/metrics", method="GET")
         client.send(request(body=chat(stream=True)))
         client.read_head()
-        assert client.read_chunk() == event({"n": 1})
+        assert client.read_chunk() == numbered(1)
         before = len(router.lines)
         router.signal(number)
         router.wait_for_line("shutting down", after=before)
@@ -44,7 +44,7 @@ def test_requests_in_flight_finish_before_it_ends(route, make_upstream, number):
         assert eventually(lambda: refuses(router.address))  # each event loop closes its own listener
         assert router.process.poll() is None
         gate.open()
-        assert client.read_chunk() == event({"n": 2})
+        assert client.read_chunk() == numbered(2)
         assert client.read_chunk() == b""
         assert client.closed()
     assert router.wait() == 0

@@ -8,7 +8,7 @@ import pytest
 
 from fakes.client import chat
 from fakes.router import eventually, impatient
-from fakes.upstream import chunk, close, event, head, raw, refused_url, reply, reset, silence, stream
+from fakes.upstream import CHAT_REPLY, Request, chat_events, chunk, close, event, head, raw, refused_url, reply, reset, silence, stream
 
 SECOND = 1_000_000_000
 JSON_HEAD = [("Content-Type", "application/json")]
@@ -78,6 +78,13 @@ FAILURES = {
     "an error event": (stream(b"event: error\ndata: {\"message\":\"x\"}\n\n"), "error_event"),
     "a typed error": (stream(event({"type": "error", "error": {"message": "x"}})), "error_event"),
     "an error member": (stream(event({"error": {"message": "x", "code": 500}})), "error_event"),
+    "an error after the role": (stream(chat_events()[0], event({"error": {"message": "x"}})), "error_event"),
+    "a role and [DONE]": (stream(chat_events()[0], event("[DONE]")), "no_answer"),
+    "a blank stream": (stream(*chat_events()), "blank"),
+    "an error in place of an answer": (reply(200, {"error": {"message": "x"}}), "error_body"),
+    "a page": (reply(200, b"<html></html>", content_type="text/html"), "no_answer"),
+    "nothing": (reply(200, b""), "empty"),
+    "an object without an answer": (reply(200, {}), "no_answer"),
     "an error after a comment": (stream(b": hi\n\n", event({"error": "x"})), "error_event"),
     **{f"status {status}": (reply(status), "status") for status in (300, 301, 307, 400, 401, 403, 404, 408, 409, 418, 422, 429, 500, 502, 503, 529)},
 }
@@ -117,7 +124,7 @@ def test_tls_with_somebody_who_speaks_none(route, upstream, make_upstream):
 
 def test_a_few_1xx_are_dropped(route, make_upstream):
     good = head(103, [("Link", "</x>")]) * 16 + head(200, [*JSON_HEAD, ("Content-Length", 2)]) + b"{}"
-    answer = route(make_upstream(raw(good, then="keep"))).ask()
+    answer = route(make_upstream(raw(good, then="keep"))).ask("/v1/files")
     assert (answer.status, answer.body, answer.header("link")) == (200, b"{}", None)
 
 
@@ -129,7 +136,7 @@ def test_1xx_end_no_timeout(route, make_upstream, upstream):
 
 @pytest.mark.parametrize("status", [200, 201, 202, 206, 299])
 def test_every_2xx_is_a_success(route, make_upstream, status):
-    answer = route(make_upstream(reply(status)), make_upstream()).ask()
+    answer = route(make_upstream(reply(status, CHAT_REPLY)), make_upstream()).ask()
     assert (answer.status, answer.header("x-route-upstream")) == (status, "first")
 
 
@@ -178,7 +185,7 @@ def test_the_timeout_restarts_while_the_upstream_takes_the_request(route, make_u
         while received < size and (piece := connection.peer.recv(65536)):
             received += len(piece)
             time.sleep(0.06)
-        connection.send(head(200, [*JSON_HEAD, ("Content-Length", 2)]) + b"{}")
+        reply()(connection, Request("POST", "", [], b"", b""))
 
     router = route(make_upstream(on_accept=slow_reader), make_upstream(), timeouts={"default": 2, "large_body": 2})
     started = time.monotonic()

@@ -35,7 +35,7 @@ def test_a_connection_is_used_again(route, upstream):
 
 
 def test_pipelined_requests_are_answered_in_order(route, make_upstream):
-    upstream = make_upstream(*(reply(body={"n": n}) for n in range(3)))
+    upstream = make_upstream(*(reply(body={"n": n, "choices": [{"text": str(n)}]}) for n in range(3)))
     router = route(upstream)
     with router.client() as client:
         client.send(request() + request() + request(headers=[("Connection", "close")]))

@@ -10,7 +10,7 @@ import pytest
 
 from fakes.certificates import common_name, openssl
 from fakes.client import Broken, chat, request
-from fakes.upstream import END, SSE_HEAD, Gate, chunk, event, reply
+from fakes.upstream import END, SSE_HEAD, Gate, chunk, numbered, reply
 
 
 @pytest.fixture
@@ -51,17 +51,17 @@ def test_a_stream_comes_event_by_event(serve, make_upstream, tls):
     gate = Gate()
 
     def script(connection, _):
-        connection.send(SSE_HEAD + chunk(event({"n": 1})))
+        connection.send(SSE_HEAD + chunk(numbered(1)))
         gate.wait()
-        connection.send(chunk(event({"n": 2})) + END)
+        connection.send(chunk(numbered(2)) + END)
 
     router = serve(make_upstream(script))
     with router.client(tls=tls) as client:
         client.send(request(body=chat(stream=True)))
         client.read_head()
-        assert client.read_chunk() == event({"n": 1})
+        assert client.read_chunk() == numbered(1)
         gate.open()
-        assert client.read_chunk() == event({"n": 2})
+        assert client.read_chunk() == numbered(2)
         assert client.read_chunk() == b""
 
 
@@ -76,7 +76,7 @@ def test_long_bodies_both_ways(serve, make_upstream, tls):
 
 def test_a_client_that_leaves_ends_its_request(serve, make_upstream, tls):
     def script(connection, _):
-        connection.send(SSE_HEAD + chunk(event({"n": 1})))
+        connection.send(SSE_HEAD + chunk(numbered(1)))
         connection.wait_closed()
 
     upstream = make_upstream(script)
@@ -90,7 +90,7 @@ def test_a_client_that_leaves_ends_its_request(serve, make_upstream, tls):
 
 def test_a_cut_reply_does_not_look_whole(serve, make_upstream, tls):
     def script(connection, _):
-        connection.send(SSE_HEAD + chunk(event({"n": 1})))
+        connection.send(SSE_HEAD + chunk(numbered(1)))
         connection.reset()
 
     router = serve(make_upstream(script))

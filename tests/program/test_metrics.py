@@ -12,7 +12,7 @@ import pytest
 from fakes.client import Broken, chat, request
 from fakes.exposition import LABELS, Exposition, Moved, read
 from fakes.router import eventually, impatient
-from fakes.upstream import Gate, chat_events, chunk, event, head, raw, refused_url, reply, reset, silence, stream
+from fakes.upstream import Gate, chat_events, chunk, event, head, numbered, raw, refused_url, reply, reset, silence, stream
 
 CHAT = "/v1/chat/completions"
 SHORT = 0.4  # seconds; nobody answers in it
@@ -36,7 +36,7 @@ def ask(router, **kwargs):
 
 # --- requests
 
-BREAKS_OFF = stream(event({"n": 1}), then="close")
+BREAKS_OFF = stream(numbered(1), then="close")
 REQUESTS = {
     "ok": (reply(), {}, [(CHAT, "gpt-4o", "200", "ok")]),
     "ok, a stream": (stream(*chat_events("a")), {"body": chat(stream=True)}, [(CHAT, "gpt-4o", "200", "ok")]),
@@ -110,6 +110,9 @@ ATTEMPTS = {
     "cut": raw(head(200, [("Content-Type", "application/json"), ("Content-Length", 100)]) + b'{"half":'),
     "empty": stream(),
     "error_event": stream(event({"error": {"message": "x"}})),
+    "error_body": reply(200, {"error": {"message": "x"}}),
+    "blank": stream(*chat_events()),
+    "no_answer": reply(200, {}),
 }
 
 
@@ -151,7 +154,7 @@ def test_time_to_the_first_byte(route, make_upstream):
     gate, pause = Gate(), 1.5
 
     def slow_stream(connection, seen):
-        connection.send(head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")]) + chunk(event({"n": 1})))
+        connection.send(head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")]) + chunk(numbered(1)))
         gate.wait()
         connection.send(b"0\r\n\r\n")
 
@@ -239,7 +242,7 @@ TOKENS = {
     "a stream that says nothing of them": (CHAT, stream(*chat_events("a", usage=False)), chat(stream=True), 0, 0),
     "a response": ("/v1/responses", reply(body=RESPONSE), chat(), 11, 13),
     "a message": ("/v1/messages", reply(body=MESSAGE), chat(), 17, 19),
-    "embeddings": ("/v1/embeddings", reply(body={"data": [], "usage": {"prompt_tokens": 7, "total_tokens": 7}}), chat(), 7, 0),
+    "embeddings": ("/v1/embeddings", reply(body={"data": [{"embedding": [0.5]}], "usage": {"prompt_tokens": 7, "total_tokens": 7}}), chat(), 7, 0),
     "an error": (CHAT, reply(500, {"error": {"message": "x"}}), chat(), 0, 0),
 }
 

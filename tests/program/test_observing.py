@@ -14,7 +14,7 @@ from fakes.client import KEY, Broken, chat, request
 from fakes.postgres import held_port
 from fakes.proxy import FakeProxy
 from fakes.router import eventually
-from fakes.upstream import chat_events, close, event, raw, refused_url, reply, reset, silence, stream
+from fakes.upstream import chat_events, close, event, numbered, raw, refused_url, reply, reset, silence, stream
 from fakes.websocket import handshake
 
 METRICS = """requests_total request_duration_seconds time_to_first_byte_seconds overhead_seconds attempts_total failovers_total upstream_up
@@ -262,7 +262,7 @@ def test_no_key_is_seen_anywhere(route, make_upstream, format):
                    server={"max_body": "100KiB"}, failover={"cooldown_after": 0})
     answers = b""
     for script in (reply(), reset, close, silence, reply(500), reply(429), echo(401), stream(), stream(event({"error": "x"})),
-                   stream(event({"n": 1}), then="close")):
+                   stream(numbered(1), then="close")):
         upstream.answer(script)
         for body in (chat(), chat(stream=True)):
             try:

@@ -12,7 +12,7 @@ from fakes.client import Broken, chat, request
 from fakes.exposition import LABELS, PREFIX
 from fakes.prometheus import RULES, Prometheus
 from fakes.router import eventually
-from fakes.upstream import chat_events, event, reply, silence, stream
+from fakes.upstream import chat_events, numbered, reply, silence, stream
 
 DASHBOARD = RULES.with_name("grafana-dashboard.json")
 TESTS_OF_RULES = RULES.with_name("prometheus-rules.test.yml")
@@ -134,7 +134,7 @@ class Traffic:
             self.good.answer(scripts)
             for _ in range(3):
                 assert self.router.ask(body=body).status == 200
-        for script in (reply(), reply(429), silence, stream(event({"n": 1}), then="close")):
+        for script in (reply(), reply(429), silence, stream(numbered(1), then="close")):
             self.odd.answer(script)
             try:
                 self.router.ask(body=chat(model="odd", stream=script is not silence))

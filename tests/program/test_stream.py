@@ -8,7 +8,7 @@ import pytest
 
 from fakes.client import Broken, chat, request
 from fakes.router import eventually
-from fakes.upstream import END, SSE_HEAD, Gate, chat_events, chunk, event, head, raw, reply, silence, stream
+from fakes.upstream import END, SSE_HEAD, Gate, chat_events, chunk, head, numbered, raw, reply, silence, stream
 
 STREAMED = chat(stream=True)
 ODD_EVENTS = (b"\xef\xbb\xbf: a comment\r\n\r\nretry: 5\r\nid:7\r\ndata:no space\r\n\r\nevent: unknown\ndata: line 1\ndata: line 2\n\n"
@@ -33,7 +33,7 @@ def test_each_event_passes_at_once(route, make_upstream):
     def script(connection, _):
         connection.send(SSE_HEAD)
         for number, gate in enumerate(gates):
-            connection.send(chunk(event({"n": number})))
+            connection.send(chunk(numbered(number)))
             gate.wait()
         connection.send(END)
 
@@ -42,7 +42,7 @@ def test_each_event_passes_at_once(route, make_upstream):
         client.send(request(body=STREAMED))
         assert client.read_head().status == 200
         for number, gate in enumerate(gates):
-            assert client.read_chunk() == event({"n": number})
+            assert client.read_chunk() == numbered(number)
             gate.open()
         assert client.read_chunk() == b""
 
@@ -56,13 +56,13 @@ def test_a_stream_that_ends_with_its_connection(route, make_upstream):
 
 
 def test_a_large_stream(route, make_upstream):
-    pieces = [event({"n": n, "pad": "x" * 3000}) for n in range(2000)]
+    pieces = [numbered(n, pad="x" * 3000) for n in range(2000)]
     answer = route(make_upstream(stream(*pieces))).ask(body=STREAMED)
     assert answer.body == b"".join(pieces)
 
 
 def test_a_client_that_reads_slowly_gets_everything(route, make_upstream):
-    pieces = [event({"n": n, "pad": "x" * 100_000}) for n in range(300)]
+    pieces = [numbered(n, pad="x" * 100_000) for n in range(300)]
     upstream = make_upstream(stream(*pieces))
     router = route(upstream)
     with router.client() as client:
@@ -80,7 +80,7 @@ def test_a_stream_is_committed_at_its_first_event_and_not_before(route, make_ups
     def script(connection, _):
         connection.send(SSE_HEAD + chunk(b": still thinking\n\n"))
         gate.wait()
-        connection.send(chunk(event({"n": 1})))
+        connection.send(chunk(numbered(1)))
         connection.wait_closed()
 
     router = route(make_upstream(script))
@@ -96,7 +96,7 @@ def test_a_stream_is_committed_at_its_first_event_and_not_before(route, make_ups
         data = client.read_chunk()
         while b'"n"' not in data:
             data += client.read_chunk()
-        assert data == b": still thinking\n\n" + event({"n": 1})
+        assert data == b": still thinking\n\n" + numbered(1)
 
 
 @pytest.mark.parametrize("content_type", ["audio/mpeg", "application/x-ndjson", "text/plain"])
@@ -162,7 +162,7 @@ def test_a_stream_cut_after_its_first_event_breaks(route, make_upstream, then):
 
 
 def test_nothing_is_put_into_the_middle_of_an_event(route, make_upstream):
-    router = route(make_upstream(stream(event({"n": 1}), b'data: {"n"', then="close")))
+    router = route(make_upstream(stream(numbered(1), b'data: {"n"', then="close")))
     with router.client() as client:
         client.send(request(body=STREAMED))
         client.read_head()
@@ -170,7 +170,7 @@ def test_nothing_is_put_into_the_middle_of_an_event(route, make_upstream):
         with pytest.raises(Broken):
             while data := client.read_chunk():
                 received += data
-    assert received == event({"n": 1}) + b'data: {"n"'
+    assert received == numbered(1) + b'data: {"n"'
 
 
 def test_anthropic_clients_are_told_in_their_own_way(route, make_upstream):
@@ -216,37 +216,37 @@ def test_bytes_restart_the_idle_limit(route, make_upstream):
     def script(connection, _):
         connection.send(SSE_HEAD)
         for number in range(8):
-            connection.send(chunk(event({"n": number})))
+            connection.send(chunk(numbered(number)))
             time.sleep(0.4)
         connection.send(END)
 
     answer = route(make_upstream(script), timeouts={"idle": 2}).ask(body=STREAMED)
-    assert answer.body == b"".join(event({"n": number}) for number in range(8))
+    assert answer.body == b"".join(numbered(number) for number in range(8))
 
 
 def test_total_ends_at_commit(route, make_upstream):
     gate = Gate()
 
     def script(connection, _):
-        connection.send(SSE_HEAD + chunk(event({"n": 1})))
+        connection.send(SSE_HEAD + chunk(numbered(1)))
         gate.wait()
-        connection.send(chunk(event({"n": 2})) + END)
+        connection.send(chunk(numbered(2)) + END)
 
     router = route(make_upstream(script), failover={"total": 2})
     with router.client() as client:
         client.send(request(body=STREAMED))
         client.read_head()
-        assert client.read_chunk() == event({"n": 1})
+        assert client.read_chunk() == numbered(1)
         time.sleep(2.3)
         gate.open()
-        assert client.read_chunk() == event({"n": 2})
+        assert client.read_chunk() == numbered(2)
         assert client.read_chunk() == b""
 
 
 # --- 8: the client goes away
 
 @pytest.mark.parametrize("leave", ["close", "reset", "finish_sending"])
-@pytest.mark.parametrize("script", [silence, stream(event({"n": 1}), then="stall")], ids=["waiting", "streaming"])
+@pytest.mark.parametrize("script", [silence, stream(numbered(1), then="stall")], ids=["waiting", "streaming"])
 def test_a_client_that_leaves_cancels_the_attempt(route, make_upstream, leave, script):
     upstream, other = make_upstream(script), make_upstream()
     router = route(upstream, other, timeouts={"stream": 30})

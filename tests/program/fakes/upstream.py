@@ -267,6 +267,11 @@ def event(data) -> bytes:
     return f"data: {text}\n\n".encode()
 
 
+def numbered(n, **members) -> bytes:
+    """An event that says `n` to whoever asked for a completion."""
+    return event({"n": n, **members, "choices": [{"index": 0, "text": str(n)}]})
+
+
 def chat_events(*words: str, finish="stop", usage=True) -> list[bytes]:
     """The events of a chat completion saying `words`."""
 

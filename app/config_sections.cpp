@@ -130,8 +130,7 @@ void read(ConfigTable table, StorageSettings& storage)
             return expect(is_postgres_url(text) && has_encoded_user(text), postgres_url_expected);
         },
         "postgresql://localhost/openai_api_route");
-    // One for records and one that listens to changes.
-    table.integer("postgres_connections", storage.postgres_connections, 1000, 2);
+    table.integer("postgres_connections", storage.postgres_connections, 1000, least_postgres_connections);
     table.path("outbox", storage.outbox, not_empty);
 }
 

@@ -20,6 +20,7 @@
 #include "app/message_line.hpp"
 #include "app/router_control.hpp"
 #include "app/signals.hpp"
+#include "core/counted.hpp"
 #include "core/net/server.hpp"
 #include "core/text.hpp"
 #include "metrics/metrics.hpp"
@@ -96,6 +97,7 @@ class Program
     metrics::Gauges gauges();
     net::Readiness readiness() const;
     void start_control();
+    std::uint64_t in_flight() const { return static_cast<std::uint64_t>(services_->in_flight.load()); }
     void say_what_is_next() const;
 
     Configuration configuration_;
@@ -138,9 +140,11 @@ Result<void> Program::start()
         return refusal(routing.error());
     routing_ = *std::move(routing);
     metrics_ = std::make_unique<metrics::Metrics>(ROUTE_VERSION, gauges());
-    writer_ = std::make_unique<storage::RecordWriter>(storage::record_connector(settings, begun.identity),
-                                                      storage::writer_options(settings), writer_hooks());
-    pruner_ = std::make_unique<storage::RecordPruner>(storage::pruner_connector(settings, begun.identity),
+    auto connectors = storage::connectors(settings, begun.identity);
+    writer_ = std::make_unique<storage::RecordWriter>(
+        std::move(connectors.records), storage::writer_options(settings, std::move(connectors.drain)),
+        writer_hooks());
+    pruner_ = std::make_unique<storage::RecordPruner>(std::move(connectors.pruner),
                                                       storage::pruner_options(settings));
     services_ = std::make_unique<net::Services>(*writer_);
     services_->most_clients = clients_share(raise_descriptor_limit());
@@ -232,7 +236,7 @@ storage::WriterHooks Program::writer_hooks()
 metrics::Gauges Program::gauges()
 {
     metrics::Gauges gauges;
-    gauges.requests_in_flight = [this] { return static_cast<std::uint64_t>(services_->in_flight.load()); };
+    gauges.requests_in_flight = [this] { return in_flight(); };
     gauges.record_queue_bytes = [this] { return writer_->queue_bytes(); };
     gauges.outbox_records = [this] { return writer_->outbox_records(); };
     // The last measure; asking the database would take its time.
@@ -348,7 +352,7 @@ void Program::drain(Signals& signals)
 {
     server_->drain();
     control_->leave();
-    spdlog::info("shutting down: {} requests in flight", services_->in_flight.load());
+    spdlog::info("shutting down: {} in flight", counted(in_flight(), "request"));
     const auto bound =
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(configuration_.settings.server.drain);
     const auto limit = std::chrono::steady_clock::now() + bound;
@@ -356,7 +360,7 @@ void Program::drain(Signals& signals)
     while (!server_->drained() && !hasty)
         hasty = ends(signals.wait(poll)) || std::chrono::steady_clock::now() >= limit;
     if (hasty)
-        spdlog::warn("{} requests did not finish", services_->in_flight.load());
+        spdlog::warn("{} did not finish", counted(in_flight(), "request"));
     auto down = std::async(std::launch::async, [this, hasty] { take_down(hasty); });
     while (down.wait_for(std::chrono::seconds{0}) != std::future_status::ready) {
         if (!ends(signals.wait(poll)))

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <new>
 #include <span>
 #include <utility>
 
@@ -116,6 +117,17 @@ void complete_response(Record& record, const RecordLimits& limits, bool cut_befo
     record.reply.clear();
 }
 
+/// Every text, but that of the reply, into which a key may come from outside.
+template <class Visit>
+void each_text_from_outside(Record& record, Visit&& visit)
+{
+    for (auto* text : {&record.client_request_id, &record.trace_id, &record.user_agent, &record.method,
+                       &record.path, &record.body_content_type, &record.error, &record.finish_reason})
+        visit(*text);
+    for (auto& attempt : record.attempts)
+        visit(attempt.error);
+}
+
 /// No key gets into a record, whoever wrote it where: upstreams quote keys they refuse, clients put theirs
 /// into paths. What the loop has cut may end within a key.
 void erase_keys(Record& record, bool raw_cut)
@@ -127,20 +139,35 @@ void erase_keys(Record& record, bool raw_cut)
     const std::span erasers{both.data(), record.upstream_secrets ? both.size() : 1};
     const auto erase = [&](std::string& text, bool cut = false) { erase_secrets(text, erasers, cut); };
     auto& reply = record.reply;
-    for (auto* text : {&record.client_request_id, &record.trace_id, &record.user_agent, &record.method,
-                       &record.path, &record.body_content_type, &record.error, &record.finish_reason,
-                       &reply.content_type, &reply.summary.finish_reason})
-        erase(*text);
+    each_text_from_outside(record, [&](std::string& text) { erase(text); });
+    erase(reply.content_type);
+    erase(reply.summary.finish_reason);
     if (record.model)
         erase(*record.model, record.model->size() >= max_model_name);
-    for (auto& attempt : record.attempts)
-        erase(attempt.error);
     erase(record.body, record.body_cut);
     if (reply.kind != ReplyCapture::Kind::json)  // of JSON the summary is what is kept
         erase(reply.raw, raw_cut);
     erase(reply.summary.text, reply.summary.text_cut);
     record.client_keys.clear();
     record.upstream_secrets.reset();
+}
+
+/// Rather no text than one with a key in it. Whatever has no memory has some for this.
+void withhold_texts(Record& record) noexcept
+{
+    each_text_from_outside(record, [](std::string& text) { text.clear(); });
+    record.model.reset();
+    record.body.clear();
+    record.body_cut = false;
+    record.response.clear();
+    record.reply.clear();
+    record.client_keys.clear();
+    record.upstream_secrets.reset();
+    try {
+        record.error = "its texts are left out: there was no memory to erase keys from them";
+    } catch (const std::bad_alloc&) {
+        record.error = "out of memory";  // which takes none
+    }
 }
 
 void clean(std::string& text)
@@ -336,7 +363,9 @@ std::size_t Record::memory() const
     return bytes;
 }
 
-void complete_record(Record& record, const RecordLimits& limits)
+namespace {
+
+void complete(Record& record, const RecordLimits& limits)
 {
     // Inside JSON a key may be written with escapes: it is found in what that says.
     auto& reply = record.reply;
@@ -349,6 +378,17 @@ void complete_record(Record& record, const RecordLimits& limits)
     complete_body(record, limits);
     complete_response(record, limits, reply_cut);
     clean_texts(record);
+}
+
+}  // namespace
+
+void complete_record(Record& record, const RecordLimits& limits) noexcept
+{
+    try {
+        complete(record, limits);
+    } catch (const std::exception&) {  // memory is short
+        withhold_texts(record);
+    }
 }
 
 }  // namespace route

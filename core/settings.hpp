@@ -96,6 +96,9 @@ enum class Backend
     none
 };
 
+/// One for records, one for changes, one for all the rest.
+constexpr unsigned least_postgres_connections = 3;
+
 struct StorageSettings
 {
     Backend backend = Backend::sqlite;

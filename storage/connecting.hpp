@@ -4,12 +4,20 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 
 #include "storage/any_repository.hpp"
 
 namespace route::storage {
+
+/// The database could not be opened for an operation: that says nothing of the operation.
+class NotOpened : public StorageError
+{
+  public:
+    explicit NotOpened(const std::string& why) : StorageError{Kind::unavailable, why} {}
+};
 
 /// Opens the database; throws StorageError, within a few seconds.
 using Connector = std::function<std::unique_ptr<RecordStore>()>;

@@ -4,7 +4,7 @@ namespace route::storage {
 
 Draining::Draining(const Connector& connector, std::unique_ptr<RecordStore> database,
                    std::vector<Record> records, Bound bound, std::function<void()> when_done)
-    : result_{std::move(records), {}, std::move(database)},
+    : result_{std::move(records), {}, std::move(database), false},
       thread_{[this, connector, bound = std::move(bound), tell = std::move(when_done)] {
           run(connector, bound);
           done_ = true;
@@ -35,12 +35,13 @@ void Draining::run(const Connector& connector, const Bound& bound)
 {
     auto& inserted = result_.inserted;
     try {
-        if (open(connector))
-            inserted = insert_all(result_.records, [&](std::span<const Record> part) {
-                result_.database->insert(part, bound(bytes_of(part)));
-            });
-        else
+        if (open(connector)) {
+            result_.tried = true;
+            inserted = insert_all(result_.records,
+                                  [&](std::span<const Record> part) { insert(part, bound(bytes_of(part))); });
+        } else {
             inserted.failure = "abandoned";
+        }
     } catch (const std::exception& error) {
         inserted.failure = error.what();
     } catch (...) {
@@ -50,6 +51,16 @@ void Draining::run(const Connector& connector, const Bound& bound)
         return;
     const std::lock_guard lock{mutex_};
     result_.database.reset();
+}
+
+void Draining::insert(std::span<const Record> records, std::chrono::milliseconds bound)
+{
+    try {
+        result_.database->insert(records, bound);
+    } catch (const NotOpened&) {
+        result_.tried = false;
+        throw;
+    }
 }
 
 /// False when it is abandoned.

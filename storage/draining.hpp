@@ -25,6 +25,7 @@ class Draining
         std::vector<Record> records;
         Inserted inserted;
         std::unique_ptr<RecordStore> database;  ///< null after a failure
+        bool tried = false;  ///< false: the database could not be opened, which says nothing of the records
     };
 
     /// Begins. A null `database` is opened with `connector` first. `bound`: how long a transaction may take.
@@ -44,6 +45,7 @@ class Draining
 
   private:
     void run(const Connector& connector, const Bound& bound);
+    void insert(std::span<const Record> records, std::chrono::milliseconds bound);
     bool open(const Connector& connector);
 
     Result result_;

@@ -81,6 +81,12 @@ std::size_t bytes_of(std::span<const Record> records)
     return bytes;
 }
 
+std::chrono::milliseconds time_for(std::size_t bytes, std::chrono::milliseconds least)
+{
+    constexpr std::size_t lowest_rate = 64u << 10;  // bytes a second
+    return least + std::chrono::milliseconds{bytes * 1000 / lowest_rate};
+}
+
 std::span<const Record> batch_of(std::span<const Record> records, std::size_t most_rows,
                                  std::size_t most_bytes)
 {

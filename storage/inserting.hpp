@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <span>
@@ -39,6 +40,10 @@ Inserted insert_all(std::span<const Record> records,
 
 /// Of their bodies and responses.
 std::size_t bytes_of(std::span<const Record> records);
+
+/// How long a transaction of so many bytes may take: `least`, and what they need on a connection over which
+/// little gets through; one with less is as good as none.
+std::chrono::milliseconds time_for(std::size_t bytes, std::chrono::milliseconds least);
 
 /// As many from the front as make one transaction; one at least.
 std::span<const Record> batch_of(std::span<const Record> records, std::size_t most_rows,

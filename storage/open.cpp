@@ -12,6 +12,7 @@
 #include "storage/postgres/change_feed.hpp"
 #include "storage/postgres/postgres_repository.hpp"
 #include "storage/private_file.hpp"
+#include "storage/shared_connection.hpp"
 #include "storage/sqlite/change_feed.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
 
@@ -34,6 +35,13 @@ constexpr std::chrono::milliseconds record_timeout{800};
 /// The end of the program waits for a step of the pruner.
 constexpr std::chrono::milliseconds pruner_lock_wait{300};
 constexpr std::chrono::milliseconds pruner_step_bound{3'000};
+
+/// Records, changes, pruning, messages, emptying the outbox: with fewer connections the pruner and the outbox
+/// share one. With the least that is, routers do without agreeing on messages.
+constexpr unsigned all_connections = 5;
+
+/// Longest that the outbox waits for a step of the pruner, and that for a batch.
+constexpr std::chrono::milliseconds turn{4'000};
 
 SqliteOptions record_options(const StorageSettings& settings)
 {
@@ -179,10 +187,11 @@ std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start&
     return nullptr;
 }
 
-Connector record_connector(const Settings& settings, std::shared_ptr<SchemaIdentity> identity)
+Connectors connectors(const Settings& settings, const std::shared_ptr<SchemaIdentity>& identity)
 {
-    return [storage = settings.storage, retention = settings.records.retention,
-            identity = std::move(identity)]() -> std::unique_ptr<RecordStore> {
+    Connectors made;
+    made.records = [storage = settings.storage, retention = settings.records.retention,
+                    identity]() -> std::unique_ptr<RecordStore> {
         auto sqlite = record_options(storage);
         auto postgres = postgres_options(storage, record_timeout);
         postgres.make = false;
@@ -197,11 +206,8 @@ Connector record_connector(const Settings& settings, std::shared_ptr<SchemaIdent
         }
         return repository;
     };
-}
-
-Connector pruner_connector(const Settings& settings, std::shared_ptr<SchemaIdentity> identity)
-{
-    return [storage = settings.storage, identity = std::move(identity)]() -> std::unique_ptr<RecordStore> {
+    made.drain = made.records;
+    made.pruner = [storage = settings.storage, identity]() -> std::unique_ptr<RecordStore> {
         auto sqlite = record_options(storage);
         sqlite.busy_timeout = pruner_lock_wait;
         auto postgres = postgres_options(storage, pruner_step_bound);
@@ -209,6 +215,13 @@ Connector pruner_connector(const Settings& settings, std::shared_ptr<SchemaIdent
         sqlite.identity = postgres.identity = identity;
         return open(storage, sqlite, postgres);
     };
+    if (settings.storage.backend == Backend::postgres &&
+        settings.storage.postgres_connections < all_connections) {
+        const auto shared = std::make_shared<SharedConnection>(turn);
+        made.drain = shared->through(std::move(made.drain));
+        made.pruner = shared->through(std::move(made.pruner));
+    }
+    return made;
 }
 
 PrunerOptions pruner_options(const Settings& settings)
@@ -224,15 +237,17 @@ PrunerOptions pruner_options(const Settings& settings)
 
 std::unique_ptr<MessageAgreement> message_agreement(const StorageSettings& settings)
 {
-    return is_remote(settings) ? std::make_unique<MessageAgreement>(settings.postgres) : nullptr;
+    if (!is_remote(settings) || settings.postgres_connections <= least_postgres_connections)
+        return nullptr;
+    return std::make_unique<MessageAgreement>(settings.postgres);
 }
 
-WriterOptions writer_options(const Settings& settings)
+WriterOptions writer_options(const Settings& settings, Connector drain)
 {
     // Without a database nothing is ever written, and what another configuration left in the outbox stays
     // there.
     const bool stores = settings.storage.backend != Backend::none;
-    return {settings.records, stores ? settings.storage.outbox : "", {}};
+    return {settings.records, stores ? settings.storage.outbox : "", {}, std::move(drain)};
 }
 
 }  // namespace route::storage

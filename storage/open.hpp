@@ -42,21 +42,25 @@ Start start(const StorageSettings& settings, std::chrono::milliseconds patience 
 std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start& start,
                                    ChangeFeed::OnChange on_change);
 
-/// The record writer's way to the database: opens what is there and makes nothing but room for records to
-/// come, for a database that went away may come back. One that is not that of `identity` is `unavailable`.
-Connector record_connector(const Settings& settings, std::shared_ptr<SchemaIdentity> identity);
-
-/// The same for the pruner, who holds up nobody and is more patient.
-Connector pruner_connector(const Settings& settings, std::shared_ptr<SchemaIdentity> identity);
+/// The ways of the running router's parts to the database: open what is there and make nothing but room for
+/// records to come, for a database that went away may come back. One that is not that of `identity` is
+/// `unavailable`. PostgreSQL is given no more than `postgres_connections`, the change feed's included.
+struct Connectors
+{
+    Connector records;
+    Connector drain;   ///< of what comes out of the outbox
+    Connector pruner;  ///< holds up nobody and is more patient
+};
+Connectors connectors(const Settings& settings, const std::shared_ptr<SchemaIdentity>& identity);
 
 /// The pruner's options out of the settings.
 PrunerOptions pruner_options(const Settings& settings);
 
-/// What routers that share the database agree on about messages; null where each has its own, with another
-/// backend than PostgreSQL. Connects to nothing yet.
+/// What routers that share the database agree on about messages; null where each has its own: with another
+/// backend than PostgreSQL, and where there is no connection for it. Connects to nothing yet.
 std::unique_ptr<MessageAgreement> message_agreement(const StorageSettings& settings);
 
 /// The record writer's options out of the settings.
-WriterOptions writer_options(const Settings& settings);
+WriterOptions writer_options(const Settings& settings, Connector drain = {});
 
 }  // namespace route::storage

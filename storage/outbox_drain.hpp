@@ -31,8 +31,11 @@ class OutboxDrain
     struct Hooks
     {
         std::function<void(const Inserted::Transaction&, std::size_t bytes)> on_written;
-        /// A record that the database does not take by itself.
-        std::function<void(const Record&, const std::string& reason)> on_refused;
+        /// A record that the database does not take by itself. False: it stays in the outbox, for it is
+        /// nowhere else.
+        std::function<bool(const Record&, const std::string& reason)> on_refused;
+        /// Records stay in the outbox. `tried`: the database was open, and did not take them.
+        std::function<void(const std::string& reason, bool tried, TimePoint now)> on_failed;
     };
 
     /// `wake` is called, on another thread, when tend() has something to do.
@@ -42,6 +45,10 @@ class OutboxDrain
     /// Takes in what came of the last batch; `begin`: and begins the next when it is time. When it wants to
     /// be called again, unless it wakes. Throws StorageError when the outbox fails.
     TimePoint tend(TimePoint now, bool begin);
+
+    /// Begins with the next one, alone, whenever the last failure was: what becomes of it shows whether the
+    /// database takes records. False when nothing is on its way then. Throws StorageError as tend() does.
+    bool try_one(TimePoint now);
 
     /// Records came into the database past the outbox.
     void others_succeeded() { suspects_.another_succeeded(); }
@@ -55,11 +62,12 @@ class OutboxDrain
   private:
     void take_in(TimePoint now);
     void settle(const Draining::Result& result, TimePoint now);
+    void leave(std::span<const Record> records, const std::vector<Refusal>& refused);
     void failed(const Draining::Result& result, TimePoint now);
-    void begin_next(TimePoint now);
+    void begin(std::vector<Record> records, TimePoint now);
+    void back_off(TimePoint now);
     std::vector<Record> next_batch(TimePoint now);
-    void give_up_known(std::vector<Record>& records);
-    std::chrono::milliseconds bound(std::size_t bytes) const;
+    std::vector<Record> without_given_up(std::vector<Record> records);
 
     Connector connector_;
     Outbox& outbox_;
@@ -69,7 +77,8 @@ class OutboxDrain
     std::unique_ptr<RecordStore> database_;
     Suspects suspects_;
     TransactionSize size_;
-    std::string behind_;  ///< request_id: what is before was tried in this round
+    std::string behind_;     ///< request_id: what is before was tried in this round
+    bool on_trial_ = false;  ///< what is on its way was begun by try_one()
     TimePoint retry_at_{};
     std::chrono::milliseconds backoff_;
     std::unique_ptr<Draining> draining_;

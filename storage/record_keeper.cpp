@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/counted.hpp"
 #include "core/text.hpp"
 
 namespace route::storage {
@@ -19,6 +20,9 @@ constexpr std::size_t most_reasons = 10;
 
 /// Less is not worth trying a database for.
 constexpr std::chrono::milliseconds least_bound{50};
+
+/// So often the outbox fails to be emptied before it is told of: one batch may be too much, or meet a lock.
+constexpr int few_failures = 3;
 
 /// As much of a start, and of the time records wait, as looking for damage in the outbox may take.
 constexpr std::chrono::milliseconds look_at_start{2'000};
@@ -39,9 +43,9 @@ std::string rejected_path(const std::string& outbox_path)
 
 }  // namespace
 
-RecordKeeper::RecordKeeper(Connector connector, const std::string& outbox_path, const WriterTiming& timing,
+RecordKeeper::RecordKeeper(Connectors connectors, const std::string& outbox_path, const WriterTiming& timing,
                            WriterHooks hooks, std::function<void()> wake)
-    : connector_{std::move(connector)},
+    : connector_{std::move(connectors.records)},
       timing_{timing},
       hooks_{std::move(hooks)},
       wake_{std::move(wake)},
@@ -50,25 +54,28 @@ RecordKeeper::RecordKeeper(Connector connector, const std::string& outbox_path, 
       rejected_{rejected_path(outbox_path)},
       backoff_{timing.first_retry},
       recount_at_{std::chrono::steady_clock::now() + timing.recount},
-      drain_{
-          connector_, outbox_, {timing.bound, timing.first_retry, timing.longest_retry}, drain_hooks(), wake_}
+      drain_{connectors.drain ? std::move(connectors.drain) : connector_,
+             outbox_,
+             {timing.bound, timing.first_retry, timing.longest_retry},
+             drain_hooks(),
+             wake_}
 {
     if (!outbox_path.empty()) {
         probe_outbox(std::chrono::steady_clock::now(), look_at_start);
         rejected_.check();
     }
     if (outbox_.size() > 0)
-        spdlog::info("{} records of an earlier run wait in the outbox", outbox_.size());
+        spdlog::info("in the outbox from an earlier run: {}", counted(outbox_.size(), "record"));
     connecting_.emplace(connector_, wake_);
 }
 
 std::size_t RecordKeeper::keep(std::span<const Record> records, TimePoint now, Milliseconds patience)
 {
     std::size_t kept = 0;
-    if (database_ && on_trial_ && records.empty() && !takes_what_waits(now))
-        return 0;
     if (database_ && (!away_ || on_trial_))
         kept = keep_in_database(records, now, patience);
+    if (on_trial_)  // not even tried: all were too large, and are in the outbox
+        begin_trial(now);
     if (kept < records.size() && !starting())
         kept += keep_in_outbox(records.subspan(kept), now);
     if (kept == records.size())
@@ -82,42 +89,39 @@ void RecordKeeper::give_up_starting()
 }
 
 /// A full disk lets itself be opened, and takes an empty transaction: a record shows that the database is
-/// back. It stays in the outbox, and is no other when it comes from there. The next time it is the next one's
-/// turn: one that fails alone shows nothing.
-bool RecordKeeper::takes_what_waits(TimePoint now)
+/// back. One that waits in the outbox does, whatever its size, on its way out. The next time it is the next
+/// one's turn: one that fails alone shows nothing.
+void RecordKeeper::begin_trial(TimePoint now)
 {
-    constexpr std::size_t small = 64u << 10;
-    const auto waiting = oldest_waiting();
-    if (waiting.empty() || bytes_of(waiting) > small)
-        return true;
-    tried_ = waiting.front().request_id;
+    on_trial_ = true;
+    if (outbox_fails_)
+        return;
     try {
-        database_->insert(waiting, timing_.bound);
-    } catch (const StorageError& error) {
-        if (error.kind() == StorageError::Kind::unavailable || error.kind() == StorageError::Kind::broken) {
-            went_away(error.what(), now);
-            return false;
-        }
+        proving_ = drain_.try_one(now);
+        on_trial_ = !proving_;
     } catch (const std::exception& error) {
-        went_away(error.what(), now);
-        return false;
+        outbox_failed(error.what(), now);
     }
-    return true;
 }
 
-std::vector<Record> RecordKeeper::oldest_waiting()
+void RecordKeeper::draining_failed(const std::string& reason, bool tried, TimePoint now)
 {
-    try {
-        if (outbox_fails_ || outbox_.size() == 0)
-            return {};
-        auto next = outbox_.oldest(1, 1, tried_);
-        if (next.empty() && !tried_.empty())
-            next = outbox_.oldest(1, 1, {});
-        return next;
-    } catch (const std::exception&) {
-        recount_at_ = TimePoint{};  // looks at the outbox soon, and tells of it
-    }
-    return {};
+    if (proving_ && tried)
+        went_away(reason, now);
+    if (away_ || ++drain_failures_ != few_failures)
+        return;
+    draining_fails_ = true;
+    spdlog::warn("the database takes records, but none from the outbox, where {} wait: {}", outbox_.size(),
+                 escape_for_log(reason));
+}
+
+void RecordKeeper::draining_succeeded()
+{
+    if (proving_)
+        came_back();
+    drain_failures_ = 0;
+    if (draining_fails_.exchange(false))
+        spdlog::info("the database takes records from the outbox again");
 }
 
 std::size_t RecordKeeper::keep_in_outbox(std::span<const Record> records, TimePoint now)
@@ -126,7 +130,7 @@ std::size_t RecordKeeper::keep_in_outbox(std::span<const Record> records, TimePo
     while (kept < records.size() && (!outbox_fails_ || now >= outbox_retry_at_)) {
         const auto batch = batch_of(records.subspan(kept), batch_rows, batch_bytes);
         const auto inserted = insert_all(batch, [&](auto part) { outbox_.insert(part); });
-        set_aside(batch, inserted.refused);
+        take_refused(batch, inserted.refused, false);
         kept += inserted.records;
         if (!inserted.failure.empty())
             outbox_failed(inserted.failure, now);
@@ -144,9 +148,9 @@ std::size_t RecordKeeper::keep_in_database(std::span<const Record> records, Time
     std::size_t kept = 0;
     do {
         const auto rest = records.subspan(kept);
-        if (!rest.empty() && size_.too_large(bytes_of(rest.first(1)))) {
-            if (keep_in_outbox(rest.first(1), now) == 0)
-                return kept;
+        const auto alone = rest.first(std::min<std::size_t>(1, rest.size()));
+        const bool large = size_.too_large(bytes_of(alone));
+        if (large && keep_in_outbox(alone, now) == 1) {
             ++kept;
             continue;
         }
@@ -154,7 +158,10 @@ std::size_t RecordKeeper::keep_in_database(std::span<const Record> records, Time
         const auto bound = std::min(timing_.bound, patience - spent);
         if (kept > 0 && bound < least_bound)
             return kept;
-        const auto inserted = into_database(next_batch(rest), std::max(bound, least_bound));
+        // What no outbox takes has the time here that its bytes need.
+        const auto inserted =
+            into_database(large ? alone : next_batch(rest),
+                          large ? time_for(bytes_of(alone), timing_.bound) : std::max(bound, least_bound));
         kept += inserted.records;
         if (!inserted.failure.empty()) {
             went_away(inserted.failure, now);
@@ -186,7 +193,7 @@ Inserted RecordKeeper::into_database(std::span<const Record> records, Millisecon
     }
     if (inserted.records > inserted.refused.size())
         drain_.others_succeeded();
-    set_aside(records, inserted.refused);
+    take_refused(records, inserted.refused, true);
     if (const auto rest = records.subspan(inserted.records); !inserted.failure.empty())
         size_.failed(rest.size(), bytes_of(rest));
     return inserted;
@@ -203,26 +210,53 @@ void RecordKeeper::written(const Inserted::Transaction& transaction, std::size_t
 
 OutboxDrain::Hooks RecordKeeper::drain_hooks()
 {
-    return {
-        [this](const Inserted::Transaction& transaction, std::size_t bytes) { written(transaction, bytes); },
-        [this](const Record& record, const std::string& reason) { set_aside(record, reason); }};
+    return {[this](const Inserted::Transaction& transaction, std::size_t bytes) {
+                draining_succeeded();
+                written(transaction, bytes);
+            },
+            [this](const Record& record, const std::string& reason) { return set_aside(record, reason); },
+            [this](const std::string& reason, bool tried, TimePoint now) {
+                draining_failed(reason, tried, now);
+            }};
 }
 
-void RecordKeeper::set_aside(std::span<const Record> records, const std::vector<Refusal>& refused)
+void RecordKeeper::take_refused(std::span<const Record> records, const std::vector<Refusal>& refused,
+                                bool outbox_may_take_them)
 {
-    for (const auto& refusal : refused)
-        set_aside(records[refusal.index], refusal.reason);
+    for (const auto& refusal : refused) {
+        const auto& record = records[refusal.index];
+        if (set_aside(record, refusal.reason) || (outbox_may_take_them && waits_in_outbox(record)))
+            continue;
+        spdlog::error("record {} is refused by the database and lost: {}", escape_for_log(record.request_id),
+                      escape_for_log(refusal.reason));
+        if (hooks_.on_dropped)
+            hooks_.on_dropped(1);
+    }
 }
 
-void RecordKeeper::set_aside(const Record& record, const std::string& reason)
+/// False when the file cannot be written, which is logged.
+bool RecordKeeper::set_aside(const Record& record, const std::string& reason)
 {
-    const bool written = rejected_.add(record, reason);
-    spdlog::error("record {} is refused by the database and {}: {}", escape_for_log(record.request_id),
-                  written ? "set aside in rejected-records.jsonl" : "lost", escape_for_log(reason));
-    if (written && hooks_.on_rejected)
+    if (!rejected_.add(record, reason))
+        return false;
+    spdlog::error("record {} is refused by the database and set aside in rejected-records.jsonl: {}",
+                  escape_for_log(record.request_id), escape_for_log(reason));
+    if (hooks_.on_rejected)
         hooks_.on_rejected();
-    else if (!written && hooks_.on_dropped)
-        hooks_.on_dropped(1);
+    return true;
+}
+
+/// What cannot be set aside yet.
+bool RecordKeeper::waits_in_outbox(const Record& record)
+{
+    try {
+        outbox_.insert({&record, 1});
+        return true;
+    } catch (const std::exception& error) {
+        spdlog::error("record {} cannot wait in the outbox: {}", escape_for_log(record.request_id),
+                      escape_for_log(error.what()));
+        return false;
+    }
 }
 
 RecordKeeper::TimePoint RecordKeeper::tend(TimePoint now)
@@ -231,6 +265,9 @@ RecordKeeper::TimePoint RecordKeeper::tend(TimePoint now)
     if (outbox_fails_ && now >= outbox_retry_at_)
         probe_outbox(now, look_again);
     const auto drain_at = drain(now);
+    // It came to nothing that shows anything: the database has to take something itself.
+    if (proving_ && !drain_.busy())
+        on_trial_ = std::exchange(proving_, false);
     if (now >= recount_at_)
         recount_outbox(now);
 
@@ -251,6 +288,8 @@ std::string RecordKeeper::degraded() const
         parts.push_back("the database does not take records" + waiting(outbox_.size()));
     else if (outbox_fails_)
         parts.emplace_back("the outbox fails");
+    else if (draining_fails_ && outbox_.size() > 0)
+        parts.push_back("the outbox cannot be emptied" + waiting(outbox_.size()));
     if (auto damage = outbox_.damage(); !damage.empty())
         parts.push_back(std::move(damage));
     if (rejected_.failing())
@@ -264,7 +303,8 @@ void RecordKeeper::look_after_connection(TimePoint now)
         try {
             database_ = connecting_->result();
             // It is back when it has taken something: a locked database can be opened, too.
-            on_trial_ = away_;
+            if (away_)
+                begin_trial(now);
         } catch (const std::exception& error) {
             went_away(error.what(), now);
         }
@@ -276,7 +316,7 @@ void RecordKeeper::look_after_connection(TimePoint now)
 
 void RecordKeeper::came_back()
 {
-    on_trial_ = false;
+    on_trial_ = proving_ = false;
     reasons_.clear();
     if (away_.exchange(false))
         spdlog::info("the database takes records again; {} waited in the outbox", outbox_.size());
@@ -286,7 +326,9 @@ void RecordKeeper::came_back()
 void RecordKeeper::went_away(const std::string& reason, TimePoint now)
 {
     database_.reset();
-    on_trial_ = false;
+    on_trial_ = proving_ = false;
+    drain_failures_ = 0;
+    draining_fails_ = false;
     say_that_it_is_away(reason);
     retry_at_ = now + backoff_;
     backoff_ = std::min(backoff_ * 2, timing_.longest_retry);
@@ -325,6 +367,8 @@ RecordKeeper::TimePoint RecordKeeper::drain(TimePoint now)
     if (outbox_fails_ && now < outbox_retry_at_)
         return outbox_retry_at_;
     try {
+        if (proving_)
+            drain_.tend(now, false);  // what comes of it decides
         return drain_.tend(now, database_ && !away_);
     } catch (const std::exception& error) {
         outbox_failed(error.what(), now);

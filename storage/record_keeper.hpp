@@ -63,15 +63,23 @@ class RecordKeeper
     static constexpr std::size_t batch_rows = TransactionSize::Limits{}.most_rows;
     static constexpr std::size_t batch_bytes = TransactionSize::Limits{}.most_bytes;
 
+    /// Ways to the database.
+    struct Connectors
+    {
+        Connector records;
+        Connector drain = {};  ///< of what comes out of the outbox; empty: the same
+    };
+
     /// Begins to connect. `wake` is called, on another thread, when tend() has something to do. An empty
     /// `outbox_path`: no outbox.
-    RecordKeeper(Connector connector, const std::string& outbox_path, const WriterTiming& timing,
+    RecordKeeper(Connectors connectors, const std::string& outbox_path, const WriterTiming& timing,
                  WriterHooks hooks, std::function<void()> wake);
 
     /// Whether the first connection is still being made: records may wait for it.
     bool starting() const { return !database_ && !away_; }
 
-    /// Whether the database, that was away, may be back: keep() then tries it, with no records as well.
+    /// Whether the database, that was away, may be back: keep() then tries it, with no records as well, and
+    /// it is on trial no more.
     bool on_trial() const { return on_trial_; }
 
     /// Whether something is on its way on another thread that will wake.
@@ -106,15 +114,18 @@ class RecordKeeper
   private:
     Inserted into_database(std::span<const Record> records, Milliseconds bound);
     void written(const Inserted::Transaction& transaction, std::size_t bytes);
-    void set_aside(std::span<const Record> records, const std::vector<Refusal>& refused);
-    void set_aside(const Record& record, const std::string& reason);
+    void take_refused(std::span<const Record> records, const std::vector<Refusal>& refused,
+                      bool outbox_may_take_them);
+    bool set_aside(const Record& record, const std::string& reason);
+    bool waits_in_outbox(const Record& record);
     std::span<const Record> next_batch(std::span<const Record> records) const;
     std::size_t keep_in_database(std::span<const Record> records, TimePoint now, Milliseconds patience);
     OutboxDrain::Hooks drain_hooks();
 
     void look_after_connection(TimePoint now);
-    bool takes_what_waits(TimePoint now);
-    std::vector<Record> oldest_waiting();
+    void begin_trial(TimePoint now);
+    void draining_failed(const std::string& reason, bool tried, TimePoint now);
+    void draining_succeeded();
     void came_back();
     void say_that_it_is_away(const std::string& reason);
     void went_away(const std::string& reason, TimePoint now);
@@ -137,12 +148,14 @@ class RecordKeeper
     TimePoint outbox_retry_at_{};
     TimePoint recount_at_;
     bool on_trial_ = false;
-    std::string tried_;              ///< request_id: the last record of the outbox that a trial was made with
+    bool proving_ = false;    ///< what the outbox's drain has on its way shows whether the database is back
+    int drain_failures_ = 0;  ///< in a row, while the database takes records
     std::set<std::string> reasons_;  ///< why the database is away, as far as they were told
     TransactionSize size_{TransactionSize::Limits{}};
     OutboxDrain drain_;  // after the outbox: it uses it
     std::atomic<bool> away_{false};
     std::atomic<bool> outbox_fails_{false};
+    std::atomic<bool> draining_fails_{false};
     std::atomic<bool> taking_{true};
 };
 

@@ -98,11 +98,11 @@ void RecordPruner::run()
                 pass_at = measure_at = Clock::now() + timing_.first;
         }
         if (Clock::now() >= pass_at)
-            pass_at = try_to(&RecordPruner::pass, settings, timing_.interval);
+            pass_at = try_to(Task::prune, settings, timing_.interval);
         if (Clock::now() < measure_at)
             continue;
         look_at_disk();
-        measure_at = try_to(&RecordPruner::measure, settings, timing_.measure);
+        measure_at = try_to(Task::measure, settings, timing_.measure);
     }
 }
 
@@ -114,19 +114,23 @@ bool RecordPruner::wait_until(TimePoint time)
 }
 
 /// When it is due again.
-RecordPruner::TimePoint RecordPruner::try_to(void (RecordPruner::*what)(const RecordSettings&),
-                                             const RecordSettings& settings,
+RecordPruner::TimePoint RecordPruner::try_to(Task task, const RecordSettings& settings,
                                              std::chrono::milliseconds interval) noexcept
 {
+    bool opened = false;
     try {
         if (!database_)
             database_ = connector_();
-        (this->*what)(settings);
+        opened = true;
+        task == Task::prune ? pass(settings) : measure(settings);
+        succeeded(task);
         return Clock::now() + interval;
+    } catch (const NotOpened& error) {
+        failed(task, error.what(), false);
     } catch (const std::exception& error) {
-        failed(error.what());
+        failed(task, error.what(), opened);
     } catch (...) {
-        failed("unknown");
+        failed(task, "unknown", opened);
     }
     return Clock::now() + std::min(interval, timing_.retry);
 }
@@ -217,16 +221,30 @@ void RecordPruner::shrink(std::uint64_t excess)
     too_large_ = false;
 }
 
-void RecordPruner::failed(const char* reason) noexcept
+void RecordPruner::succeeded(Task task)
+{
+    const bool again = failing_.any();
+    failing_.reset(static_cast<std::size_t>(task));
+    if (again && failing_.none())
+        spdlog::info("partitions are made and older records deleted again");
+}
+
+/// Warned of once, until all went well again. `opened`: the database was there, and perhaps it was too much
+/// for the time a transaction has.
+void RecordPruner::failed(Task task, const char* reason, bool opened) noexcept
 {
     database_.reset();
-    // Perhaps it was too much for the time a transaction has.
-    bounds_.rows = std::max<std::size_t>(1, bounds_.rows / 2);
-    bounds_.bytes = std::max<std::size_t>(1, bounds_.bytes / 2);
+    if (opened) {
+        bounds_.rows = std::max<std::size_t>(1, bounds_.rows / 2);
+        bounds_.bytes = std::max<std::size_t>(1, bounds_.bytes / 2);
+    }
+    const auto level = failing_.any() ? spdlog::level::debug : spdlog::level::warn;
+    failing_.set(static_cast<std::size_t>(task));
     try {
-        spdlog::warn("partitions could not be made or older records deleted yet: {}", escape_for_log(reason));
+        spdlog::log(level, "partitions could not be made or older records deleted yet: {}",
+                    escape_for_log(reason));
     } catch (const std::bad_alloc&) {
-        spdlog::warn("partitions could not be made or older records deleted yet: out of memory");
+        spdlog::log(level, "partitions could not be made or older records deleted yet: out of memory");
     }
 }
 

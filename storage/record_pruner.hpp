@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bitset>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -59,18 +60,23 @@ class RecordPruner
 
   private:
     using TimePoint = std::chrono::steady_clock::time_point;
+    enum class Task
+    {
+        prune,
+        measure
+    };
     using Step = PruneStep (RecordStore::*)(SystemTime, const PruneBounds&);
 
     void run();
     bool wait_until(TimePoint time);
-    TimePoint try_to(void (RecordPruner::*what)(const RecordSettings&), const RecordSettings& settings,
-                     std::chrono::milliseconds interval) noexcept;
+    TimePoint try_to(Task task, const RecordSettings& settings, std::chrono::milliseconds interval) noexcept;
     void pass(const RecordSettings& settings);
     bool prune(std::optional<Seconds> retention, Step step);
     void measure(const RecordSettings& settings);
     void look_at_disk() noexcept;
     void shrink(std::uint64_t excess);
-    void failed(const char* reason) noexcept;
+    void succeeded(Task task);
+    void failed(Task task, const char* reason, bool opened) noexcept;
 
     Connector connector_;
     const std::vector<std::string> files_;
@@ -87,6 +93,7 @@ class RecordPruner
     // Of the thread:
     std::unique_ptr<RecordStore> database_;
     PruneBounds bounds_;
+    std::bitset<2> failing_;  ///< by task
     bool scarce_ = false;     ///< that is told
     bool too_large_ = false;  ///< that is told
     std::thread thread_;

@@ -4,7 +4,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
+
+#include "core/counted.hpp"
 
 namespace route::storage {
 
@@ -15,12 +18,6 @@ constexpr std::size_t enough_bytes = RecordKeeper::batch_bytes;
 
 /// Longest that a record waits to be completed, and so to be logged and told of, while others gather.
 constexpr std::chrono::milliseconds longest_unread{100};
-
-void call(std::function<void()>& stored)
-{
-    if (stored)
-        std::exchange(stored, nullptr)();
-}
 
 /// What is thrown by `function`, memory that is short above all, ends here, in the log; whether nothing was.
 template <class F>
@@ -37,6 +34,28 @@ bool contained(F&& function) noexcept
     return false;
 }
 
+/// Who waits is told, however short memory is: untold, that would wait for ever.
+void call(std::function<void()>& stored) noexcept
+{
+    constexpr std::chrono::milliseconds pause{10};
+    while (stored) {
+        try {
+            stored();
+            stored = nullptr;
+        } catch (const std::bad_alloc&) {
+            std::this_thread::sleep_for(pause);
+        } catch (const std::exception& error) {
+            spdlog::error("the record writer: {}", error.what());
+            stored = nullptr;
+        }
+    }
+}
+
+std::string lost_records(std::uint64_t records)
+{
+    return counted(records, "record") + (records == 1 ? " is lost" : " are lost");
+}
+
 }  // namespace
 
 RecordWriter::RecordWriter(Connector connector, const WriterOptions& options, WriterHooks hooks)
@@ -44,7 +63,7 @@ RecordWriter::RecordWriter(Connector connector, const WriterOptions& options, Wr
       timing_{options.timing},
       queue_limit_{options.records.queue},
       new_settings_{options.records},
-      keeper_{std::move(connector), options.outbox, timing_, hooks_, [this] { attend(); }},
+      keeper_{{std::move(connector), options.drain}, options.outbox, timing_, hooks_, [this] { attend(); }},
       thread_{[this] { run(); }}
 {
 }
@@ -114,7 +133,7 @@ std::string RecordWriter::degraded() const
 {
     auto text = keeper_.degraded();
     if (const auto lost = this->lost(); lost > 0)
-        text += fmt::format("{}{} records are lost", text.empty() ? "" : "; ", lost);
+        text += (text.empty() ? "" : "; ") + lost_records(lost);
     return text;
 }
 
@@ -204,8 +223,8 @@ void RecordWriter::collect()
 void RecordWriter::complete(QueuedRecord& queued)
 {
     auto& record = queued.record;
+    complete_record(record, limits_);
     contained([&] {
-        complete_record(record, limits_);
         if (hooks_.on_completed)
             hooks_.on_completed(record);
     });
@@ -236,7 +255,7 @@ void RecordWriter::lose(QueuedRecord& queued)
         queue_bytes_ -= queued.bytes;
         contained([&] { hooks_.on_dropped(1); });
     }
-    contained([&] { call(queued.stored); });
+    call(queued.stored);
 }
 
 /// When the pending records are to be written.
@@ -366,7 +385,7 @@ void RecordWriter::lose_the_rest()
 {
     if (pending_.empty())
         return;
-    spdlog::error("{} records are lost: neither the database nor the outbox took them", pending_.size());
+    spdlog::error("{}, taken by neither the database nor the outbox", lost_records(pending_.size()));
     hooks_.on_dropped(pending_.size());
     settle(pending_.size());
 }

@@ -21,6 +21,7 @@ struct WriterOptions
     RecordSettings records;
     std::string outbox;  ///< path; "": none
     WriterTiming timing = {};
+    Connector drain = {};  ///< the way of the outbox's records to the database; empty: that of all others
 };
 
 /// Takes finished requests from the event loops and stores them on one thread of its own: completes them

@@ -9,7 +9,9 @@
 
 #include <boost/json.hpp>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "core/text.hpp"
 #include "core/timestamps.hpp"
@@ -92,6 +94,9 @@ json::object to_json(const Record& record)
             {"trace_id", text(record.trace_id)}};
 }
 
+/// For another process, which has it for a line: the record writer waits, and all records with it.
+constexpr std::chrono::milliseconds longest_wait{200};
+
 /// A file of its own for a while: closed at the end, and alone with it, for other routers may append to it.
 class Alone
 {
@@ -121,9 +126,13 @@ class Alone
   private:
     bool locked() const
     {
-        while (::flock(file_, LOCK_EX) != 0)
-            if (errno != EINTR)
+        const auto limit = std::chrono::steady_clock::now() + longest_wait;
+        while (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+            if (errno == EWOULDBLOCK && std::chrono::steady_clock::now() < limit)
+                std::this_thread::sleep_for(std::chrono::milliseconds{2});
+            else if (errno != EINTR)
                 return errno == ENOLCK || errno == ENOSYS;  // a file system without locks
+        }
         return true;
     }
 
@@ -170,10 +179,9 @@ bool RejectedFile::add(const Record& record, std::string_view reason)
     auto object = to_json(record);
     object["reason"] = text(reason);
     const auto failure = append(json::serialize(object) + "\n");
-    failing_ = !failure.empty();
-    if (failing_)
+    if (!failing_.exchange(!failure.empty()) && failing_)
         spdlog::error("{} can not be written: {}", escape_for_log(path_), failure);
-    return !failing_;
+    return failure.empty();
 }
 
 std::string RejectedFile::append(std::string_view line)

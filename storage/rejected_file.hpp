@@ -19,8 +19,8 @@ class RejectedFile
     /// nobody looks at the file again until it is needed.
     bool check();
 
-    /// Appends a line, whole or not at all; false when that is not possible (which is logged). A line that
-    /// was cut short earlier, by whatever, is ended first.
+    /// Appends a line, whole or not at all, within a fifth of a second; false when that is not possible
+    /// (which is logged once). A line that was cut short earlier, by whatever, is ended first.
     bool add(const Record& record, std::string_view reason);
 
     /// Whether the last try failed. Any thread.

@@ -1,9 +1,12 @@
 #include "storage/sqlite/change_feed.hpp"
 
 #include <poll.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "core/text.hpp"
 
 namespace route::storage {
 
@@ -38,8 +41,17 @@ void SqliteChanges::checkpoint_now_and_then(bool changed)
     if (!changed_ || now < checkpoint_at_)
         return;
     checkpoint_at_ = now + checkpoint_interval_;
-    repository_->checkpoint();
-    changed_ = false;
+    try {
+        repository_->checkpoint();
+        changed_ = false;
+        if (std::exchange(checkpoint_fails_, false))
+            spdlog::info("the database's write-ahead log gets into it again");
+    } catch (const StorageError& error) {
+        // Whoever reads upstreams and keys can go on.
+        if (!std::exchange(checkpoint_fails_, true))
+            spdlog::warn("the database's write-ahead log, {}-wal, does not get into it and grows: {}",
+                         escape_for_log(options_.path), escape_for_log(error.what()));
+    }
 }
 
 std::optional<Known> SqliteChanges::look()

@@ -31,7 +31,8 @@ class SqliteChanges final : public ChangeSource
     std::chrono::milliseconds checkpoint_interval_;
     std::optional<SqliteRepository> repository_;  ///< none while the file cannot be opened
     std::int64_t version_ = 0;
-    bool changed_ = true;  ///< since the last checkpoint
+    bool changed_ = true;            ///< since the last checkpoint
+    bool checkpoint_fails_ = false;  ///< that is told
     std::chrono::steady_clock::time_point checkpoint_at_;
 };
 

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "core/client_key.hpp"
+#include "core/counted.hpp"
 #include "core/text.hpp"
 #include "core/timestamps.hpp"
 #include "core/uuid.hpp"
@@ -334,8 +335,8 @@ void import_legacy(SQLite::Database& database)
             database.exec(fmt::format("DROP TABLE {}", step.moved));
         }
     database.exec("PRAGMA legacy_alter_table = OFF");
-    spdlog::info("took over from v0.3.0: {} upstreams, {} records{}", taken.upstreams, taken.records,
-                 taken.key_name.empty() ? "" : ", the client key");
+    spdlog::info("took over from v0.3.0: {}, {}{}", counted(taken.upstreams, "upstream"),
+                 counted(taken.records, "record"), taken.key_name.empty() ? "" : ", the client key");
 }
 
 }  // namespace route::storage

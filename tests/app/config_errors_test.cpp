@@ -50,7 +50,7 @@ TEST_CASE("what is wrong is named with its line and key")
         {"[storage]\nsqlite = \"\"", 2, "storage.sqlite", "not empty"},
         {"[storage]\npostgres = \"postgresql://u:p@ss@h/d\"", 2, "storage.postgres", "percent-encoded"},
         {"[storage]\npostgres = \"postgresql://u:p/s@h/d\"", 2, "storage.postgres", "percent-encoded"},
-        {"[storage]\npostgres_connections = 1", 2, "storage.postgres_connections", "from 2 to 1000"},
+        {"[storage]\npostgres_connections = 2", 2, "storage.postgres_connections", "from 3 to 1000"},
         {"[storage]\npostgres = \"mysql://x\"", 2, "storage.postgres", "postgresql://"},
         {"[records]\nretention = \"30\"", 2, "records.retention", "duration"},
         {"[records]\nretention = 30", 2, "records.retention", "duration"},

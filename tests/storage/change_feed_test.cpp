@@ -7,7 +7,9 @@
 
 #include "storage/sqlite/change_feed.hpp"
 #include "tests/storage/databases.hpp"
+#include "tests/storage/log_capture.hpp"
 #include "tests/storage/samples.hpp"
+#include "tests/storage/small_disk.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace route;
@@ -57,12 +59,17 @@ UpstreamDefinition definition_of(const std::string& sk)
     return definition;
 }
 
-std::unique_ptr<ChangeSource> source_of(const SqliteDatabase& database, std::chrono::milliseconds interval)
+SqliteOptions options_of(const SqliteDatabase& database)
 {
     SqliteOptions options;
     options.path = database.path();
     options.identity = std::make_shared<SchemaIdentity>();
-    return std::make_unique<SqliteChanges>(options, interval);
+    return options;
+}
+
+std::unique_ptr<ChangeSource> source_of(const SqliteDatabase& database, std::chrono::milliseconds interval)
+{
+    return std::make_unique<SqliteChanges>(options_of(database), interval);
 }
 
 /// `interval` stands for those without a notification: a test with a long one shows that there was one.
@@ -218,4 +225,33 @@ TEST_CASE("what a router writes is in the file itself before long")
     REQUIRE(std::system(("cp '" + database.path() + "' '" + copy + "2'").c_str()) == 0);
     of_copy.path = copy + "2";
     CHECK_FALSE(SqliteRepository{of_copy}.find_record(next.request_id));
+}
+
+TEST_CASE("a write-ahead log that does not get into a full disk's file keeps no upstream from being read")
+{
+    SqliteDatabase database;
+    auto writer = database.open();
+    writer.add_upstream(definition_of("sk-1"));
+    const LogCapture log;
+    SqliteChanges source{options_of(database), 1ms, 0ms};
+    REQUIRE(source.look());
+    for (std::uint64_t i = 0; i < 100; ++i) {
+        auto record = sample_record(i);
+        record.body.assign(64u << 10, 'x');
+        writer.insert(std::span{&record, 1});
+    }
+    writer.add_upstream(definition_of("sk-2"));
+    const auto size = std::filesystem::file_size(database.path());
+    {
+        const SmallDisk disk{size};
+        const auto known = source.look();
+        REQUIRE(known);
+        CHECK(known->upstreams.size() == 2);
+        CHECK_FALSE(source.look());  // tries again, and says no more
+    }
+    CHECK(log.count("write-ahead log") == 1);
+    CHECK(std::filesystem::file_size(database.path()) == size);
+    source.look();
+    CHECK(std::filesystem::file_size(database.path()) > size);
+    CHECK(log.count("gets into it again") == 1);
 }

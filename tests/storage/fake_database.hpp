@@ -121,6 +121,11 @@ class FakeDatabase
     {
         return bell_.look([&] { return connections_; });
     }
+    /// How many were open at once.
+    int most_open()
+    {
+        return bell_.look([&] { return most_open_; });
+    }
     std::vector<std::string> pruned()
     {
         return bell_.look([&] { return pruned_; });
@@ -142,7 +147,15 @@ class FakeDatabase
     class Connection final : public storage::RecordStore
     {
       public:
-        explicit Connection(FakeDatabase& database) : database_{database} {}
+        explicit Connection(FakeDatabase& database) : database_{database}
+        {
+            database_.bell_.ring(
+                [this] { database_.most_open_ = std::max(database_.most_open_, ++database_.open_); });
+        }
+        ~Connection() override
+        {
+            database_.bell_.ring([this] { --database_.open_; });
+        }
         void insert(std::span<const Record> records, std::chrono::milliseconds bound) override
         {
             database_.insert(records, bound);
@@ -222,6 +235,8 @@ class FakeDatabase
     std::size_t bytes_a_second_ = 0;
     std::function<void(const storage::PruneBounds&)> prune_rule_;
     int connections_ = 0;
+    int open_ = 0;
+    int most_open_ = 0;
     std::vector<std::string> ids_;
     std::vector<std::size_t> batches_;
     std::vector<std::string> pruned_;

@@ -335,4 +335,6 @@ TEST_CASE("only routers that can share a database agree")
     CHECK_FALSE(message_agreement(settings));
     settings.backend = Backend::postgres;
     CHECK(message_agreement(settings));
+    settings.postgres_connections = least_postgres_connections;
+    CHECK_FALSE(message_agreement(settings));
 }

@@ -1,15 +1,13 @@
 #include "storage/open.hpp"
 
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <condition_variable>
 #include <mutex>
-#include <sstream>
 
 #include "tests/storage/databases.hpp"
+#include "tests/storage/log_capture.hpp"
 #include "tests/storage/samples.hpp"
 #include "tests/support/catch.hpp"
 
@@ -26,24 +24,6 @@ StorageSettings settings_in(const TempDir& directory)
     settings.outbox = directory / "outbox.sqlite";
     return settings;
 }
-
-/// What is logged while it lives.
-class LogCapture
-{
-  public:
-    LogCapture() : previous_{spdlog::default_logger()}
-    {
-        spdlog::set_default_logger(
-            std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
-    }
-    ~LogCapture() { spdlog::set_default_logger(previous_); }
-
-    std::string text() const { return text_.str(); }
-
-  private:
-    std::shared_ptr<spdlog::logger> previous_;
-    std::ostringstream text_;
-};
 
 }  // namespace
 
@@ -122,11 +102,11 @@ TEST_CASE("the record writer's connection makes no file")
     TempDir directory;
     Settings settings;
     settings.storage = settings_in(directory);
-    CHECK_THROWS_AS(record_connector(settings, {})(), StorageError);
+    CHECK_THROWS_AS(connectors(settings, {}).records(), StorageError);
     CHECK_FALSE(std::filesystem::exists(settings.storage.sqlite));
     start(settings.storage);
     const auto record = sample_record(1);
-    record_connector(settings, {})()->insert(std::span{&record, 1});
+    connectors(settings, {}).records()->insert(std::span{&record, 1});
     CHECK(open_repository(settings.storage)->find_record(record.request_id));
 }
 
@@ -144,7 +124,7 @@ TEST_CASE("the record writer does not take a database that can only be read for 
         if (::geteuid() == 0 && ::seteuid(65534) != 0)
             ::_exit(3);
         try {
-            record_connector(settings, {})();
+            connectors(settings, {}).records();
             ::_exit(1);
         } catch (const StorageError& error) {
             const bool told =

@@ -5,6 +5,7 @@
 #include "storage/record_writer.hpp"
 #include "tests/storage/databases.hpp"
 #include "tests/storage/fake_database.hpp"
+#include "tests/storage/log_capture.hpp"
 #include "tests/storage/samples.hpp"
 #include "tests/support/catch.hpp"
 
@@ -38,7 +39,16 @@ RecordSettings keeping(std::optional<Seconds> records, std::optional<Seconds> bo
     return settings;
 }
 
-Connector sqlite_connector(const SqliteDatabase& database)
+Connector connector_to(const PostgresDatabase& database)
+{
+    return [url = database.url()]() -> std::unique_ptr<RecordStore> {
+        PostgresOptions options;
+        options.url = url;
+        return any(PostgresRepository{options});
+    };
+}
+
+Connector connector_to(const SqliteDatabase& database)
 {
     return [path = database.path()]() -> std::unique_ptr<RecordStore> {
         SqliteOptions options;
@@ -93,6 +103,28 @@ TEST_CASE("a step that failed is tried again, with less and over another connect
     CHECK(database.connections() >= 21);
 }
 
+TEST_CASE("an outage is warned of once, and takes nothing from the steps that follow it")
+{
+    FakeDatabase database;
+    database.on_open(FakeDatabase::failing(Kind::unavailable));
+    PruneBounds least;
+    Bell bell;
+    database.on_prune([&](const PruneBounds& bounds) {
+        bell.ring([&] { least.rows = std::min(least.rows, bounds.rows); });
+    });
+    const LogCapture log;
+    auto timing = at_once();
+    timing.measure = timing.interval = 1ms;
+    RecordPruner pruner{database.connector(), options(keeping(Seconds{3600}, {}), timing)};
+    REQUIRE(database.wait_for_connections(20));
+    database.on_open({});
+    REQUIRE(database.wait_for_prunes(20));
+    pruner.stop();
+    CHECK(log.count("could not be made") == 1);
+    CHECK(log.count("deleted again") == 1);
+    CHECK(least.rows == PruneBounds{}.rows);
+}
+
 TEST_CASE("a step that takes its time holds up neither records nor the settings")
 {
     FakeDatabase database;
@@ -118,6 +150,48 @@ TEST_CASE("a step that takes its time holds up neither records nor the settings"
     CHECK(database.pruned().size() == 1);
 }
 
+TEMPLATE_TEST_CASE("a record that is waited for comes into a database that is pruned of large ones", "",
+                   SqliteDatabase, PostgresDatabase)
+{
+    TestType database;
+    auto reader = database.open();
+    const auto now = std::chrono::system_clock::now();
+    std::vector<Record> old;
+    for (std::uint64_t i = 0; i < 64; ++i) {
+        old.push_back(sample_record(i, now - 2h));
+        old.back().body.assign(1u << 20, 'x');
+    }
+    reader.insert(old);
+    TempDir directory;
+    WriterTiming timing;
+    timing.bound = 10s;  // longer than that would put it into the outbox
+    const auto settings = keeping(Seconds{3600}, {});
+    RecordWriter writer{connector_to(database), {settings, directory / "outbox.sqlite", timing}, {}};
+    RecordPruner pruner{connector_to(database), options(settings)};
+    Bell bell;
+    std::uint64_t stored = 0;
+    std::uint64_t taken = 0;
+    RecordFilter old_ones;
+    old_ones.until = now - 1h;
+    old_ones.bodies = false;
+    const auto left = [&] {
+        std::size_t rows = 0;
+        reader.for_each_record(old_ones, [&](const StoredRecord&) { return ++rows; });
+        return rows;
+    };
+    do {
+        writer.take(queued(sample_record(1000 + taken, now), [&] { bell.ring([&] { ++stored; }); }));
+        ++taken;
+        REQUIRE(bell.until([&] { return stored == taken; }));
+    } while (left() > 0 && taken < 100'000);
+    pruner.stop();
+    CHECK(left() == 0);
+    CHECK(taken > 1);
+    writer.stop(std::chrono::steady_clock::now() + 5s);
+    CHECK(writer.written() == taken);
+    CHECK_FALSE(std::filesystem::exists(directory / "outbox.sqlite"));
+}
+
 TEST_CASE("an end is not waited for until everything is pruned")
 {
     FakeDatabase database;
@@ -136,7 +210,7 @@ TEST_CASE("records outlive their retention in no database")
     const std::vector<Record> records{sample_record(1, std::chrono::system_clock::now() - 2h),
                                       sample_record(2, std::chrono::system_clock::now())};
     reader.insert(records);
-    RecordPruner pruner{sqlite_connector(database), options(keeping(Seconds{3600}, {}))};
+    RecordPruner pruner{connector_to(database), options(keeping(Seconds{3600}, {}))};
     const auto deadline = std::chrono::steady_clock::now() + 10s;
     while (reader.record_count() > 1 && std::chrono::steady_clock::now() < deadline)
         std::this_thread::sleep_for(1ms);

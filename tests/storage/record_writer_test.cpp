@@ -6,6 +6,7 @@
 #include "tests/storage/databases.hpp"
 #include "tests/storage/fake_database.hpp"
 #include "tests/storage/samples.hpp"
+#include "tests/storage/short_memory.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace route;
@@ -273,7 +274,7 @@ TEST_CASE("when neither database nor outbox takes records, the queue fills, and 
     CHECK(writing.writer.has_room());
     CHECK(writing.writer.queue_bytes() == 0);
     CHECK(writing.writer.lost() == 1);
-    CHECK_THAT(writing.writer.degraded(), ContainsSubstring("1 records are lost"));
+    CHECK_THAT(writing.writer.degraded(), ContainsSubstring("1 record is lost"));
     CHECK(database.ids().size() == writing.completed.size() - 1);
 }
 
@@ -401,6 +402,65 @@ TEST_CASE("what is thrown on the record writer's thread ends neither it nor the 
     CHECK(writer.lost() == 0);
     CHECK(writer.rejected() == 0);
     CHECK(writer.queue_bytes() == 0);
+}
+
+TEST_CASE("whoever waits for a record is told, though there is no memory for it at first")
+{
+    FakeDatabase database;
+    Writing writing{database.connector(), flushing_after(0)};
+    int tries = 0;
+    bool told = false;
+    writing.writer.take(queued(sample_record(1), [&] {
+        if (++tries < 3)
+            throw std::bad_alloc{};
+        writing.bell.ring([&] { told = true; });
+    }));
+    CHECK(writing.bell.until([&] { return told; }));
+    CHECK(writing.take_and_wait(2));
+    writing.stop();
+    CHECK(tries == 3);
+    CHECK(database.ids().size() == 2);
+    CHECK(writing.writer.queue_bytes() == 0);
+}
+
+TEST_CASE("a record from which keys could not be erased, for want of memory, is stored without its texts")
+{
+    const std::string key = "sk-0123456789abcdef0123456789abcdef";
+    FakeDatabase database;
+    std::vector<Record> stored;
+    Bell bell;
+    std::optional<ShortMemory> memory;
+    database.on_insert([&](std::span<const Record> records) {
+        memory.reset();
+        bell.ring([&] { stored.insert(stored.end(), records.begin(), records.end()); });
+    });
+    Writing writing{database.connector(), flushing_after(0)};
+    auto record = sample_record(1);
+    record.client_keys = {std::make_shared<const std::string>(key)};
+    for (auto* text : {&record.client_request_id, &record.path, &record.body, &record.error, &record.trace_id,
+                       &record.finish_reason, &record.attempts[0].error})
+        *text = "with " + key;
+    record.model = key;
+    record.reply.kind = ReplyCapture::Kind::text;
+    record.reply.content_type = "text/plain";
+    record.reply.raw = key;
+    record.user_agent = key + std::string(1u << 20, 'x');  // the erasure makes a copy
+    auto taken = queued(std::move(record));
+    memory.emplace(512u << 10);
+    writing.writer.take(std::move(taken));
+    REQUIRE(bell.until([&] { return stored.size() == 1; }));
+    writing.stop();
+    const auto& kept = stored.front();
+    CHECK(kept.request_id == request_id(1));
+    CHECK(kept.status == 200);
+    CHECK(kept.key_name == "alice");
+    CHECK_THAT(kept.error, ContainsSubstring("no memory"));
+    for (const auto* text : {&kept.client_request_id, &kept.path, &kept.body, &kept.response,
+                             &kept.user_agent, &kept.trace_id, &kept.finish_reason, &kept.attempts[0].error})
+        CHECK(text->empty());
+    CHECK_FALSE(kept.model);
+    CHECK(writing.completed.size() == 1);
+    CHECK(writing.writer.lost() == 0);
 }
 
 TEST_CASE("four event loops and a database that comes and goes: every record is stored once")

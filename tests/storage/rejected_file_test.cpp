@@ -1,11 +1,13 @@
 #include "storage/rejected_file.hpp"
 
-#include <sys/resource.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
-#include <csignal>
 
 #include "tests/storage/samples.hpp"
+#include "tests/storage/small_disk.hpp"
 #include "tests/storage/tempdir.hpp"
 #include "tests/support/catch.hpp"
 
@@ -14,28 +16,6 @@ using namespace route::storage;
 using namespace route::test;
 
 namespace {
-
-/// While it lives no file of this process grows beyond so many bytes: a write that would is cut short, as on
-/// a full disk.
-class SmallDisk
-{
-  public:
-    explicit SmallDisk(rlim_t bytes) : previous_{std::signal(SIGXFSZ, SIG_IGN)}
-    {
-        ::getrlimit(RLIMIT_FSIZE, &limit_);
-        const rlimit small{bytes, limit_.rlim_max};
-        ::setrlimit(RLIMIT_FSIZE, &small);
-    }
-    ~SmallDisk()
-    {
-        ::setrlimit(RLIMIT_FSIZE, &limit_);
-        std::signal(SIGXFSZ, previous_);
-    }
-
-  private:
-    rlimit limit_{};
-    void (*previous_)(int);
-};
 
 std::vector<std::string> request_ids_in(const std::string& path)
 {
@@ -110,4 +90,19 @@ TEST_CASE("a file of refused records that others may read is made private")
     CHECK(RejectedFile{path}.check());
     CHECK(mode_of(path) == 0600);
     CHECK(read_bytes(path) == "{}\n");
+}
+
+TEST_CASE("a file of refused records that another process keeps locked is not waited for")
+{
+    TempDir directory;
+    const auto path = directory / "rejected-records.jsonl";
+    RejectedFile file{path};
+    CHECK(file.add(sample_record(1), "refused"));
+    const int other = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    REQUIRE(::flock(other, LOCK_EX) == 0);
+    CHECK_FALSE(file.add(sample_record(2), "refused"));
+    CHECK(file.failing());
+    ::close(other);
+    CHECK(file.add(sample_record(3), "refused"));
+    CHECK(request_ids_in(path) == std::vector{request_id(1), request_id(3)});
 }

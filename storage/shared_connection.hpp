@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+
+#include "storage/any_repository.hpp"
+#include "storage/connecting.hpp"
+
+namespace route::storage {
+
+/// A connection to the database that several take turns with, one operation at a time: whoever has its turn
+/// closes what another left open, and opens its own way. So they need no more than one between them.
+class SharedConnection : public std::enable_shared_from_this<SharedConnection>
+{
+  public:
+    /// `turn`: longest wait for the others.
+    explicit SharedConnection(std::chrono::milliseconds turn) : turn_{turn} {}
+
+    /// A connector whose stores share this connection; `open` opens it their way. It opens at once. Later,
+    /// when another had its turn, an operation opens it anew, and throws NotOpened where that fails.
+    Connector through(Connector open);
+
+  private:
+    class Share;
+
+    void close();
+
+    const std::chrono::milliseconds turn_;
+    std::timed_mutex turns_;
+    std::unique_ptr<RecordStore> store_;  ///< of who has its turn
+    const Share* owner_ = nullptr;        ///< of who has its turn: who opened `store_`
+};
+
+}  // namespace route::storage

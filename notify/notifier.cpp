@@ -1,11 +1,9 @@
 #include "notify/notifier.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <exception>
 #include <utility>
 
-#include "core/text.hpp"
+#include "notify/failure_log.hpp"
 
 namespace route::notify {
 
@@ -13,13 +11,15 @@ namespace {
 
 /// What one event throws (no memory; a database's client that breaks its word) costs that event only.
 template <class Step>
-void guarded(Step step)
+bool guarded(Step step) noexcept
 {
     try {
         step();
+        return true;
     } catch (const std::exception& error) {
-        spdlog::error("messages: {}", escape_for_log(error.what()));
+        log_failure(error.what());
     }
+    return false;
 }
 
 }  // namespace
@@ -84,14 +84,30 @@ void Notifier::put(std::variant<Failure, CooldownEnd> what)
     changed_.notify_one();
 }
 
-void Notifier::run()
+void Notifier::run() noexcept
+{
+    while (!guarded([this] { work(); }))
+        std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    guarded([this] { announcer_->finish(Announcer::Clock::now()); });
+}
+
+void Notifier::begin()
 {
     std::unique_ptr<Agreement> agreement;
     guarded([&] { agreement = options_.make_agreement ? options_.make_agreement() : nullptr; });
-    std::unique_lock lock{mutex_};
-    announcer_ = std::make_unique<Announcer>(
+    const std::lock_guard lock{mutex_};
+    auto announcer = std::make_unique<Announcer>(
         window_, [this](Message message) { send(std::move(message)); }, std::move(agreement));
-    announcer_->ask_unless([this] { return Announcer::Clock::now() >= ask_until_.load(); });
+    announcer->ask_unless([this] { return Announcer::Clock::now() >= ask_until_.load(); });
+    announcer_ = std::move(announcer);
+}
+
+/// Until it is stopped; may be begun again after it threw.
+void Notifier::work()
+{
+    if (!announcer_)
+        begin();
+    std::unique_lock lock{mutex_};
     for (;;) {
         const auto due = [this] { return stopping_ || !waiting_.empty() || lost_ > 0; };
         if (const auto next = announcer_->next(); next == Announcer::TimePoint::max())
@@ -110,7 +126,6 @@ void Notifier::run()
         guarded([this] { announcer_->tick(Announcer::Clock::now()); });
         lock.lock();
     }
-    guarded([this] { announcer_->finish(Announcer::Clock::now()); });
 }
 
 void Notifier::handle(const Event& event)

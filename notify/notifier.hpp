@@ -59,7 +59,9 @@ class Notifier
 
     void start(std::chrono::seconds window);
     void put(std::variant<Failure, CooldownEnd> what);
-    void run();
+    void run() noexcept;
+    void begin();
+    void work();
     void handle(const Event& event);
     void send(Message message);
 

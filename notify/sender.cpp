@@ -11,6 +11,7 @@
 
 #include "core/net/wakeup.hpp"
 #include "core/text.hpp"
+#include "notify/failure_log.hpp"
 #include "notify/network_http.hpp"
 
 namespace route::notify {
@@ -120,7 +121,7 @@ void Sender::Worker::result(std::string_view what)
     try {
         sender_.hooks_.on_result(name_, what);
     } catch (const std::exception& error) {
-        spdlog::error("messages: {}", escape_for_log(error.what()));
+        log_failure(error.what());
     }
 }
 
@@ -242,7 +243,7 @@ void Sender::run()
             try {
                 return step(loop_.io);
             } catch (const std::exception& error) {
-                spdlog::error("messages: {}", escape_for_log(error.what()));
+                log_failure(error.what());
             }
         }
     };

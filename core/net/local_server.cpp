@@ -15,6 +15,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "core/net/insist.hpp"
 #include "core/text.hpp"
 
 namespace route::net {
@@ -49,7 +50,8 @@ struct LocalServer::Asked
     explicit Asked(asio::io_context& io) : ready{io.get_executor(), TimePoint::max()} {}
 
     std::stop_source stop;
-    Timer ready;  ///< cancelled when `reply` is there
+    Timer ready;      ///< cancelled when `reply` is there
+    LocalReply made;  ///< the handler's, of its thread until `reply` is there
     std::optional<LocalReply> reply;
 };
 
@@ -68,6 +70,36 @@ class LocalServer::Open
   private:
     LocalServer& server_;
     LocalStream& stream_;
+};
+
+/// One more, as long as it lives.
+class LocalServer::Counted
+{
+  public:
+    explicit Counted(int& count) : count_{count} { ++count_; }
+    ~Counted() { --count_; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+  private:
+    int& count_;
+};
+
+/// One who waits for a handler, as long as that takes.
+class LocalServer::Waiting
+{
+  public:
+    Waiting(LocalServer& server, Asked& asked) : server_{server}, asked_{asked}
+    {
+        server_.asked_.insert(&asked_);
+    }
+    ~Waiting() { server_.asked_.erase(&asked_); }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+  private:
+    LocalServer& server_;
+    Asked& asked_;
 };
 
 LocalServer::LocalServer(std::string path, Handler handler)
@@ -92,7 +124,21 @@ void LocalServer::start()
     if (acceptor_.is_open())
         asio::co_spawn(io_.get_executor(), accept_all(), asio::detached);
     asio::co_spawn(io_.get_executor(), keep_name(), asio::detached);
-    thread_ = std::thread{[this] { io_.run(); }};
+    thread_ = std::thread{[this] { run(); }};
+}
+
+/// What one of its coroutines throws, memory that is short above all, ends neither the others nor the
+/// program.
+void LocalServer::run() noexcept
+{
+    for (;;) {
+        try {
+            io_.run();
+            return;
+        } catch (const std::exception& error) {
+            spdlog::error("commands on this machine: {}", error.what());
+        }
+    }
 }
 
 void LocalServer::leave()
@@ -130,17 +176,28 @@ awaitable<void> LocalServer::keep_name()
         again_.expires_after(interval);
         auto passed = again_.async_wait(as_result);
         co_await std::move(passed);
-        if (stopping_ || leaving_ || has_name())
+        if (stopping_ || leaving_ || (has_name() && accepting_))
             continue;
-        error_code ignored;
-        acceptor_.close(ignored);  // somebody removed the socket
-        own_.reset();
-        listening_ = false;
-        auto claiming = claim();
-        co_await std::move(claiming);
-        if (acceptor_.is_open() && !stopping_)
-            asio::co_spawn(io_.get_executor(), accept_all(), asio::detached);
+        try {
+            auto looking = look_after_name();
+            co_await std::move(looking);
+        } catch (const std::exception& error) {
+            complain(error.what());
+        }
     }
+}
+
+/// Somebody removed the socket, or nobody accepts any more.
+awaitable<void> LocalServer::look_after_name()
+{
+    error_code ignored;
+    acceptor_.close(ignored);
+    own_.reset();
+    listening_ = false;
+    auto claiming = claim();
+    co_await std::move(claiming);
+    if (acceptor_.is_open() && !stopping_)
+        asio::co_spawn(io_.get_executor(), accept_all(), asio::detached);
 }
 
 awaitable<void> LocalServer::claim()
@@ -265,13 +322,13 @@ void LocalServer::complain(const std::string& reason)
 
 awaitable<void> LocalServer::accept_all()
 {
+    const Counted accepting{accepting_};
     while (acceptor_.is_open()) {
-        auto accepting = acceptor_.async_accept(as_result);
-        auto [error, socket] = co_await std::move(accepting);
+        auto accepted = acceptor_.async_accept(as_result);
+        auto [error, socket] = co_await std::move(accepted);
         if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor)
             break;
         if (!error && connections_ < most_connections) {
-            ++connections_;
             asio::co_spawn(io_.get_executor(), serve(std::move(socket)), asio::detached);
         } else if (error) {  // out of descriptors
             pause_.expires_after(std::chrono::milliseconds{100});
@@ -283,6 +340,7 @@ awaitable<void> LocalServer::accept_all()
 
 awaitable<void> LocalServer::serve(Socket socket)
 {
+    const Counted counted{connections_};
     LocalStream stream{std::move(socket)};
     const Open open{*this, stream};
     stream.expires_after(request_time);
@@ -312,13 +370,12 @@ awaitable<void> LocalServer::serve(Socket socket)
         auto writing = http::async_write(stream, message, as_result);
         co_await std::move(writing);
     }
-    --connections_;
 }
 
 awaitable<LocalReply> LocalServer::answer(LocalStream& stream, LocalRequest request)
 {
     const auto asked = std::make_shared<Asked>(io_);
-    asked_.insert(asked.get());
+    const Waiting waiting{*this, *asked};
     const auto socket = stream.socket().native_handle();
     const auto watch = [asked, socket](error_code error) {
         char byte = 0;
@@ -327,30 +384,34 @@ awaitable<LocalReply> LocalServer::answer(LocalStream& stream, LocalRequest requ
     };
     stream.socket().async_wait(asio::socket_base::wait_read, watch);
     asio::post(pool_, [this, asked, request = std::move(request)] {
-        auto reply = handle(request, asked->stop.get_token());
-        asio::post(io_, [asked, reply = std::move(reply)]() mutable {
-            asked->reply = std::move(reply);
+        asked->made = handle(request, asked->stop.get_token());
+        const auto tell = [asked] {
+            asked->reply = std::move(asked->made);
             asked->ready.cancel();
-        });
+        };
+        insist([&] { asio::post(io_, tell); });
     });
     while (!asked->reply) {
         auto ready = asked->ready.async_wait(as_result);
         co_await std::move(ready);
     }
-    asked_.erase(asked.get());
     error_code ignored;
     stream.socket().cancel(ignored);
     co_return std::move(*asked->reply);
 }
 
-LocalReply LocalServer::handle(const LocalRequest& request, const std::stop_token& stop) const
+LocalReply LocalServer::handle(const LocalRequest& request, const std::stop_token& stop) const noexcept
 {
-    if (request.target == "/owner")
-        return {200, owner_text()};
     try {
-        return handler_(request, stop);
-    } catch (const std::exception& error) {
-        return refusal(500, error.what());
+        try {
+            return request.target == "/owner" ? LocalReply{200, owner_text()} : handler_(request, stop);
+        } catch (const std::exception& error) {
+            return refusal(500, error.what());
+        } catch (...) {
+            return refusal(500, "unknown");
+        }
+    } catch (...) {
+        return {500, {}};  // there is no memory to say why
     }
 }
 

@@ -60,8 +60,12 @@ class LocalServer
     };
     struct Asked;
     class Open;
+    class Counted;
+    class Waiting;
 
+    void run() noexcept;
     awaitable<void> keep_name();
+    awaitable<void> look_after_name();
     awaitable<void> claim_once();
     awaitable<void> claim();
     awaitable<Owner> ask_owner(const LocalName& name);
@@ -72,7 +76,7 @@ class LocalServer
     awaitable<void> accept_all();
     awaitable<void> serve(Socket socket);
     awaitable<LocalReply> answer(LocalStream& stream, LocalRequest request);
-    LocalReply handle(const LocalRequest& request, const std::stop_token& stop) const;
+    LocalReply handle(const LocalRequest& request, const std::stop_token& stop) const noexcept;
     std::string owner_text() const;
 
     const std::string path_;
@@ -89,6 +93,7 @@ class LocalServer
     std::set<LocalStream*> open_;
     std::set<Asked*> asked_;
     int connections_ = 0;
+    int accepting_ = 0;  ///< 1 while somebody does
     bool stopping_ = false;
     int owner_process_ = 0;
     std::string complaint_;  ///< the last one logged

@@ -1,8 +1,10 @@
 #include "core/net/name_directory.hpp"
 
+#include <chrono>
 #include <exception>
 #include <map>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -118,17 +120,25 @@ void NameDirectory::run(const std::shared_ptr<State>& state, const std::string& 
     } catch (const std::exception&) {
         found.error = make_error_code(boost::system::errc::not_enough_memory);
     }
-    const std::lock_guard lock{state->mutex};
+    std::unique_lock lock{state->mutex};
     --state->threads;
-    if (state->closed)
+    const auto asked = state->names.find(host);
+    if (state->closed || asked == state->names.end() || number != asked->second.number)
         return;
-    auto& name = state->names[host];
-    if (number != name.number)
-        return;
+    auto& name = asked->second;
     name.asked = false;
-    const auto& answer = state->learn(name, std::move(found));
-    for (const auto& waiter : std::exchange(name.waiters, {}))
-        waiter.deliver(answer);
+    state->learn(name, std::move(found));
+    // Who waits is told, however short memory is, and nobody waits for the lock meanwhile.
+    while (!state->closed && !name.waiters.empty()) {
+        try {
+            name.waiters.front().deliver(*name.answer);
+            name.waiters.erase(name.waiters.begin());
+        } catch (const std::bad_alloc&) {
+            lock.unlock();
+            std::this_thread::sleep_for(std::chrono::milliseconds{10});
+            lock.lock();
+        }
+    }
 }
 
 void NameDirectory::forget(const void* asker)

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/net/event_loop.hpp"
+#include "core/net/insist.hpp"
 #include "core/net/wakeup.hpp"
 
 namespace route::net {
@@ -32,7 +33,7 @@ awaitable<Value> run_off_loop(asio::thread_pool& pool, EventLoop& loop, std::fun
         } catch (...) {
             failure = std::current_exception();
         }
-        loop.post(std::move(resume));
+        insist([&] { loop.post(resume); });
     };
     asio::post(pool, std::move(task));
     while (!done) {

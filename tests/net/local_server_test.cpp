@@ -241,6 +241,16 @@ TEST_CASE("what a handler throws is the answer")
     CHECK(asked(path) == R"(500 {"error":"why"})");
 }
 
+TEST_CASE("what a handler throws that is no exception does not end the program")
+{
+    const Directory directory;
+    const auto path = directory / "a.socket";
+    LocalServer server{path, [](const auto&, const auto&) -> LocalReply { throw 1; }};
+    server.start();
+    CHECK(asked(path) == R"(500 {"error":"unknown"})");
+    CHECK(asked(path, {"GET", "/owner"}).starts_with("200"));
+}
+
 TEST_CASE("stopping does not wait for those who are asked")
 {
     const Directory directory;

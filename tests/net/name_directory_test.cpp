@@ -270,6 +270,24 @@ TEST_CASE("a directory ends while look-ups are under way")
     CHECK(inbox.answers().empty());
 }
 
+TEST_CASE("an answer for which there is no memory at first is delivered all the same")
+{
+    ScriptedNames names;
+    NameDirectory directory{names.look_up()};
+    Inbox inbox;
+    std::atomic<int> tries = 0;
+    directory.ask("name", &inbox, [&](const NameDirectory::Answer& answer) {
+        if (++tries < 3)
+            throw std::bad_alloc{};
+        inbox.taker()(answer);
+    });
+    directory.ask("name", &inbox, inbox.taker());
+    names.answer("name", "192.0.2.1");
+    REQUIRE(inbox.wait_for(2));
+    CHECK(tries == 3);
+    CHECK(address_in(answer_of(directory, "name")) == "192.0.2.1");
+}
+
 TEST_CASE("a look-up that throws is a failure")
 {
     NameDirectory directory{[](const std::string&) -> net::FoundAddresses { throw std::bad_alloc{}; }};

@@ -91,6 +91,19 @@ TEST_CASE("one key holds half of max_buffered at most, and the others go on")
     stage.run_until([&] { return stage.router().services().buffered.all() == 0; });
 }
 
+TEST_CASE("a body whose length nobody announces takes no more than max_body")
+{
+    Settings settings = patient_settings();
+    settings.server.max_body = 600 * kib;
+    settings.server.max_buffered = 1400 * kib;  // half of it is one key's
+    Stage stage{{script::chat_reply("hello")}, settings};
+    const auto reply = stage.ask(
+        request_text("POST", "/v1/chat/completions", bearer("test-key") + "Transfer-Encoding: chunked\r\n") +
+        chunk(std::string(590 * kib, ' ')) + "0\r\n\r\n");
+    CHECK(reply.status() == 200);
+    CHECK(stage.first().requests()[0].body.size() == 590 * kib);
+}
+
 TEST_CASE("a body that trickles is given up, though each byte comes in time")
 {
     Settings settings = patient_settings();

@@ -2,6 +2,7 @@
 
 #include "app/cli/commands.hpp"
 #include "app/config_values.hpp"
+#include "core/counted.hpp"
 #include "storage/database_backup.hpp"
 #include "storage/outbox.hpp"
 
@@ -48,11 +49,13 @@ int back_up(Session& session, const BackupOptions& options)
     if (storage.backend == Backend::postgres)
         refuse_postgres(options, storage.postgres);
     const auto counts = storage::back_up_sqlite(storage.sqlite, options.file, options.force);
-    session.out << fmt::format(
-        "{}: {} records, {} upstreams and {} client keys (removed ones included), {} bytes\n", options.file,
-        counts.records, counts.upstreams, counts.keys, counts.bytes);
+    session.out << fmt::format("{}: {}, {} and {} (removed ones included), {}\n", options.file,
+                               counted(counts.records, "record"), counted(counts.upstreams, "upstream"),
+                               counted(counts.keys, "client key"), counted(counts.bytes, "byte"));
     if (const auto waiting = storage::Outbox{storage.outbox}.size(); waiting > 0)
-        session.warn(fmt::format("{} records wait in {} and are not in the backup", waiting, storage.outbox));
+        session.warn(fmt::format("{} in {} and not in the backup",
+                                 counted(waiting, "record") + (waiting == 1 ? " waits" : " wait"),
+                                 storage.outbox));
     return 0;
 }
 

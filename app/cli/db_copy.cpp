@@ -6,6 +6,7 @@
 
 #include "app/cli/commands.hpp"
 #include "app/config_values.hpp"
+#include "core/counted.hpp"
 #include "core/text.hpp"
 #include "storage/database_copy.hpp"
 #include "storage/open.hpp"
@@ -59,7 +60,8 @@ class Progress
         const auto done = counts.records + counts.rejected;
         const auto percent = records_ == 0 ? 100 : std::min<std::uint64_t>(100, done * 100 / records_);
         session_.err << (terminal_ ? "\r\x1b[K" : "")
-                     << fmt::format("{} of {} records, {} %", done, std::max(records_, done), percent)
+                     << fmt::format("{} of {}, {} %", done, counted(std::max(records_, done), "record"),
+                                    percent)
                      << (terminal_ ? "" : "\n") << std::flush;
         shown_ = true;
     }
@@ -115,8 +117,8 @@ int copy(Session& session, const CopyOptions& options)
                                there(counts.keys_there), counts.records,
                                counts.rejected == 0 ? ", all of them there" : " there");
     if (counts.rejected > 0)
-        fail(
-            fmt::format("{} records are refused by the other database and were not copied", counts.rejected));
+        fail(fmt::format("not copied, for the other database refuses them: {}",
+                         counted(counts.rejected, "record")));
     return 0;
 }
 

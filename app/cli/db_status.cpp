@@ -7,6 +7,7 @@
 #include "app/cli/json.hpp"
 #include "app/cli/table.hpp"
 #include "app/config_values.hpp"
+#include "core/counted.hpp"
 #include "core/text.hpp"
 #include "core/timestamps.hpp"
 #include "storage/open.hpp"
@@ -99,7 +100,7 @@ void print(std::ostream& out, const storage::DatabaseStatus& status, const std::
     if (status.oldest_record && status.newest_record)
         out << fmt::format("Records:   {} to {}{}\n", format_timestamp(*status.oldest_record),
                            format_timestamp(*status.newest_record),
-                           status.partitions == 0 ? "" : fmt::format(", {} partitions", status.partitions));
+                           status.partitions == 0 ? "" : ", " + counted(status.partitions, "partition"));
     out << outbox_line(outbox) << '\n';
     Table table{{"TABLE", ">ROWS", ">SIZE"}};
     for (const auto& row : status.tables)

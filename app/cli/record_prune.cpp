@@ -4,6 +4,7 @@
 
 #include "app/cli/commands.hpp"
 #include "app/cli/record_options.hpp"
+#include "core/counted.hpp"
 
 namespace route::cli {
 namespace {
@@ -24,7 +25,7 @@ storage::PruneProgress progress_of(Session& session)
         if (now < next)
             return;
         next = now + interval;
-        session.err << fmt::format("{} records so far\n", rows) << std::flush;
+        session.err << fmt::format("{} so far\n", counted(rows, "record")) << std::flush;
     };
 }
 
@@ -33,9 +34,11 @@ int prune(Session& session, const PruneOptions& options)
     const auto before = time_of_option("--until", options.until);
     const auto progress = progress_of(session);
     if (options.bodies)
-        session.out << fmt::format("emptied {} records\n", session.database().prune_bodies(before, progress));
+        session.out << fmt::format("emptied {}\n",
+                                   counted(session.database().prune_bodies(before, progress), "record"));
     else
-        session.out << fmt::format("deleted {} records\n", session.database().prune(before, progress));
+        session.out << fmt::format("deleted {}\n",
+                                   counted(session.database().prune(before, progress), "record"));
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "app/cli/json.hpp"
 #include "app/cli/running_router.hpp"
 #include "app/cli/table.hpp"
+#include "core/counted.hpp"
 #include "core/timestamps.hpp"
 
 namespace route::cli {
@@ -31,6 +32,11 @@ std::string shown(const boost::json::object& object, const char* name)
     return value.is_string() ? std::string{value.get_string()} : boost::json::serialize(value);
 }
 
+std::string counted_of(const boost::json::object& object, const char* name, std::string_view thing)
+{
+    return counted(object.at(name).to_number<std::uint64_t>(), thing);
+}
+
 void print_router(Session& session, const boost::json::object& status)
 {
     const auto& router = status.at("router").as_object();
@@ -44,7 +50,7 @@ void print_router(Session& session, const boost::json::object& status)
     table.row({"requests in flight", shown(status, "requests_in_flight")});
     table.row({"connections", shown(status, "connections")});
     table.row({"records waiting",
-               fmt::format("{} bytes in memory, {} in the outbox", shown(status, "record_queue_bytes"),
+               fmt::format("{} in memory, {} in the outbox", counted_of(status, "record_queue_bytes", "byte"),
                            shown(status, "outbox_records"))});
     table.print(session.out);
 }
@@ -74,9 +80,10 @@ void print_line(Session& session, const boost::json::object& status)
     for (const auto& each : status.at("upstreams").as_array())
         states += fmt::format(" {}={}", shown(each.as_object(), "name"), shown(each.as_object(), "state"));
     session.out << format_timestamp(std::chrono::system_clock::now())
-                << fmt::format(" {}: {} requests in flight, {} bytes and {} records wait;{}\n",
-                               shown(status, "readiness"), shown(status, "requests_in_flight"),
-                               shown(status, "record_queue_bytes"), shown(status, "outbox_records"), states);
+                << fmt::format(" {}: {} in flight, {} and {} wait;{}\n", shown(status, "readiness"),
+                               counted_of(status, "requests_in_flight", "request"),
+                               counted_of(status, "record_queue_bytes", "byte"),
+                               counted_of(status, "outbox_records", "record"), states);
 }
 
 /// Until interrupted, or nobody reads any more; a router that is started anew is found again.

@@ -15,6 +15,7 @@
 #include "app/json_text.hpp"
 #include "app/log/access_log.hpp"
 #include "app/log/log_queue.hpp"
+#include "core/counted.hpp"
 #include "core/text.hpp"
 #include "core/timestamps.hpp"
 
@@ -191,8 +192,8 @@ std::unique_ptr<spdlog::formatter> access_formatter(LogFormat format, LogReader 
 std::string drop_notice(std::uint64_t lines)
 {
     spdlog::memory_buf_t out;
-    const auto text =
-        fmt::format("{} lines of the log were dropped: standard error was not read in time", lines);
+    const auto text = fmt::format("{} of the log {} dropped: standard error was not read in time",
+                                  counted(lines, "line"), lines == 1 ? "was" : "were");
     const auto reader = reader_of(STDERR_FILENO, std::getenv("JOURNAL_STREAM"));
     const spdlog::details::log_msg message{"general", spdlog::level::warn, text};
     log_formatter(loggers().format, reader)->format(message, out);

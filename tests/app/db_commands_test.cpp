@@ -53,7 +53,7 @@ TEST_CASE("db copy copies, and says what was there when it is repeated")
     const auto first = line.run(arguments);
     CHECK(first.code == 0);
     CHECK(first.out == "upstreams: 1 copied\nclient keys: 1 copied\nrecords: 1, all of them there\n");
-    CHECK(first.err == "1 of 1 records, 100 %\n");
+    CHECK(first.err == "1 of 1 record, 100 %\n");
     CHECK_THAT(line.run(arguments).out, ContainsSubstring("upstreams: 0 copied (1 more were there)"));
     const auto list = line.run({"upstream", "list", "--database", other}).out;
     CHECK_THAT(list, ContainsSubstring("one") && ContainsSubstring("sk-0…cdef"));
@@ -83,7 +83,7 @@ TEST_CASE("db backup writes a whole copy, and nothing over a file that is there"
     fill(line);
     const auto backup = (line.directory / "backup.sqlite").string();
     CHECK_THAT(line.ok({"db", "backup", backup}),
-               ContainsSubstring("backup.sqlite: 1 records, 1 upstreams and 1 client keys"));
+               ContainsSubstring("backup.sqlite: 1 record, 1 upstream and 1 client key"));
     const auto again = line({"db", "backup", backup});
     CHECK(again.code == 1);
     CHECK_THAT(again.err, ContainsSubstring("is there already: --force replaces it"));

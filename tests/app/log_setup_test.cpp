@@ -76,7 +76,7 @@ TEST_CASE("a line that cannot be made is counted, and nobody writes to standard 
     flush_log(std::chrono::seconds{60});
     const auto written = pipe.read();
     CHECK(written.starts_with("the next\n"));
-    CHECK_THAT(written, ContainsSubstring("1 lines of the log were dropped"));
+    CHECK_THAT(written, ContainsSubstring("1 line of the log was dropped"));
 }
 
 }  // namespace

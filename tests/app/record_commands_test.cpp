@@ -192,10 +192,10 @@ TEST_CASE("old records are pruned, whole or their bodies")
 {
     CommandLine line;
     store(line);
-    CHECK(line.ok({"record", "prune", "--until", "2026-02-01", "--bodies"}) == "emptied 1 records\n");
+    CHECK(line.ok({"record", "prune", "--until", "2026-02-01", "--bodies"}) == "emptied 1 record\n");
     CHECK(line.database().find_record("1")->record.response.empty());
     CHECK(line.database().find_record("2")->record.body == "needle");
-    CHECK(line.ok({"record", "prune", "--until", "2026-02-01"}) == "deleted 1 records\n");
+    CHECK(line.ok({"record", "prune", "--until", "2026-02-01"}) == "deleted 1 record\n");
     CHECK_FALSE(line.database().find_record("1"));
     CHECK(line.database().find_record("2"));
 }

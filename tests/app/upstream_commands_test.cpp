@@ -65,6 +65,13 @@ TEST_CASE("upstreams as JSON")
     CHECK(upstream.at("allow").as_array().size() == 1);
     CHECK(upstream.at("enabled").as_bool());
     CHECK(boost::json::parse(line.ok({"upstream", "show", "a", "--json"})) == list[0]);
+    line.ok({"upstream", "set", "a", "--timeout", "0.25", "--stream-timeout", "1200.5"});
+    for (const char* command : {"list", "show"}) {
+        std::vector<std::string> words{"upstream", command, "--json"};
+        if (command == std::string_view{"show"})
+            words.push_back("a");
+        CHECK_THAT(line.ok(words), ContainsSubstring(R"("timeout":0.25,"stream_timeout":1200.5,)"));
+    }
 }
 
 TEST_CASE("set changes only what is named")

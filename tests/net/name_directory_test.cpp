@@ -1,8 +1,10 @@
 #include "core/net/name_directory.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <vector>
 

@@ -102,7 +102,8 @@ void complete_response(Record& record, const RecordLimits& limits, bool cut_befo
         case ReplyCapture::Kind::none:
             break;
         case ReplyCapture::Kind::summary:
-        case ReplyCapture::Kind::json:  // is read already
+        case ReplyCapture::Kind::json:  // are read already
+        case ReplyCapture::Kind::long_json:
             take_summary(record, std::move(reply.summary), limits);
             break;
         case ReplyCapture::Kind::text:
@@ -128,6 +129,11 @@ void each_text_from_outside(Record& record, Visit&& visit)
         visit(attempt.error);
 }
 
+bool is_json(ReplyCapture::Kind kind)
+{
+    return kind == ReplyCapture::Kind::json || kind == ReplyCapture::Kind::long_json;
+}
+
 /// No key gets into a record, whoever wrote it where: upstreams quote keys they refuse, clients put theirs
 /// into paths. What the loop has cut may end within a key.
 void erase_keys(Record& record, bool raw_cut)
@@ -145,7 +151,7 @@ void erase_keys(Record& record, bool raw_cut)
     if (record.model)
         erase(*record.model, record.model->size() >= max_model_name);
     erase(record.body, record.body_cut);
-    if (reply.kind != ReplyCapture::Kind::json)  // of JSON the summary is what is kept
+    if (!is_json(reply.kind))  // of JSON the summary is what is kept
         erase(reply.raw, raw_cut);
     erase(reply.summary.text, reply.summary.text_cut);
     record.client_keys.clear();
@@ -280,6 +286,8 @@ void ReplyCapture::clear()
     content_type.clear();
     raw.clear();
     raw_cut = false;
+    digest.clear();
+    digest_whole = digest_cut = false;
     summary.text.clear();
     summary.text_cut = false;
     summary.prompt_tokens = summary.completion_tokens = summary.total_tokens = std::nullopt;
@@ -292,6 +300,9 @@ void ReplyCapture::swap(ReplyCapture& other) noexcept
     content_type.swap(other.content_type);
     raw.swap(other.raw);
     std::swap(raw_cut, other.raw_cut);
+    digest.swap(other.digest);
+    std::swap(digest_whole, other.digest_whole);
+    std::swap(digest_cut, other.digest_cut);
     summary.text.swap(other.summary.text);
     std::swap(summary.text_cut, other.summary.text_cut);
     std::swap(summary.prompt_tokens, other.summary.prompt_tokens);
@@ -354,7 +365,7 @@ std::size_t Record::memory() const
     for (const auto* text : texts(*this))
         bytes += heap(*text);
     for (const auto* text :
-         {&reply.content_type, &reply.raw, &reply.summary.text, &reply.summary.finish_reason})
+         {&reply.content_type, &reply.raw, &reply.digest, &reply.summary.text, &reply.summary.finish_reason})
         bytes += heap(*text);
     if (model)
         bytes += heap(*model);
@@ -369,9 +380,12 @@ void complete(Record& record, const RecordLimits& limits)
 {
     // Inside JSON a key may be written with escapes: it is found in what that says.
     auto& reply = record.reply;
+    const auto max_text = limits.response ? limits.max_response : 0;
+    const auto api = api_of(record.method, record.path);
     if (reply.kind == ReplyCapture::Kind::json)
-        reply.summary = read_json_reply(reply.raw, limits.response ? limits.max_response : 0,
-                                        api_of(record.method, record.path));
+        reply.summary = read_json_reply(reply.raw, max_text, api);
+    else if (reply.kind == ReplyCapture::Kind::long_json)
+        reply.summary = read_long_json_reply(reply, max_text, api);
     // Keys go first: cut in two they would not be found.
     const bool reply_cut = reply.raw_cut;
     erase_keys(record, reply_cut);

@@ -74,16 +74,20 @@ struct ReplyCapture
 {
     enum class Kind
     {
-        none,     ///< no reply, or responses are not recorded: `response` stays as it is
-        summary,  ///< a stream or a long JSON: `summary` is complete
-        json,     ///< a whole JSON body in `raw`, still to be read
-        text,     ///< other textual body, possibly cut, in `raw`
-        binary,   ///< `[content-type, N bytes]`
+        none,       ///< no reply, or responses are not recorded: `response` stays as it is
+        summary,    ///< a stream: `summary` is complete
+        json,       ///< a whole JSON body in `raw`, still to be read
+        long_json,  ///< a JSON body too long to hold, still to be read: its beginning in `raw`, and `digest`
+        text,       ///< other textual body, possibly cut, in `raw`
+        binary,     ///< `[content-type, N bytes]`
     };
     Kind kind = Kind::none;
     std::string content_type;  ///< or the coding, of bytes whose coding was not taken off
     std::string raw;           ///< without its content coding
     bool raw_cut = false;      ///< `raw` is the beginning only
+    std::string digest;        ///< as JsonDigest makes it
+    bool digest_whole = false;
+    bool digest_cut = false;
     ReplySummary summary;
 
     /// Empties it; its strings keep their memory.

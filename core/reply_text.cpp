@@ -45,4 +45,39 @@ ReplySummary read_json_reply(std::string_view body, std::size_t max_text, Api ap
     return whole && known ? builder.take() : builder.take_with_text(body);
 }
 
+void LongJsonReply::write(std::string_view piece)
+{
+    const auto kept = piece.substr(0, max_text_ - beginning_.size());
+    beginning_.append(kept);
+    cut_ = cut_ || kept.size() < piece.size();
+    digest_.write(piece);
+}
+
+void LongJsonReply::give_to(ReplyCapture& capture)
+{
+    capture.kind = ReplyCapture::Kind::long_json;
+    capture.raw = std::move(beginning_);
+    capture.raw_cut = cut_;
+    capture.digest_whole = digest_.whole();
+    capture.digest_cut = digest_.cut();
+    capture.digest = digest_.take();
+}
+
+ReplySummary read_long_json_reply(const ReplyCapture& capture, std::size_t max_text, Api api)
+{
+    ReplyBuilder builder{max_text};
+    bool known = false;
+    const bool read = json::read_damaged_object(
+        capture.digest, [&](json::Object& object) { return read_reply(object, builder, api, known); });
+    if (read && known && capture.digest_whole) {
+        auto summary = builder.take();
+        summary.text_cut = summary.text_cut || capture.digest_cut;
+        return summary;
+    }
+    const std::string_view raw{capture.raw};
+    auto summary = builder.take_with_text(capture.raw_cut ? without_split_end(raw) : raw);
+    summary.text_cut = summary.text_cut || capture.raw_cut;
+    return summary;
+}
+
 }  // namespace route

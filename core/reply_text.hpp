@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/openai/api.hpp"
+#include "core/openai/json_digest.hpp"
 #include "core/record.hpp"
 #include "core/sse_parser.hpp"
 
@@ -39,22 +40,25 @@ class StreamReply
 /// what it says before it breaks counts.
 ReplySummary read_json_reply(std::string_view body, std::size_t max_text, Api api = Api::other);
 
-/// The same out of a JSON reply too long to hold: fed piece by piece, flat memory. Text is the beginning of
-/// the body, up to `max_text`.
+/// Keeps of a JSON reply too long to hold, fed piece by piece, what read_long_json_reply() needs: flat
+/// memory, about twice `max_text`.
 class LongJsonReply
 {
   public:
-    explicit LongJsonReply(std::size_t max_text);
-    ~LongJsonReply();
-    LongJsonReply(LongJsonReply&&) noexcept;
-    LongJsonReply& operator=(LongJsonReply&&) noexcept;
+    explicit LongJsonReply(std::size_t max_text) : max_text_{max_text}, digest_{max_text} {}
 
     void write(std::string_view piece);
-    ReplySummary take();
+    /// Leaves in `capture` what was kept.
+    void give_to(ReplyCapture& capture);
 
   private:
-    struct State;
-    std::unique_ptr<State> state_;
+    std::size_t max_text_;
+    std::string beginning_;
+    bool cut_ = false;
+    JsonDigest digest_;
 };
+
+/// As read_json_reply(), of a capture of that kind. Where the text is the body itself, it is its beginning.
+ReplySummary read_long_json_reply(const ReplyCapture& capture, std::size_t max_text, Api api = Api::other);
 
 }  // namespace route

@@ -229,8 +229,7 @@ void ReplyRecorder::finish()
         capture_.kind = ReplyCapture::Kind::summary;
         capture_.summary = stream_->take();
     } else if (long_json_) {
-        capture_.kind = ReplyCapture::Kind::summary;
-        capture_.summary = long_json_->take();
+        long_json_->give_to(capture_);
     } else if (kind_ == ReplyKind::json) {
         capture_.kind = ReplyCapture::Kind::json;
     } else if (textual_) {

@@ -311,7 +311,8 @@ std::string ReplyBuilder::composed_text() const
 ReplySummary ReplyBuilder::take()
 {
     const auto text = composed_text();
-    const bool cut_before = calls_cut_ || content_.cut || (content_.text.empty() && refusal_.cut);
+    const bool cut_before =
+        cut_before_ || calls_cut_ || content_.cut || (content_.text.empty() && refusal_.cut);
     auto summary = take_with_text(text);
     summary.text_cut = summary.text_cut || cut_before;
     return summary;

@@ -88,6 +88,9 @@ class ReplyBuilder
     /// none.
     void add_call(const CallPiece& piece);
 
+    /// Something of the text was left out before it came here.
+    void mark_cut() { cut_before_ = true; }
+
     void set_finish_reason(std::string_view reason);
     void set_tokens(TokenCounts::Kind kind, std::int64_t tokens) { tokens_.set(kind, tokens); }
 
@@ -148,6 +151,7 @@ class ReplyBuilder
     std::size_t last_call_ = 0;
     std::size_t call_bytes_ = 0;
     bool calls_cut_ = false;
+    bool cut_before_ = false;
     TokenCounts tokens_;
     std::string finish_reason_;
 };

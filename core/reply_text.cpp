@@ -1,5 +1,6 @@
 #include "core/reply_text.hpp"
 
+#include <optional>
 #include <string>
 
 #include "core/json_reader.hpp"
@@ -12,10 +13,15 @@ namespace route {
 
 struct StreamReply::State
 {
+    std::size_t max_text;
     ReplyBuilder builder;
+    std::optional<JsonDigest> long_event;
+
+    void read(std::string_view data, std::string_view type);
+    void add_part(const SseEvent& event);
 };
 
-StreamReply::StreamReply(std::size_t max_text) : state_{new State{ReplyBuilder{max_text}}}
+StreamReply::StreamReply(std::size_t max_text) : state_{new State{max_text, ReplyBuilder{max_text}, {}}}
 {
 }
 StreamReply::~StreamReply() = default;
@@ -24,11 +30,34 @@ StreamReply& StreamReply::operator=(StreamReply&&) noexcept = default;
 
 void StreamReply::add(const SseEvent& event)
 {
-    const auto data = trim(event.data);
+    if (event.part == SseEvent::Part::whole)
+        state_->read(event.data, event.type);
+    else
+        state_->add_part(event);
+}
+
+void StreamReply::State::read(std::string_view data, std::string_view type)
+{
+    data = trim(data);
     if (!data.starts_with('{'))
         return;
-    ReplyEvent reader{state_->builder};
-    json::read_damaged_object(data, [&](json::Object& object) { return reader.read(object, event.type); });
+    ReplyEvent reader{builder};
+    json::read_damaged_object(data, [&](json::Object& object) { return reader.read(object, type); });
+}
+
+void StreamReply::State::add_part(const SseEvent& event)
+{
+    if (event.part == SseEvent::Part::beginning)
+        long_event.emplace(max_text);
+    if (!long_event)
+        return;
+    long_event->write(event.data);
+    if (event.part != SseEvent::Part::end)
+        return;
+    if (long_event->cut())
+        builder.mark_cut();
+    read(long_event->take(), event.type);
+    long_event.reset();
 }
 
 ReplySummary StreamReply::take()
@@ -70,9 +99,9 @@ ReplySummary read_long_json_reply(const ReplyCapture& capture, std::size_t max_t
     const bool read = json::read_damaged_object(
         capture.digest, [&](json::Object& object) { return read_reply(object, builder, api, known); });
     if (read && known && capture.digest_whole) {
-        auto summary = builder.take();
-        summary.text_cut = summary.text_cut || capture.digest_cut;
-        return summary;
+        if (capture.digest_cut)
+            builder.mark_cut();
+        return builder.take();
     }
     const std::string_view raw{capture.raw};
     auto summary = builder.take_with_text(capture.raw_cut ? without_split_end(raw) : raw);

@@ -24,7 +24,7 @@ class StreamReply
     StreamReply(StreamReply&&) noexcept;
     StreamReply& operator=(StreamReply&&) noexcept;
 
-    /// Adds one event; what it does not understand it passes over.
+    /// Adds one event, or a part of one; what it does not understand it passes over.
     void add(const SseEvent& event);
 
     /// What the stream said so far; leaves this empty.

@@ -17,11 +17,6 @@ constexpr std::size_t max_line_overhead = 16;
 /// Strings larger than this are given back to the heap after their event: streams live long.
 constexpr std::size_t kept_capacity = 4096;
 
-void append_up_to(std::string& target, std::string_view text, std::size_t limit)
-{
-    target.append(text.substr(0, limit - std::min(limit, target.size())));
-}
-
 struct Field
 {
     std::string_view name;
@@ -61,6 +56,7 @@ void SseParser::begin_event()
     has_data_ = false;
     several_lines_ = false;
     known_whole_ = std::exchange(next_whole_, false);
+    long_ = false;
     in_event_ = false;
     delivered_ = false;
 }
@@ -84,10 +80,18 @@ bool SseParser::next(Input& input, SseEvent& event)
     if (delivered_)
         begin_event();
     event = {type_, data_};
+    if (long_ && next_part(input, event))
+        return true;
     if (std::exchange(line_held_, false)) {
-        take_line(line_, event);
+        const bool too_long = is_too_long(line_, event);
+        if (too_long)
+            take_long_line(line_, event);
+        else
+            take_line(line_, event);
         keep(event);
         clear(line_);
+        if (too_long)
+            return true;
     }
     while (!input.rest.empty()) {
         if (std::exchange(skip_line_feed_, false) && input.rest.front() == '\n') {
@@ -97,8 +101,8 @@ bool SseParser::next(Input& input, SseEvent& event)
         const auto end = line_end(input);
         if (end == std::string_view::npos) {
             keep(event);
-            append_up_to(line_, input.rest, max_event - data_.size() + max_type + max_line_overhead);
-            input.rest = {};
+            if (hold_line(std::exchange(input.rest, {}), event))
+                return true;
             break;
         }
         auto line = input.rest.substr(0, end);
@@ -106,17 +110,17 @@ bool SseParser::next(Input& input, SseEvent& event)
         skip_line_feed_ = input.rest[end] == '\r';
         input.rest.remove_prefix(end + 1);
         const bool held = !line_.empty();
-        if (held) {
-            append_up_to(line_, line, max_event - data_.size() + max_type + max_line_overhead);
-            line = line_;
-        }
-        if (std::exchange(first_line_, false) && line.starts_with(byte_order_mark))
-            line.remove_prefix(byte_order_mark.size());
+        if (held)
+            line = line_.append(line);
+        line = without_mark(line);
+        first_line_ = false;
         if (line.empty()) {
             clear(line_);
             delivered_ = has_data_;
             if (std::exchange(has_late_type_, false))
                 event.type = late_type_;
+            if (long_)
+                event.part = SseEvent::Part::end;
             if (delivered_)
                 return true;
             begin_event();
@@ -133,15 +137,98 @@ bool SseParser::next(Input& input, SseEvent& event)
             delivered_ = true;
             return true;
         }
-        take_line(line, event);
+        const bool too_long = is_too_long(line, event);
+        if (too_long)
+            take_long_line(line, event);
+        else
+            take_line(line, event);
         if (held) {
             // The views point into the line that goes.
             keep(event);
             clear(line_);
         }
+        if (too_long)
+            return true;
     }
     keep(event);
     return false;
+}
+
+/// The line without a BOM at the start of the stream.
+std::string_view SseParser::without_mark(std::string_view line) const
+{
+    if (first_line_ && line.starts_with(byte_order_mark))
+        line.remove_prefix(byte_order_mark.size());
+    return line;
+}
+
+/// Keeps a line whose end is still to come; true when the event is delivered up to here instead.
+bool SseParser::hold_line(std::string_view piece, SseEvent& event)
+{
+    line_.append(piece);
+    const auto line = without_mark(line_);
+    if (line.size() > max_line_overhead && is_too_long(line, event)) {
+        first_line_ = false;
+        in_long_line_ = true;
+        take_long_line(line, event);
+        clear(line_);
+        return true;
+    }
+    // Of what is no data nothing counts behind this.
+    line_.resize(std::min(line_.size(), max_event + max_type + max_line_overhead));
+    return false;
+}
+
+/// Whether the event is too long to hold with this line of its data, or what is there of it.
+bool SseParser::is_too_long(std::string_view line, const SseEvent& event) const
+{
+    if (!long_ && event.data.size() + line.size() <= max_event)
+        return false;
+    if (!line.starts_with("data") || (line.size() > 4 && line[4] != ':'))
+        return false;
+    return long_ || event.data.size() + (has_data_ ? 1 : 0) + field_of(line).value.size() > max_event;
+}
+
+/// Delivers what there is of a long event with this line.
+void SseParser::take_long_line(std::string_view line, SseEvent& event)
+{
+    keep(event);
+    if (has_data_)
+        data_ += '\n';
+    data_ += field_of(line).value;
+    has_data_ = several_lines_ = in_event_ = true;
+    event.part = SseEvent::Part::middle;
+    if (!std::exchange(long_, true)) {
+        rest_of_data_ = data_.substr(max_event);
+        data_.resize(max_event);
+        event.part = SseEvent::Part::beginning;
+    }
+    event.type = type_;
+    event.data = data_;
+}
+
+/// More of a long event, if there is more of the line it ended in.
+bool SseParser::next_part(Input& input, SseEvent& event)
+{
+    if (!rest_of_data_.empty()) {
+        data_ = std::exchange(rest_of_data_, {});
+        event = {type_, data_, SseEvent::Part::middle};
+        return true;
+    }
+    clear(data_);
+    event = {type_, data_};
+    if (!in_long_line_ || input.rest.empty())
+        return false;
+    const auto end = line_end(input);
+    const auto piece = input.rest.substr(0, end);
+    in_long_line_ = end == std::string_view::npos;
+    if (!in_long_line_)
+        skip_line_feed_ = input.rest[end] == '\r';
+    input.rest.remove_prefix(piece.size() + (in_long_line_ ? 0 : 1));
+    if (piece.empty())
+        return false;
+    event = {type_, piece, SseEvent::Part::middle};
+    return true;
 }
 
 void SseParser::keep(SseEvent& event)
@@ -150,7 +237,7 @@ void SseParser::keep(SseEvent& event)
         type_.assign(event.type);
     if (event.data.data() != data_.data())
         data_.assign(event.data);
-    event = {type_, data_};
+    event = {type_, data_, event.part};
 }
 
 void SseParser::take_line(std::string_view line, SseEvent& event)
@@ -183,13 +270,12 @@ void SseParser::take_field(std::string_view line, SseEvent& event)
         event.type = value.substr(0, max_type);
     } else if (name == "data" && !has_data_) {
         has_data_ = true;
-        event.data = value.substr(0, max_event);
+        event.data = value;
     } else if (name == "data") {
         several_lines_ = true;
         if (event.data.data() != data_.data())
             data_.assign(event.data);
-        append_up_to(data_, "\n", max_event);
-        append_up_to(data_, value, max_event);
+        data_.append(1, '\n').append(value);
         event.data = data_;
     }
 }

@@ -1,25 +1,39 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace route {
 
-/// One server-sent event (WHATWG HTML, 9.2.6). The views are valid during the callback only.
+/// One server-sent event (WHATWG HTML, 9.2.6), or a part of one that is too long to hold. The views are valid
+/// during the callback only.
 struct SseEvent
 {
+    enum class Part : std::uint8_t
+    {
+        whole,
+        beginning,
+        middle,
+        end,  ///< without data; has the type if that came late
+    };
+
     std::string_view type;  ///< of its `event:` line; "" when it has none
     std::string_view data;  ///< its `data:` lines joined by LF
+    Part part = Part::whole;
+
+    /// Whether no part of it came before.
+    bool is_new() const { return part == Part::whole || part == Part::beginning; }
 };
 
 /// Bytes to events, incrementally, split anywhere. Comments and unknown fields are skipped; CR, LF and CRLF
 /// end lines; a BOM at the start is skipped; an event without data lines is none. Where servers leave out the
 /// blank lines, each of several data lines is an event: when the first of them and the next are whole by
 /// themselves (is_whole_data()); lines that only make JSON together are one event. Holds at most one
-/// unfinished event, at most `max_event` bytes of it (what is longer is delivered cut, and said so by
-/// nothing: it is only read for the record).
+/// unfinished event, and about `max_event` bytes of it: a longer one is delivered in parts, the first
+/// `max_event` bytes of its data, then more as it comes, then its end.
 class SseParser
 {
   public:
@@ -61,6 +75,11 @@ class SseParser
     void take_line(std::string_view line, SseEvent& event);
     void take_field(std::string_view line, SseEvent& event);
     bool begins_next_event(std::string_view line, const SseEvent& event);
+    std::string_view without_mark(std::string_view line) const;
+    bool hold_line(std::string_view piece, SseEvent& event);
+    bool is_too_long(std::string_view line, const SseEvent& event) const;
+    void take_long_line(std::string_view line, SseEvent& event);
+    bool next_part(Input& input, SseEvent& event);
     /// Moves what lies in bytes that go into the strings.
     void keep(SseEvent& event);
     void begin_event();
@@ -74,6 +93,9 @@ class SseParser
     bool several_lines_ = false;  ///< of data
     bool known_whole_ = false;    ///< the one line of data is whole by itself
     bool next_whole_ = false;     ///< so is that of the event behind this one
+    bool long_ = false;           ///< the beginning of this event was delivered
+    bool in_long_line_ = false;   ///< and that of a line of its data
+    std::string rest_of_data_;    ///< of a long event, to be delivered next
     bool line_held_ = false;      ///< line_ is a whole line, of the next event
     bool in_event_ = false;       ///< a field was passed since the last blank line
     bool delivered_ = false;      ///< the strings are those of an event already given

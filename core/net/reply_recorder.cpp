@@ -164,7 +164,8 @@ void ReplyRecorder::add_text(std::string_view content)
 
 void ReplyRecorder::on_event(const SseEvent& event)
 {
-    judge(event);
+    if (event.is_new())
+        judge(event);
     stream_->add(event);
 }
 

@@ -129,6 +129,60 @@ TEST_CASE("tool calls without end take no memory without end")
     CHECK(summary.text_cut);
 }
 
+TEST_CASE("an event of many megabytes is read")
+{
+    const std::string image = R"("b64_json":")" + std::string(5u << 20, 'A') + R"(",)";
+    const std::string usage = R"("usage":{"input_tokens":5,"output_tokens":7,"total_tokens":12})";
+    const std::string completed =
+        R"("response":{"status":"completed","output":[{"type":"image_generation_call","result":")" +
+        std::string(3u << 20, 'A') +
+        R"("},{"type":"message","content":[{"type":"output_text","text":"Hello"}]}],)" + usage + "}";
+    struct Long
+    {
+        std::string stream;
+        std::string text;
+        std::string finish_reason;
+    };
+    const Long rows[]{
+        {"event: image_generation.completed\ndata: {\"type\":\"image_generation.completed\"," + image +
+             usage + "}\n\n",
+         "", ""},
+        {"data: {" + image + usage + "}\n\n", "", ""},
+        {"data: {\ndata: " + image + "\ndata: " + usage + "}\n\n", "", ""},
+        {"data: {" + completed + ",\"type\":\"response.completed\"}\n\n", "Hello", "completed"},
+        {"data: {" + completed + "}\nevent: response.completed\n\n", "Hello", "completed"},
+        {R"(data: {"choices":[{"index":0,"delta":{"content":"Hello","images":[{)" + image +
+             R"("type":"image_url"}]},"finish_reason":"stop"}],)" + usage + "}\n\n",
+         "Hello", "stop"},
+    };
+    for (const auto& row : rows) {
+        for (const std::size_t step : {4096u, 20'000'000u}) {
+            CAPTURE(row.stream.substr(0, 60), step);
+            SseParser parser;
+            StreamReply reply{1000};
+            for (std::size_t at = 0; at < row.stream.size(); at += step)
+                parser.feed(std::string_view{row.stream}.substr(at, step),
+                            [&](const SseEvent& event) { reply.add(event); });
+            const auto summary = reply.take();
+            CHECK(summary.text == row.text);
+            CHECK_FALSE(summary.text_cut);
+            CHECK(summary.finish_reason == row.finish_reason);
+            CHECK(summary.prompt_tokens == 5);
+            CHECK(summary.total_tokens == 12);
+        }
+    }
+}
+
+TEST_CASE("a text of many megabytes in one event is cut at the limit")
+{
+    const auto summary = summary_of(chunk(R"({"content":"Hi"})") +
+                                        chunk(R"({"content":")" + std::string(5u << 20, 'x') + R"("})") +
+                                        chunk(R"({"content":"behind"})"),
+                                    1000);
+    CHECK(summary.text == "Hi" + std::string(998, 'x'));
+    CHECK(summary.text_cut);
+}
+
 TEST_CASE("a stream reply is empty once taken, and may be moved")
 {
     StreamReply reply{no_limit};

@@ -13,9 +13,18 @@ namespace {
 
 using Events = std::vector<std::pair<std::string, std::string>>;  // type, data
 
+/// Parts of an event are put together.
+void add(Events& events, const SseEvent& event)
+{
+    if (event.is_new())
+        events.emplace_back();
+    events.back().first = event.type;
+    events.back().second += event.data;
+}
+
 void feed(SseParser& parser, std::string_view bytes, Events& events)
 {
-    parser.feed(bytes, [&](const SseEvent& event) { events.emplace_back(event.type, event.data); });
+    parser.feed(bytes, [&](const SseEvent& event) { add(events, event); });
 }
 
 struct Row
@@ -161,10 +170,10 @@ TEST_CASE("an end of the stream ends its last event")
             Events events;
             feed(parser, std::string_view{row.bytes}.substr(0, cut), events);
             feed(parser, std::string_view{row.bytes}.substr(cut), events);
-            const auto add = [&](const SseEvent& event) { events.emplace_back(event.type, event.data); };
-            parser.finish(add);
+            const auto add_event = [&](const SseEvent& event) { add(events, event); };
+            parser.finish(add_event);
             CHECK(events == row.events);
-            parser.finish(add);
+            parser.finish(add_event);
             CHECK(events == row.events);
         }
 }
@@ -235,31 +244,61 @@ TEST_CASE("a parser may be moved between two pieces")
     CHECK(events == Events{{"x", "a\nb"}});
 }
 
-TEST_CASE("an event that is too long is delivered cut, however it comes")
+TEST_CASE("an event that is too long is delivered in parts, however it comes")
 {
-    const std::string line(SseParser::max_event / 2 + 100, 'x');
-    const std::string inputs[]{
-        "event: t\ndata: " + std::string(SseParser::max_event + 5000, 'x') + "\n\ndata: next\n\n",
-        "event: t\ndata: " + line + "\ndata: " + line + "\ndata: " + line + "\nevent: u\n\ndata: next\n\n",
-        "event: " + std::string(SseParser::max_event, 't') + "\ndata: " + line + "\n\ndata: next\n\n",
-        ": " + std::string(SseParser::max_event * 2, 'c') + "\ndata: a\n\ndata: next\n\n",
+    constexpr auto most = SseParser::max_event;
+    const std::string half(most / 2 + 100, 'x');
+    const std::string whole_line(most, 'x');
+    const Row inputs[]{
+        {"event: t\ndata: " + std::string(most * 3, 'x') + "\n\n", {{"t", std::string(most * 3, 'x')}}},
+        {"data: " + whole_line + "\n\n", {{"", whole_line}}},
+        {"data: " + whole_line + "y\n\n", {{"", whole_line + "y"}}},
+        {"\xEF\xBB\xBF"
+         "data:" +
+             whole_line + "y\r\n\r\n",
+         {{"", whole_line + "y"}}},
+        {"data: " + whole_line + "\ndata\ndata:\ndata: z\n: c\nid: 1\ndata:y\n\n",
+         {{"", whole_line + "\n\n\nz\ny"}}},
+        {"data: " + whole_line + "y\r\r", {{"", whole_line + "y"}}},
+        {"event: t\ndata: " + half + "\ndata: " + half + "\ndata: " + half + "\nevent: u\n\n",
+         {{"u", half + "\n" + half + "\n" + half}}},
+        {"event: " + std::string(most * 2, 't') + "\ndata: " + half + "\n\n",
+         {{std::string(SseParser::max_type, 't'), half}}},
+        {": " + std::string(most * 2, 'c') + "\ndata: a\n\n", {{"", "a"}}},
+        {std::string(most * 2, 'd') + "\ndata: a\n\n", {{"", "a"}}},
     };
-    for (const auto& bytes : inputs) {
-        SseParser whole;
-        Events expected;
-        feed(whole, bytes, expected);
-        REQUIRE(expected.size() == 2);
-        CHECK(expected[0].second.size() <= SseParser::max_event);
-        CHECK(expected[1].second == "next");
-        for (const std::size_t step : {1009u, 65'536u, 700'001u}) {
+    for (const auto& row : inputs) {
+        const auto bytes = row.bytes + "data: next\n\n";
+        auto expected = row.events;
+        expected.emplace_back("", "next");
+        for (const std::size_t step : {1009u, 65'536u, 700'001u, 10'000'000u}) {
             SseParser parser;
             Events events;
-            for (std::size_t at = 0; at < bytes.size(); at += step)
-                feed(parser, std::string_view{bytes}.substr(at, step), events);
-            CHECK(events == expected);
+            std::size_t first = 0;
+            for (std::size_t at = 0; at < bytes.size(); at += step) {
+                parser.feed(std::string_view{bytes}.substr(at, step), [&](const SseEvent& event) {
+                    add(events, event);
+                    first = first == 0 ? event.data.size() : first;
+                });
+            }
+            CAPTURE(row.bytes.substr(0, 30), step);
+            CHECK((events == expected));
+            CHECK(first == std::min(row.events[0].second.size(), most));
             CHECK(parser.at_boundary());
         }
     }
+}
+
+TEST_CASE("a long event in single bytes is the same")
+{
+    const std::string text(SseParser::max_event, 'x');
+    const std::string bytes = "event: t\ndata: " + text + "yz\r\ndata: a\r\n\r\ndata: b\n\n";
+    SseParser parser;
+    Events events;
+    feed(parser, std::string_view{bytes}.substr(0, text.size()), events);
+    for (const char& byte : std::string_view{bytes}.substr(text.size()))
+        feed(parser, {&byte, 1}, events);
+    CHECK((events == Events{{"t", text + "yz\na"}, {"", "b"}}));
 }
 
 TEST_CASE("a stream of bare CRs takes no quadratic time")

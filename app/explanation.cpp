@@ -43,8 +43,10 @@ std::string timeout_rule(const TimeoutSettings& settings, const TimeoutFacts& fa
         return "its own stream_timeout";
     if (upstream.timeout)
         return "its own timeout";
-    if (facts.only_candidate)
-        return "timeouts.single";
+    auto others = facts;
+    others.last_candidate = false;
+    if (facts.last_candidate && settings.single > attempt_timeouts(settings, others, upstream).head)
+        return "timeouts.single, as the last one";
     if (facts.body_bytes > settings.large_body_over)
         return "timeouts.large_body";
     return facts.stream ? "timeouts.stream" : "timeouts.default";
@@ -67,12 +69,28 @@ std::string sent_model(const Upstream& upstream, const std::string& model)
     return renamed == upstream.rename.end() ? model : renamed->second;
 }
 
-/// Seconds of cooldown that are left; null outside of one.
-boost::json::value cooldown_left(const Upstream& upstream, std::chrono::steady_clock::time_point now)
+/// Why it is tried after the others: seconds of cooldown that are left, of the upstream or of the model at
+/// it, or that another request probes it. Nulls and false outside of one.
+boost::json::object cooldown_of(const Upstream& upstream, const std::string& model,
+                                std::chrono::steady_clock::time_point now)
 {
-    if (!upstream.cooldown || !upstream.cooldown->active(now))
-        return nullptr;
-    return std::chrono::ceil<std::chrono::seconds>(upstream.cooldown->until() - now).count();
+    boost::json::object json{{"cooldown_left", nullptr}, {"cooldown_model", nullptr}, {"probing", false}};
+    if (!upstream.cooldown || upstream.cooldown->has_turn(model, now))
+        return json;
+    const auto* const of_model = upstream.cooldown->of_model(model);
+    const auto left = [&](const CooldownState& state) {
+        return std::chrono::ceil<std::chrono::seconds>(state.until() - now).count();
+    };
+    if (of_model != nullptr && of_model->resting(now) &&
+        of_model->until() > upstream.cooldown->whole().until()) {
+        json["cooldown_left"] = left(*of_model);
+        json["cooldown_model"] = json_text(model);
+    } else if (upstream.cooldown->active(now)) {
+        json["cooldown_left"] = left(upstream.cooldown->whole());
+    } else {
+        json["probing"] = true;
+    }
+    return json;
 }
 
 }  // namespace
@@ -95,18 +113,20 @@ boost::json::object explain(const RoutingView& view, const ImaginedRequest& requ
     const auto now = std::chrono::steady_clock::now();
     const auto order = candidates(usable, {request.model, request.path}, settings.failover.order, now,
                                   [&] { return draw(random); });
-    const TimeoutFacts facts{request.stream, request.body_bytes, order.size() == 1};
     boost::json::array tried;
     for (const auto* upstream : order) {
+        const TimeoutFacts facts{request.stream, request.body_bytes, upstream == order.back()};
         const auto limits = attempt_timeouts(settings.timeouts, facts, *upstream);
-        tried.push_back({{"upstream", json_text(upstream->name)},
-                         {"priority", upstream->priority},
-                         {"model", json_text(sent_model(*upstream, request.model))},
-                         {"connect_timeout", json_seconds(limits.connect)},
-                         {"timeout", json_seconds(limits.head)},
-                         {"idle_timeout", json_seconds(limits.idle)},
-                         {"by", timeout_rule(settings.timeouts, facts, *upstream)},
-                         {"cooldown_left", cooldown_left(*upstream, now)}});
+        boost::json::object entry{{"upstream", json_text(upstream->name)},
+                                  {"priority", upstream->priority},
+                                  {"model", json_text(sent_model(*upstream, request.model))},
+                                  {"connect_timeout", json_seconds(limits.connect)},
+                                  {"timeout", json_seconds(limits.head)},
+                                  {"idle_timeout", json_seconds(limits.idle)},
+                                  {"by", timeout_rule(settings.timeouts, facts, *upstream)}};
+        const auto cooldown = cooldown_of(*upstream, request.model, now);
+        entry.insert(cooldown.begin(), cooldown.end());
+        tried.push_back(std::move(entry));
     }
     boost::json::object explained;
     if (request.key)

@@ -95,9 +95,14 @@ RoutingView LiveRouting::view() const
 {
     const std::lock_guard lock{mutex_};
     RoutingView view{current_, viewed_};
-    for (auto& upstream : view.upstreams)
-        if (const auto rest = rests_.find(effective_name(upstream.definition)); rest != rests_.end())
+    for (auto& upstream : view.upstreams) {
+        const auto name = effective_name(upstream.definition);
+        if (const auto rest = rests_.find(name); rest != rests_.end())
             upstream.rest = rest->second;
+        if (const auto rests = model_rests_.find(name); rests != model_rests_.end())
+            for (const auto& [model, rest] : rests->second)
+                upstream.model_rests.push_back(rest);
+    }
     return view;
 }
 
@@ -110,7 +115,24 @@ std::string LiveRouting::known_digest() const
 void LiveRouting::note_cooldown(const CooldownStart& start)
 {
     const std::lock_guard lock{mutex_};
-    rests_[start.upstream] = {std::chrono::system_clock::now(), start};
+    const Rest rest{std::chrono::system_clock::now(), start};
+    if (start.model.empty()) {
+        rests_[start.upstream] = rest;
+        return;
+    }
+    // Clients name models: those that are over make room.
+    auto& rests = model_rests_[start.upstream];
+    if (rests.size() >= Cooldown::most_models)
+        std::erase_if(rests, [&](const auto& each) { return !rests_now(each.second.start); });
+    if (rests.size() < Cooldown::most_models)
+        rests[start.model] = rest;
+}
+
+bool LiveRouting::rests_now(const CooldownStart& start) const
+{
+    const auto known = cooldowns_.find(start.upstream);
+    const auto* const state = known == cooldowns_.end() ? nullptr : known->second->of_model(start.model);
+    return state != nullptr && state->resting(std::chrono::steady_clock::now());
 }
 
 ConfigResult<net::RoutingTablePtr> LiveRouting::make_table(Files files)

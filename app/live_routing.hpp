@@ -65,6 +65,7 @@ class LiveRouting
     ConfigResult<net::RoutingTablePtr> make_table(Files files);
     void add_upstreams(net::RoutingTable& table);
     std::shared_ptr<Cooldown> cooldown_of(const std::string& name);
+    bool rests_now(const CooldownStart& start) const;
     void warn_of_short_keys();
     void warn_once(const std::string& warning);
 
@@ -77,6 +78,7 @@ class LiveRouting
     std::set<std::string> warnings_;
     std::vector<ViewedUpstream> viewed_;
     std::map<std::string, Rest> rests_;
+    std::map<std::string, std::map<std::string, Rest>> model_rests_;  ///< by upstream and model
     net::RoutingTablePtr current_;
     Publish publish_;
 };

@@ -13,7 +13,7 @@ build_packages() {
     esac
     echo cmake ninja-build g++ pkg-config ccache ca-certificates \
         "libboost$boost-dev" "libboost-json$boost-dev" "libboost-url$boost-dev" \
-        libssl-dev zlib1g-dev libsqlitecpp-dev libsqlite3-dev libpqxx-dev libfmt-dev libspdlog-dev \
+        libssl-dev zlib1g-dev libzstd-dev libbrotli-dev libsqlitecpp-dev libsqlite3-dev libpqxx-dev libfmt-dev libspdlog-dev \
         libsimdjson-dev libtomlplusplus-dev libcli11-dev prometheus-cpp-dev
 }
 

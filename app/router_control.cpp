@@ -40,6 +40,46 @@ std::string reason_of(const CooldownStart& start)
                        start.error);
 }
 
+/// When it is over, by the clock of people.
+std::string until_text(const CooldownState& state, std::chrono::steady_clock::time_point now)
+{
+    return format_timestamp(std::chrono::time_point_cast<SystemTime::duration>(
+        std::chrono::system_clock::now() + (state.until() - now)));
+}
+
+/// The models that this upstream is tried last for.
+boost::json::array resting_models(const ViewedUpstream& upstream, std::chrono::steady_clock::time_point now)
+{
+    boost::json::array models;
+    for (const auto& rest : upstream.model_rests) {
+        const auto* const state = upstream.usable->cooldown->of_model(rest.start.model);
+        if (state != nullptr && state->resting(now))
+            models.push_back({{"model", text(rest.start.model)},
+                              {"reason", text(reason_of(rest.start))},
+                              {"since", format_timestamp(rest.since)},
+                              {"until", until_text(*state, now)}});
+    }
+    return models;
+}
+
+void add_cooldown(boost::json::object& json, const ViewedUpstream& upstream,
+                  std::chrono::steady_clock::time_point now)
+{
+    const auto& state = upstream.usable->cooldown->whole();
+    const auto standing = state.standing(now);
+    json["models"] = resting_models(upstream, now);
+    if (standing != CooldownState::Standing::resting && standing != CooldownState::Standing::probing)
+        return;
+    const bool resting = standing == CooldownState::Standing::resting;
+    json["state"] = resting ? "cooldown" : "probing";
+    if (resting)
+        json["until"] = until_text(state, now);
+    if (upstream.rest) {
+        json["since"] = format_timestamp(upstream.rest->since);
+        json["reason"] = text(reason_of(upstream.rest->start));
+    }
+}
+
 boost::json::object in_json(const ViewedUpstream& upstream, std::chrono::steady_clock::time_point now)
 {
     const auto& definition = upstream.definition;
@@ -51,7 +91,8 @@ boost::json::object in_json(const ViewedUpstream& upstream, std::chrono::steady_
                              {"state", "up"},
                              {"reason", nullptr},
                              {"since", nullptr},
-                             {"until", nullptr}};
+                             {"until", nullptr},
+                             {"models", boost::json::array{}}};
     if (definition.id != 0)
         json["id"] = definition.id;
     if (!definition.enabled) {
@@ -59,15 +100,8 @@ boost::json::object in_json(const ViewedUpstream& upstream, std::chrono::steady_
     } else if (!upstream.usable) {
         json["state"] = "unusable";
         json["reason"] = text(upstream.unusable);
-    } else if (upstream.usable->cooldown && upstream.usable->cooldown->active(now)) {
-        json["state"] = "cooldown";
-        const auto left = upstream.usable->cooldown->until() - now;
-        json["until"] = format_timestamp(
-            std::chrono::time_point_cast<SystemTime::duration>(std::chrono::system_clock::now() + left));
-        if (upstream.rest) {
-            json["since"] = format_timestamp(upstream.rest->since);
-            json["reason"] = text(reason_of(upstream.rest->start));
-        }
+    } else if (upstream.usable->cooldown) {
+        add_cooldown(json, upstream, now);
     }
     return json;
 }

@@ -14,7 +14,7 @@
 
 namespace route {
 
-/// Why and since when an upstream is in cooldown.
+/// Why and since when an upstream is in cooldown, or a model at it.
 struct Rest
 {
     SystemTime since;
@@ -30,6 +30,7 @@ struct ViewedUpstream
     std::shared_ptr<const Upstream> usable;  ///< null when it is disabled or cannot be used
     std::string unusable;                    ///< why it cannot be used; no secret in it
     std::optional<Rest> rest;                ///< the last cooldown of this process that was told
+    std::vector<Rest> model_rests;           ///< those of single models
 };
 
 /// All upstreams, in the order in which they are tried, with what else decides about a request.

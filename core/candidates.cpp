@@ -52,13 +52,19 @@ void shuffle_equal_priorities(std::vector<const Upstream*>& order,
     }
 }
 
-void move_resting_to_end(std::vector<const Upstream*>& order, std::chrono::steady_clock::time_point now)
+std::string_view model_of(const Wanted& wanted)
+{
+    return wanted.model ? std::string_view{*wanted.model} : std::string_view{};
+}
+
+void move_resting_to_end(std::vector<const Upstream*>& order, std::string_view model,
+                         std::chrono::steady_clock::time_point now)
 {
     std::vector<const Upstream*> resting;
     auto end = order.begin();
     for (const auto* upstream : order)
         // Asked once for each: other threads change the answer, and none may be lost or doubled by it.
-        if (upstream->cooldown && upstream->cooldown->active(now))
+        if (upstream->cooldown && !upstream->cooldown->has_turn(model, now))
             resting.push_back(upstream);
         else
             *end++ = upstream;
@@ -80,8 +86,22 @@ std::vector<const Upstream*> candidates(const Upstreams& upstreams, const Wanted
     if (order == UpstreamOrder::random)
         shuffle_equal_priorities(result, random);
 
-    move_resting_to_end(result, now);
+    move_resting_to_end(result, model_of(wanted), now);
     return result;
+}
+
+CooldownTurn take_turn(std::vector<const Upstream*>& order, std::size_t index, const Wanted& wanted,
+                       std::chrono::steady_clock::time_point now)
+{
+    const auto next = order.begin() + static_cast<std::ptrdiff_t>(index);
+    for (auto left = order.end() - next; left > 0; --left) {
+        if (!(*next)->cooldown)
+            return {};
+        if (auto turn = (*next)->cooldown->take_turn(model_of(wanted), now))
+            return std::move(*turn);
+        std::rotate(next, next + 1, order.end());
+    }
+    return {};
 }
 
 }  // namespace route

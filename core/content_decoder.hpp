@@ -10,19 +10,25 @@
 
 namespace route {
 
+class Codec;
+
 /// Takes a content coding off a body (RFC 9110 8.4.1), piece by piece, split anywhere: gzip, of several
-/// members too (RFC 1952 2.2), and deflate, inside zlib's format as it should be or bare as some servers send
-/// it. Holds zlib's state, about 40 KiB, from the first byte to the last. What does not decode is given up;
-/// what came before it has been handed on.
+/// members too (RFC 1952 2.2), deflate, inside zlib's format as it should be or bare as some servers send it,
+/// zstd (RFC 8878), of several frames too, with a window of 8 MiB at most, and brotli (RFC 7932). Holds the
+/// decoder's state from the first byte to the last: about 40 KiB of zlib's, else up to the window's size.
+/// What does not decode is given up; what came before it has been handed on.
 class ContentDecoder
 {
   public:
     enum class Coding
     {
         gzip,
-        deflate
+        deflate,
+        zstd,
+        brotli
     };
-    /// `gzip`, `x-gzip` and `deflate` in any case; none for other codings and for several in a row.
+    /// `gzip`, `x-gzip`, `deflate`, `zstd` and `br` in any case; none for other codings and for several in a
+    /// row.
     static std::optional<Coding> coding(std::string_view content_encoding);
 
     enum class State
@@ -49,7 +55,7 @@ class ContentDecoder
 
     State state() const { return state_; }
     bool gave_up() const { return state_ == State::corrupt || state_ == State::excessive; }
-    std::string_view name() const { return coding_ == Coding::gzip ? "gzip" : "deflate"; }
+    std::string_view name() const;
     /// Whether anything came out.
     bool has_content() const { return has_content_; }
 
@@ -59,11 +65,8 @@ class ContentDecoder
     static constexpr std::uint64_t usual_ratio = 100;
 
   private:
-    struct Inflation;
-
     std::string_view next(std::string_view& rest, std::span<char> piece);
     bool begin(char first);
-    void take_result(int result);
     void end(State state);
     bool afford(std::uint64_t consumed, std::uint64_t produced);
 
@@ -72,7 +75,7 @@ class ContentDecoder
     bool ended_ = false;  ///< nothing behind this is content
     bool has_content_ = false;
     std::uint64_t affordable_ = allowance;  ///< bytes that may still come out, before more goes in
-    std::unique_ptr<Inflation> inflation_;
+    std::unique_ptr<Codec> codec_;
 };
 
 }  // namespace route

@@ -1,82 +1,123 @@
+// The cooldowns of one upstream: its own, and those of models for which it says 429.
 #include "core/cooldown.hpp"
+
+#include <functional>
 
 namespace route {
 
 namespace {
 
-std::int64_t count(Cooldown::TimePoint time)
+/// 0 stands for none.
+std::uint64_t name_of(std::string_view model)
 {
-    return time.time_since_epoch().count();
+    return std::hash<std::string_view>{}(model) | 1U;
 }
 
-/// Moves `until` to `end` unless it is later already; the value before.
-std::int64_t extend(std::atomic<std::int64_t>& until, std::int64_t end)
+bool in_order(CooldownState::Standing standing)
 {
-    auto before = until.load(std::memory_order_relaxed);
-    while (before < end && !until.compare_exchange_weak(before, end, std::memory_order_relaxed)) {
-    }
-    return before;
+    return standing == CooldownState::Standing::up || standing == CooldownState::Standing::due;
 }
 
 }  // namespace
 
-// Each variable stands for itself and guards no other memory: relaxed order is enough.
-
-std::optional<Cooldown::Away> Cooldown::succeeded()
+std::optional<std::size_t> Cooldown::place_of(std::string_view model) const
 {
-    // Read first: nearly every call finds zeros, and writing would take the cache line from the other
-    // threads.
-    if (failures_in_a_row_.load(std::memory_order_relaxed) != 0)
-        failures_in_a_row_.store(0, std::memory_order_relaxed);
-    if (until_.load(std::memory_order_relaxed) == 0 && away_since_.load(std::memory_order_relaxed) == 0)
+    const auto used = used_.load(std::memory_order_acquire);
+    if (used == 0 || model.empty())
         return std::nullopt;
-    const auto since = away_since_.exchange(0, std::memory_order_relaxed);
-    const auto until = until_.exchange(0, std::memory_order_relaxed);
-    if (since == 0)  // it was not away, or another thread's success was first
+    const auto name = name_of(model);
+    for (std::size_t i = 0; i < used; ++i)
+        if (models_[i].name.load(std::memory_order_relaxed) == name)
+            return i;
+    return std::nullopt;
+}
+
+const CooldownState* Cooldown::of_model(std::string_view model) const
+{
+    const auto place = place_of(model);
+    return place ? &models_[*place].state : nullptr;
+}
+
+CooldownState* Cooldown::find(std::string_view model)
+{
+    const auto place = place_of(model);
+    return place ? &models_[*place].state : nullptr;
+}
+
+/// The state that a 429 for `model` concerns.
+CooldownState& Cooldown::find_or_add(std::string_view model, TimePoint now)
+{
+    if (model.empty())
+        return whole_;
+    if (auto* const known = find(model))
+        return *known;
+    auto used = used_.load(std::memory_order_relaxed);
+    while (used < most_models && !used_.compare_exchange_weak(used, used + 1, std::memory_order_acq_rel)) {
+    }
+    if (used < most_models) {
+        models_[used].name.store(name_of(model), std::memory_order_relaxed);
+        return models_[used].state;
+    }
+    for (const auto replaced : {Standing::up, Standing::due})
+        for (auto& each : models_) {
+            auto name = each.name.load(std::memory_order_relaxed);
+            if (each.state.standing(now) != replaced ||
+                !each.name.compare_exchange_strong(name, name_of(model)))
+                continue;
+            each.state.reset();
+            return each.state;
+        }
+    return whole_;
+}
+
+std::optional<Cooldown::Start> Cooldown::failed(std::string_view model, bool rate_limited, TimePoint now,
+                                                const FailedTry& failure, const CooldownRule& rule)
+{
+    auto& state = rate_limited ? find_or_add(model, now) : whole_;
+    const auto start = state.failed(now, failure, rule);
+    if (!start)
         return std::nullopt;
-    // Another thread's success may have taken the end alone.
-    return Away{TimePoint{Duration{since}}, until == 0 ? TimePoint::max() : TimePoint{Duration{until}},
-                told_at_.load(std::memory_order_relaxed) >= since};
+    return Start{*start, &state != &whole_};
 }
 
-bool Cooldown::rest_until(TimePoint now, TimePoint end)
+Cooldown::Ends Cooldown::answered(std::string_view model)
 {
-    const bool rested = extend(until_, count(end)) > count(now);
-    std::int64_t since = 0;
-    if (away_since_.compare_exchange_strong(since, count(now), std::memory_order_relaxed))
-        since = count(now);
-    auto told = told_at_.load(std::memory_order_relaxed);
-    if ((rested && told >= since) || count(now) - told < quiet.count())
+    Ends ends{whole_.answered(), std::nullopt};
+    if (auto* const state = find(model))
+        ends.model = state->answered();
+    return ends;
+}
+
+Cooldown::Ends Cooldown::succeeded(std::string_view model)
+{
+    Ends ends{whole_.succeeded(), std::nullopt};
+    if (auto* const state = find(model))
+        ends.model = state->succeeded();
+    return ends;
+}
+
+std::optional<CooldownTurn> Cooldown::take_turn(std::string_view model, TimePoint now)
+{
+    const std::array<CooldownState*, 2> states{&whole_, find(model)};
+    std::array<CooldownState*, 2> probed{};
+    for (std::size_t i = 0; i < states.size() && states[i] != nullptr; ++i) {
+        const auto admission = states[i]->admit(now);
+        if (admission == CooldownState::Admission::probe)
+            probed[i] = states[i];
+        if (admission != CooldownState::Admission::refused)
+            continue;
+        CooldownTurn{probed}.end();
+        return std::nullopt;
+    }
+    return CooldownTurn{probed};
+}
+
+bool Cooldown::has_turn(std::string_view model, TimePoint now) const
+{
+    if (!in_order(whole_.standing(now)))
         return false;
-    // Of several threads one tells.
-    return told_at_.compare_exchange_strong(told, count(now), std::memory_order_relaxed);
-}
-
-bool Cooldown::failed(TimePoint now, int threshold, Duration length)
-{
-    if (threshold <= 0 || length <= Duration::zero())
-        return false;
-    auto failures = failures_in_a_row_.load(std::memory_order_relaxed);
-    if (failures < threshold)  // not counted further, so that it never overflows
-        failures = failures_in_a_row_.fetch_add(1, std::memory_order_relaxed) + 1;
-    if (failures < threshold)
-        return false;
-    return rest_until(now, now + length);
-}
-
-bool Cooldown::retry_after(TimePoint now, Duration wait)
-{
-    return wait > Duration::zero() && rest_until(now, now + std::min(wait, longest_retry_after));
-}
-
-bool Cooldown::active(TimePoint now) const
-{
-    return count(now) < until_.load(std::memory_order_relaxed);
-}
-
-Cooldown::TimePoint Cooldown::until() const
-{
-    return TimePoint{Duration{until_.load(std::memory_order_relaxed)}};
+    const auto* const state = of_model(model);
+    return state == nullptr || in_order(state->standing(now));
 }
 
 }  // namespace route

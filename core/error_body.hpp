@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,15 +16,17 @@ struct RouterError
     std::string message;
 };
 
-/// `{"error":{"message":…,"type":…,"param":null,"code":…}}`; text is escaped and made valid UTF-8.
-std::string error_body(const RouterError& error);
+/// In the shape of the API that was asked, by its path (a query behind it does no harm): on `/v1/messages`
+/// `{"type":"error","error":{"type":…,"message":…}}`, else `{"error":{"message":…,"type":…,"param":null,
+/// "code":…}}`. Text is escaped and made valid UTF-8.
+std::string error_body(const RouterError& error, std::string_view path);
 
 /// The `type` that goes with a status: 4xx `invalid_request_error`, 5xx `server_error`.
 std::string_view error_type(unsigned status);
 
-/// What an SSE client gets when a reply breaks after commit, framed as an event: `data: {...}\n\n`, on
-/// `/v1/messages` with `event: error` and
-/// `{"type":"error","error":{…}}`.
-std::string truncation_event(std::string_view path, std::string_view message);
+/// What an SSE client gets when a reply breaks after commit, framed as an event: `data: {"error":{…}}`, on
+/// `/v1/messages` `event: error` with `{"type":"error","error":{…}}`, on `/v1/responses` `event: error` with
+/// `{"type":"error","sequence_number":N,…}`, where N follows on the `events` of the stream so far.
+std::string truncation_event(std::string_view path, std::string_view message, std::uint64_t events);
 
 }  // namespace route

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/beast/http/status.hpp>
 #include <iterator>
 #include <utility>
@@ -92,6 +93,21 @@ bool kept_from_upstream(const HeaderField& header)
         default:
             return false;
     }
+}
+
+/// The credentials of a client beside Authorization, the first of which goes on where there are several.
+constexpr std::array<std::string_view, 2> key_fields{"x-api-key", "api-key"};
+
+/// The field whose value is the client's key: Authorization, else the first of the others; "" when none is
+/// there.
+std::string_view credential_field(const HeaderFields& fields)
+{
+    if (!find_field(fields, field::authorization).empty())
+        return "authorization";
+    for (const auto name : key_fields)
+        if (!find_field(fields, name).empty())
+            return name;
+    return {};
 }
 
 /// Fields of an upstream that speak of its own origin, or that the router sets itself.
@@ -230,7 +246,7 @@ void write_passed_fields(std::string& out, const HeaderFields& fields, bool own_
     LineWriter lines{out};
     const auto nominations = nominated_fields(fields);
     // One credential goes on: of two, one is for this router.
-    const bool by_authorization = !find_field(fields, field::authorization).empty();
+    const auto credential = own_key ? credential_field(fields) : std::string_view{};
     for (const auto& header : fields) {
         // Before anything the client may say of it: its key is not passed on, the upstream's is, once.
         if (header.id == field::sec_websocket_protocol && !own_key) {
@@ -240,15 +256,38 @@ void write_passed_fields(std::string& out, const HeaderFields& fields, bool own_
         }
         if (!nominations.empty() && nominated(nominations, header.name))
             continue;
-        const bool key = own_key && (header.id == field::authorization ||
-                                     (!by_authorization && equal_ignoring_case(header.name, "x-api-key")));
+        const bool key = own_key && equal_ignoring_case(header.name, credential);
         if (key || (!hop_by_hop(header) && !kept_from_upstream(header)))
             lines.add(header);
     }
 }
 
+/// Fields with which the router answers for the reply; the upstream's own of these names are dropped.
+struct Replaced
+{
+    bool should_retry = false;  ///< x-should-retry: no further try of the client's helps
+    bool buffering = false;  ///< X-Accel-Buffering: proxies before the router pass an event stream on at once
+
+    bool drops(const HeaderField& header) const
+    {
+        return header.id == field::unknown &&
+               ((should_retry && equal_ignoring_case(header.name, "x-should-retry")) ||
+                (buffering && equal_ignoring_case(header.name, "x-accel-buffering")));
+    }
+};
+
+Replaced replaced_fields(unsigned status, const HeaderFields& fields, const ReplyFacts& facts)
+{
+    Replaced replaced;
+    replaced.should_retry = (status >= 500 || status == 429) && !facts.untried;
+    replaced.buffering =
+        starts_with_ignoring_case(find_field(fields, field::content_type), "text/event-stream");
+    return replaced;
+}
+
 /// The upstream's fields that the client gets to see.
-void write_upstream_fields(std::string& out, const HeaderFields& fields, std::string_view protocol_key)
+void write_upstream_fields(std::string& out, const HeaderFields& fields, const Replaced& replaced,
+                           std::string_view protocol_key)
 {
     LineWriter lines{out};
     const auto nominations = nominated_fields(fields);
@@ -259,17 +298,28 @@ void write_upstream_fields(std::string& out, const HeaderFields& fields, std::st
             add_protocols(lines, header, protocol_key);
         else if (header.id == field::unknown && equal_ignoring_case(header.name, "x-request-id"))
             lines.add({header.id, "x-upstream-request-id", header.value});
-        else if (!kept_from_client(header))
+        else if (!kept_from_client(header) && !replaced.drops(header))
             lines.add(header);
     }
 }
 
-constexpr std::string_view cors_fields =
-    "Access-Control-Allow-Origin: *\r\n"
-    "Access-Control-Expose-Headers: x-request-id, retry-after, x-route-upstream, x-route-attempts, "
+constexpr std::string_view exposed_fields =
+    "x-request-id, retry-after, x-route-upstream, x-route-attempts, "
     "x-ratelimit-limit-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-requests, "
     "x-ratelimit-remaining-tokens, "
-    "x-ratelimit-reset-requests, x-ratelimit-reset-tokens\r\n";
+    "x-ratelimit-reset-requests, x-ratelimit-reset-tokens";
+
+/// `*` stands for no part of a name there (Fetch, "CORS-exposed header-name list"): upstreams' own limits are
+/// named one by one.
+void write_cors_fields(std::string& out, const HeaderFields& fields)
+{
+    out.append("Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: ").append(exposed_fields);
+    for (const auto& header : fields)
+        if (header.id == field::unknown && starts_with_ignoring_case(header.name, "x-ratelimit-") &&
+            exposed_fields.find(header.name) == std::string_view::npos)
+            out.append(", ").append(header.name);
+    out.append("\r\n");
+}
 
 void write_status_line(std::string& out, unsigned status, std::string_view reason)
 {
@@ -322,6 +372,8 @@ void write_upstream_head(std::string& out, const UpstreamRequest& request, const
     if (!upstream.asis && !among_protocols) {
         if (request.key_place == KeyPlace::x_api_key)
             write_field(out, "x-api-key", upstream.key);
+        else if (request.key_place == KeyPlace::api_key)
+            write_field(out, "api-key", upstream.key);
         else
             out.append("Authorization: Bearer ").append(upstream.key).append("\r\n");
     }
@@ -338,12 +390,18 @@ void write_client_head(std::string& out, unsigned status, std::string_view reaso
                        const ReplyFacts& facts)
 {
     write_status_line(out, status, reason);
-    write_upstream_fields(out, fields, facts.key_among_protocols);
+    const auto replaced = replaced_fields(status, fields, facts);
+    write_upstream_fields(out, fields, replaced, facts.key_among_protocols);
+    if (replaced.should_retry)
+        out.append("x-should-retry: false\r\n");
+    if (replaced.buffering)
+        out.append("X-Accel-Buffering: no\r\n");
     if (facts.websocket)
         out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n");
     write_route_fields(out, facts);
     write_framing(out, facts);
-    out.append(cors_fields).append("\r\n");
+    write_cors_fields(out, fields);
+    out.append("\r\n");
 }
 
 void write_own_head(std::string& out, unsigned status, std::string_view content_type, std::string_view extra,
@@ -356,7 +414,7 @@ void write_own_head(std::string& out, unsigned status, std::string_view content_
     write_route_fields(out, facts);
     write_framing(out, facts);
     if (cors)
-        out.append(cors_fields);
+        write_cors_fields(out, {});
     out.append("\r\n");
 }
 

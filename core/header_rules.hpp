@@ -30,6 +30,7 @@ enum class KeyPlace
 {
     authorization,
     x_api_key,
+    api_key,             ///< Azure's clients
     websocket_protocol,  ///< `openai-insecure-api-key.KEY` in Sec-WebSocket-Protocol
 };
 
@@ -71,6 +72,7 @@ struct ReplyFacts
     bool close = false;          ///< `Connection: close`
     bool keep_alive_10 = false;  ///< an HTTP/1.0 client that asked for keep-alive
     bool websocket = false;      ///< the reply is the 101 it asked for
+    bool untried = false;        ///< a failure that is relayed although other upstreams were not asked
     std::string_view key_among_protocols = {};  ///< the client's own, if that is where it put it
 };
 

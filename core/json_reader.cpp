@@ -75,6 +75,56 @@ std::string_view mended(std::string_view text, bool all)
     return {copy.data(), copy.size()};
 }
 
+namespace {
+
+bool is_valid_scalar(std::string_view token)
+{
+    token = token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
+    if (token == "true" || token == "false" || token == "null" || token.starts_with('"'))
+        return true;
+    return !token.empty() && token.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
+}
+
+bool is_valid_array(Array& array)
+{
+    for (auto element : array) {
+        Value value;
+        if (std::move(element).get(value) != simdjson::SUCCESS || !is_valid(value))
+            return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+bool is_valid(Value& value)
+{
+    Object object;
+    Array array;
+    simdjson::ondemand::json_type type{};
+    if (value.type().get(type) != simdjson::SUCCESS)
+        return false;
+    if (type == simdjson::ondemand::json_type::object)
+        return value.get_object().get(object) == simdjson::SUCCESS &&
+               each_member(object, [](const Key&, Value member) { return is_valid(member); });
+    if (type == simdjson::ondemand::json_type::array)
+        return value.get_array().get(array) == simdjson::SUCCESS && is_valid_array(array);
+    return is_valid_scalar(value.raw_json_token());
+}
+
+bool read_array(std::string_view text)
+{
+    ParserLease parser{text.size()};
+    simdjson::ondemand::document document;
+    Array array;
+    if ((*parser).iterate(text.data(), text.size(), text.size() + simdjson::SIMDJSON_PADDING).get(document) !=
+        simdjson::SUCCESS)
+        return false;
+    if (document.get_array().get(array) != simdjson::SUCCESS)
+        return false;
+    return is_valid_array(array) && document.current_location().error() == simdjson::OUT_OF_BOUNDS;
+}
+
 std::optional<std::string_view> string_of(Value& value, bool& broken)
 {
     std::string_view text;

@@ -83,6 +83,13 @@ bool read_damaged_object(std::string_view text, Read&& read)
     return is_damage(opened) ? read_object(mended(text, true), read) : whole;
 }
 
+/// Whether the value, not looked at before or found to be of another type, is JSON to its end: what is passed
+/// over unread is only known to have its brackets in pairs. Of numbers only the characters are looked at.
+bool is_valid(Value& value);
+
+/// Whether `text`, with simdjson's padding behind it, is one whole array.
+bool read_array(std::string_view text);
+
 /// Calls `visit(key, value)` per member; false as soon as the JSON is broken or `visit` says false.
 template <class Visit>
 bool each_member(Object& object, Visit&& visit)

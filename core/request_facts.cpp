@@ -1,5 +1,6 @@
 #include "core/request_facts.hpp"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -52,8 +53,10 @@ std::optional<std::string> beginning_of(std::string_view token)
 
 struct JsonFacts
 {
+    Reading reading = Reading::lenient;
     RequestFacts facts;
     int models = 0;
+    bool other_letters = false;  ///< a `Model`
 
     /// `text` is the body the object stands in.
     bool read(json::Object& object, std::string_view text)
@@ -62,14 +65,20 @@ struct JsonFacts
             simdjson::ondemand::field field;
             if (std::move(result).get(field) != simdjson::SUCCESS)
                 return false;
-            if (!may_matter(field.key()))
+            const bool strict = reading == Reading::strict;
+            if (!strict && !may_matter(field.key()))
                 continue;
             std::string_view key;
             if (field.unescaped_key().get(key) != simdjson::SUCCESS)
                 return false;
+            other_letters = other_letters || (strict && key != "model" && equal_ignoring_case(key, "model"));
             if (key == "model" && !read_model(field.value(), text))
                 return false;
-            if (key == "stream" && !read_stream(field.value()))
+            if (key == "stream" && read_stream(field.value()))
+                continue;
+            const bool read = key == "model" && facts.model;
+            // Readers that take comments and the like see other members where ours are passed over unread.
+            if (strict && !read && !json::is_valid(field.value()))
                 return false;
         }
         return true;
@@ -95,30 +104,46 @@ struct JsonFacts
         return !broken;
     }
 
+    /// Whether it was one of the values it should have.
     bool read_stream(json::Value& value)
     {
         facts.stream = false;
-        bool stream = false;
-        if (value.get_bool().get(stream) == simdjson::SUCCESS)
-            facts.stream = stream;
-        return true;
+        return value.get_bool().get(facts.stream) == simdjson::SUCCESS;
     }
 };
 
-Result<RequestFacts> read_json_facts(std::string_view body)
+Result<RequestFacts> read_json_facts(std::string_view body, Reading reading)
 {
     JsonFacts json;
+    json.reading = reading;
     const bool whole = json::read_object(body, [&](json::Object& object) { return json.read(object, body); });
     if (json.models > 1)
         return Invalid{"two top-level 'model' members"};
-    if (!whole)
+    if (json.other_letters)
+        return Invalid{"a top-level member is called 'model' in other letters"};
+    if (whole)
+        return std::move(json.facts);
+    if (reading == Reading::strict)
+        return Invalid{valid_utf8(body) ? "the body is no valid JSON" : "the body is no valid UTF-8"};
+    return RequestFacts{};
+}
+
+/// What is said to be JSON and is no object, in which nobody can find a model.
+Result<RequestFacts> read_other(std::string_view content_type, std::string_view rest)
+{
+    constexpr std::string_view mark = "\xef\xbb\xbf";
+    if (rest.starts_with(mark))
+        return Invalid{"the body begins with a byte order mark"};
+    if (!is_json_type(content_type) || rest.empty())
         return RequestFacts{};
-    return std::move(json.facts);
+    if (rest.front() != '[' || !json::read_array(rest))
+        return Invalid{"the body is no valid JSON object"};
+    return RequestFacts{};
 }
 
 }  // namespace
 
-Result<RequestFacts> read_request_facts(std::string_view content_type, std::string_view body)
+Result<RequestFacts> read_request_facts(std::string_view content_type, std::string_view body, Reading reading)
 {
     if (equal_ignoring_case(media_type(content_type), "multipart/form-data")) {
         const auto boundary = field_parameter(content_type, "boundary");
@@ -126,10 +151,12 @@ Result<RequestFacts> read_request_facts(std::string_view content_type, std::stri
             return RequestFacts{};
         return read_multipart_facts(*boundary, body);
     }
-    const auto first = body.find_first_not_of(" \t\r\n");
-    if (first == std::string_view::npos || body[first] != '{')
+    const auto first = std::min(body.find_first_not_of(" \t\r\n"), body.size());
+    if (first < body.size() && body[first] == '{')
+        return read_json_facts(body, reading);
+    if (reading == Reading::lenient)
         return RequestFacts{};
-    return read_json_facts(body);
+    return read_other(content_type, body.substr(first));
 }
 
 std::size_t facts_memory(std::size_t body_bytes)

@@ -31,13 +31,23 @@ struct RequestFacts
 /// Spare bytes a body needs behind its end: simdjson reads over it.
 constexpr std::size_t body_padding = 64;
 
+/// How much is made of a body that others could read otherwise.
+enum class Reading
+{
+    lenient,
+    strict,  ///< a rule depends on the model: what is doubtful is refused
+};
+
 /// Reads the facts out of a body. `body` must have `body_padding` readable bytes behind its end. A body that
 /// is neither a JSON object nor multipart, or is broken, has no facts and is no error: upstreams judge
 /// bodies. Refused are two top-level `model` members, as upstreams could disagree with us on which counts,
-/// and multipart bodies of too many parts. Escapes in keys count ("mod\u0065l" is model). `content_type`
-/// decides: multipart/form-data, else JSON is tried when the first non-blank byte is '{'. Pure; takes time
-/// linear in the body, and facts_memory() bytes beside it.
-Result<RequestFacts> read_request_facts(std::string_view content_type, std::string_view body);
+/// and multipart bodies of too many parts. With a strict reading a body that is said to be JSON, or begins as
+/// an object, is refused also where readers disagree on it: a byte order mark, a second value, invalid UTF-8,
+/// trailing commas, comments, `model` in other letters, and whatever else is no JSON. Escapes in keys count
+/// ("mod\u0065l" is model). `content_type` decides: multipart/form-data, else JSON is tried when the first
+/// non-blank byte is '{'. Pure; takes time linear in the body, and facts_memory() bytes beside it.
+Result<RequestFacts> read_request_facts(std::string_view content_type, std::string_view body,
+                                        Reading reading = Reading::lenient);
 
 /// Bytes that reading the facts of a body takes at most while it lasts: simdjson sets aside four for each
 /// byte of JSON (where its brackets, commas and strings are; touched only for those there are) and room for

@@ -1,5 +1,7 @@
 #include "core/timeouts.hpp"
 
+#include <algorithm>
+
 namespace route {
 
 AttemptTimeouts attempt_timeouts(const TimeoutSettings& settings, const TimeoutFacts& facts,
@@ -10,8 +12,8 @@ AttemptTimeouts attempt_timeouts(const TimeoutSettings& settings, const TimeoutF
         limits.head = settings.stream;
     if (facts.body_bytes > settings.large_body_over)
         limits.head = settings.large_body;
-    if (facts.only_candidate)
-        limits.head = settings.single;
+    if (facts.last_candidate)
+        limits.head = std::max(limits.head, settings.single);
     if (upstream.timeout)
         limits.head = *upstream.timeout;
     if (facts.stream && upstream.stream_timeout)

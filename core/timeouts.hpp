@@ -21,10 +21,11 @@ struct TimeoutFacts
 {
     bool stream = false;  ///< the body says "stream": true
     std::uint64_t body_bytes = 0;
-    bool only_candidate = false;  ///< one upstream is eligible
+    bool last_candidate = false;  ///< no other upstream is left to try, so giving up early helps nobody
 };
 
-/// Later ones win: default, stream, large_body, single, the upstream's own.
+/// Later ones win: default, stream, large_body, `single` where it is longer (of the last candidate), the
+/// upstream's own.
 AttemptTimeouts attempt_timeouts(const TimeoutSettings& settings, const TimeoutFacts& facts,
                                  const Upstream& upstream);
 

@@ -89,11 +89,11 @@ void Announcer::recovered(const CooldownEnd& end)
         return;
     // Routers notice at different times, each with its own next request: what another told since this
     // cooldown began was its end, too.
-    const auto question = [&] {
-        return agreement_->first_to_say("recovered " + end.upstream, end.ago - delay);
-    };
+    const auto model = escape_for_log(end.model);
+    const auto key = "recovered " + end.upstream + (model.empty() ? "" : " " + model);
+    const auto question = [&] { return agreement_->first_to_say(key, end.ago - delay); };
     if (ask(question).value_or(true))
-        send_(tell_recovery(escape_for_log(end.upstream), end.length));
+        send_(tell_recovery(escape_for_log(end.upstream), end.length, model));
 }
 
 Announcer::TimePoint Announcer::next() const

@@ -129,12 +129,13 @@ Message tell_failures(std::vector<FailureGroup> groups, std::uint64_t others, st
     return message;
 }
 
-Message tell_recovery(std::string upstream, std::chrono::seconds away)
+Message tell_recovery(std::string upstream, std::chrono::seconds away, const std::string& model)
 {
     Message message;
     message.kind = Message::Kind::recovery;
-    message.text =
-        fmt::format("upstream {} answers again, after {} in cooldown", upstream, duration_text(away));
+    const auto which = model.empty() ? std::string{} : fmt::format(" (model {})", model);
+    message.text = fmt::format("upstream {}{} answers again, after {} in cooldown", upstream, which,
+                               duration_text(away));
     message.recovery = {std::move(upstream), away};
     return message;
 }

@@ -78,7 +78,8 @@ std::string duration_text(std::chrono::seconds time);
 /// Fill `text` and `kind`; id, node and time are the caller's.
 Message tell_failure(const Failure& failure);
 Message tell_failures(std::vector<FailureGroup> groups, std::uint64_t others, std::chrono::seconds window);
-Message tell_recovery(std::string upstream, std::chrono::seconds away);
+/// `model`: that it was in cooldown for; "" for all.
+Message tell_recovery(std::string upstream, std::chrono::seconds away, const std::string& model = {});
 Message tell_test();
 
 /// Gives it an id, the time and the router's name.

@@ -42,6 +42,19 @@ void print_order(Session& session, const boost::json::array& order)
     table.print(session.out);
 }
 
+void print_cooldown(Session& session, const boost::json::object& upstream)
+{
+    const auto name = text_at(upstream, "upstream");
+    const auto& model = upstream.at("cooldown_model");
+    if (const auto& left = upstream.at("cooldown_left"); left.is_int64())
+        session.out << fmt::format(
+            "\n{} is in cooldown{} for {} s: it is tried after the others\n", name,
+            model.is_string() ? " for model " + text_at(upstream, "cooldown_model") : "", left.get_int64());
+    else if (upstream.at("probing").as_bool())
+        session.out << fmt::format(
+            "\n{} is probed by another request after its cooldown: it is tried after the others\n", name);
+}
+
 void print_text(Session& session, const boost::json::object& explained)
 {
     if (explained.contains("key"))
@@ -52,9 +65,7 @@ void print_text(Session& session, const boost::json::object& explained)
     else
         print_order(session, order);
     for (const auto& upstream : order)
-        if (const auto& left = upstream.at("cooldown_left"); left.is_int64())
-            session.out << fmt::format("\n{} is in cooldown for {} s: it is tried after the others\n",
-                                       text_at(upstream.as_object(), "upstream"), left.get_int64());
+        print_cooldown(session, upstream.as_object());
     if (explained.at("random").as_bool())
         session.out << "\nfailover.order is random: this is one draw\n";
     const auto& not_tried = explained.at("not_tried").as_array();

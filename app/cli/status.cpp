@@ -69,6 +69,11 @@ void print_text(Session& session, const boost::json::object& status)
         const auto& upstream = each.as_object();
         table.row({shown(upstream, "priority"), shown(upstream, "name"), shown(upstream, "state"),
                    shown(upstream, "since"), shown(upstream, "until"), shown(upstream, "reason")});
+        for (const auto& model : upstream.at("models").as_array()) {
+            const auto& rest = model.as_object();
+            table.row({"", shown(upstream, "name"), "in cooldown for model " + shown(rest, "model"),
+                       shown(rest, "since"), shown(rest, "until"), shown(rest, "reason")});
+        }
     }
     table.print(session.out);
 }

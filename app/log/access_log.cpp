@@ -128,6 +128,18 @@ std::vector<std::string> failover_lines(const Record& record, LogFormat format)
     return lines;
 }
 
+namespace {
+
+/// The upstream, and of which model it is said.
+std::string who(const std::string& upstream, const std::string& model)
+{
+    if (model.empty())
+        return escape_for_log(upstream);
+    return fmt::format("{} (model {})", escape_for_log(upstream), escape_for_log(model));
+}
+
+}  // namespace
+
 std::string cooldown_line(const CooldownStart& start, SystemTime now, LogFormat format)
 {
     const auto reason = reason_of(start.outcome, start.status, start.error);
@@ -138,12 +150,13 @@ std::string cooldown_line(const CooldownStart& start, SystemTime now, LogFormat 
                                            escape_for_log(reason_of(start.outcome, start.status, "")))
                              : fmt::format("failed {} {} in a row, last: {}", start.failures,
                                            start.failures == 1 ? "time" : "times", escape_for_log(reason));
-        return fmt::format("upstream {} {}; it is tried last for {} s", escape_for_log(start.upstream), why,
+        return fmt::format("upstream {} {}; it is tried last for {} s", who(start.upstream, start.model), why,
                            start.length.count());
     }
     fmt::memory_buffer out;
     begin_json(out, now, "warning", "cooldown");
     json_text(out, "upstream", start.upstream);
+    json_text(out, "model", start.model);
     json_text(out, "cause", by_request ? "retry_after" : "failures");
     json_number(out, "failures", by_request ? std::nullopt : std::optional{start.failures});
     json_text(out, "outcome", to_string(start.outcome));
@@ -156,11 +169,12 @@ std::string cooldown_line(const CooldownStart& start, SystemTime now, LogFormat 
 std::string recovery_line(const CooldownEnd& end, SystemTime now, LogFormat format)
 {
     if (format == LogFormat::text)
-        return fmt::format("upstream {} answers again after {} s in cooldown", escape_for_log(end.upstream),
+        return fmt::format("upstream {} answers again after {} s in cooldown", who(end.upstream, end.model),
                            end.length.count());
     fmt::memory_buffer out;
     begin_json(out, now, "info", "recovered");
     json_text(out, "upstream", end.upstream);
+    json_text(out, "model", end.model);
     json_number(out, "away_seconds", end.length.count());
     out.push_back('}');
     return fmt::to_string(out);

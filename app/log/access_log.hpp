@@ -35,13 +35,13 @@ std::vector<std::string> failover_lines(const Record& record, LogFormat format);
 
 /// About an upstream that is tried last from `now` on, of level warning.
 ///
-/// JSON: time, level, msg ("cooldown"), upstream, cause ("failures" or "retry_after"), failures (in a row),
-/// outcome, status, reason (of the last attempt), seconds (how long).
+/// JSON: time, level, msg ("cooldown"), upstream, model (null: all), cause ("failures" or "retry_after"),
+/// failures (in a row), outcome, status, reason (of the last attempt), seconds (how long).
 std::string cooldown_line(const CooldownStart& start, SystemTime now, LogFormat format);
 
 /// About an upstream that answers again, of level info.
 ///
-/// JSON: time, level, msg ("recovered"), upstream, away_seconds.
+/// JSON: time, level, msg ("recovered"), upstream, model (null: all), away_seconds.
 std::string recovery_line(const CooldownEnd& end, SystemTime now, LogFormat format);
 
 }  // namespace route

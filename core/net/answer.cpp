@@ -139,8 +139,8 @@ awaitable<void> Exchange::break_off(Attempt& attempt, const AttemptFailure& fail
     const bool tell = recorder.kind() == ReplyKind::event_stream && !recorder.encoded() &&
                       writer_.framing() == Framing::chunked && recorder.at_event_boundary();
     if (tell) {
-        const auto event =
-            truncation_event(request_.path, "the upstream's reply broke off: " + record_.error);
+        const auto event = truncation_event(request_.path, "the upstream's reply broke off: " + record_.error,
+                                            recorder.events());
         if (writer_.write(event, false) == ReplyWriter::Written::waiting)
             co_await writer_.drain();
     }
@@ -190,7 +190,7 @@ awaitable<void> Exchange::answer(RouterError error, std::string_view extra_field
     record_.status = error.status;
     record_.outcome = outcome_of_error(error);
     record_.error = error.message;
-    auto body = error_body(error);
+    auto body = error_body(error, record_.path);
     co_await answer_own(error.status, "application/json", extra_fields, std::move(body));
 }
 

@@ -26,12 +26,15 @@ std::optional<std::string_view> bearer_credential(std::string_view authorization
 std::optional<RouterError> Exchange::authenticate()
 {
     const auto& fields = request_.fields();
-    const auto api_key = find_field(fields, std::string_view{"x-api-key"});
+    const auto x_api_key = find_field(fields, std::string_view{"x-api-key"});
+    const auto api_key = find_field(fields, std::string_view{"api-key"});
     const auto bearer = bearer_credential(find_field(fields, http::field::authorization));
     websocket_ = wants_websocket();
     const auto protocol = websocket_ ? key_among_protocols() : std::string_view{};
-    if (!bearer && !api_key.empty())
+    if (!bearer && !x_api_key.empty())
         key_place_ = KeyPlace::x_api_key;
+    else if (!bearer && !api_key.empty())
+        key_place_ = KeyPlace::api_key;
     else if (!bearer && !protocol.empty())
         key_place_ = KeyPlace::websocket_protocol;
     const auto authorization = find_field(fields, http::field::authorization);
@@ -43,16 +46,23 @@ std::optional<RouterError> Exchange::authenticate()
     const bool enabled = table_->settings.auth.enabled;
     // Each is looked at, also when another one is valid: all of them are erased from the record.
     const bool by_bearer = bearer && authenticate_credential(*bearer);
-    const bool by_api_key =
-        !api_key.empty() && (!by_bearer || api_key != *bearer) && authenticate_credential(api_key);
+    const auto valid = [&](std::string_view key) {
+        return !key.empty() && (!by_bearer || key != *bearer) && authenticate_credential(key);
+    };
+    const bool by_x_api_key = valid(x_api_key);
+    const bool by_api_key = valid(api_key);
     const bool by_protocol = !protocol.empty() && authenticate_credential(protocol);
     if (!enabled || by_bearer)
         return std::nullopt;
-    if (by_api_key || by_protocol) {
-        key_place_ = by_api_key ? KeyPlace::x_api_key : KeyPlace::websocket_protocol;
+    if (by_x_api_key)
+        key_place_ = KeyPlace::x_api_key;
+    else if (by_api_key)
+        key_place_ = KeyPlace::api_key;
+    else if (by_protocol)
+        key_place_ = KeyPlace::websocket_protocol;
+    if (by_x_api_key || by_api_key || by_protocol)
         return std::nullopt;
-    }
-    if (!bearer && api_key.empty() && protocol.empty())
+    if (!bearer && x_api_key.empty() && api_key.empty() && protocol.empty())
         return RouterError{403, "invalid_api_key", "authorization header should start with 'Bearer'"};
     return RouterError{403, "invalid_api_key", "wrong authorization header"};
 }

@@ -137,7 +137,7 @@ awaitable<void> Exchange::serve()
             co_await answer_unread_body(*body);
             co_return;
         }
-        if (request_.body.size() <= read_on_loop) {
+        if (reads_on_loop()) {
             refusal = read_facts();
         } else {
             auto found = co_await read_facts_off_loop();
@@ -260,9 +260,18 @@ std::optional<RouterError> Exchange::refuse_head()
     return std::nullopt;
 }
 
-Result<RequestFacts> Exchange::facts_of_body() const
+bool Exchange::reads_on_loop() const
 {
-    return read_request_facts(find_field(request_.fields(), http::field::content_type), request_.body);
+    return request_.body.size() <= read_on_loop &&
+           !is_encoded(find_field(request_.fields(), http::field::content_encoding));
+}
+
+RequestBody Exchange::facts_of_body() const
+{
+    const auto& fields = request_.fields();
+    return read_request_body(find_field(fields, http::field::content_type),
+                             find_field(fields, http::field::content_encoding), request_.body,
+                             table_->rules_on_models ? Reading::strict : Reading::lenient);
 }
 
 std::optional<RouterError> Exchange::read_facts()
@@ -270,32 +279,46 @@ std::optional<RouterError> Exchange::read_facts()
     return take_facts(facts_of_body());
 }
 
-/// A large body is much to read: others of the loop go on meanwhile. A client that leaves is noticed when it
-/// is done.
+/// A large body is much to read, and of a compressed one nobody knows how large it is: others of the loop go
+/// on meanwhile. A client that leaves is noticed when it is done.
 awaitable<std::optional<RouterError>> Exchange::read_facts_off_loop()
 {
     const auto begin = Clock::now();
     const auto held = account_.held();
-    std::function<Result<RequestFacts>()> read = [this, held] {
-        account_.hold(held + facts_memory(request_.body.size()));
-        auto facts = facts_of_body();
-        account_.hold(held);
-        return facts;
+    const auto encoding = find_field(request_.fields(), http::field::content_encoding);
+    std::function<RequestBody()> read = [this, held, encoding] {
+        account_.hold(held + reading_memory(encoding, request_.body.size()));
+        auto body = facts_of_body();
+        account_.hold(held + (body.decoded ? body.decoded->size() : 0));
+        return body;
     };
-    auto facts = co_await run_off_loop(loop_.services.bodies, loop_, std::move(read));
+    auto body = co_await run_off_loop(loop_.services.bodies, loop_, std::move(read));
     waited_ += Clock::now() - begin;
-    auto refusal = take_facts(std::move(facts));
+    auto refusal = take_facts(std::move(body));
     co_return refusal;
 }
 
-std::optional<RouterError> Exchange::take_facts(Result<RequestFacts> facts)
+std::optional<RouterError> Exchange::take_facts(RequestBody read)
 {
-    if (facts)
-        facts_ = std::move(*facts);
+    facts_ = std::move(read.facts);
     fill_request_record();
-    if (!facts)
-        return RouterError{400, "bad_request", facts.error().reason};
-    return std::nullopt;
+    if (!read.decoded)
+        return std::move(read.refusal);
+    if (changes_body()) {
+        request_.body = *std::move(read.decoded);
+        request_.parser->drop_field(http::field::content_encoding);
+    } else {
+        decoded_ = std::move(read.decoded);
+    }
+    return std::move(read.refusal);
+}
+
+/// Whether an upstream may get another body than the client's: then all get the decoded one.
+bool Exchange::changes_body() const
+{
+    return facts_.model && !facts_.model_cut &&
+           std::any_of(table_->upstreams.begin(), table_->upstreams.end(),
+                       [&](const auto& upstream) { return upstream->rename.count(*facts_.model) > 0; });
 }
 
 /// Takes in what of the body came with its head; nothing while there is more to come.

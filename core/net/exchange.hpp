@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/error_body.hpp"
+#include "core/http/request_body.hpp"
 #include "core/net/reply_writer.hpp"
 #include "core/net/request.hpp"
 #include "core/net/router.hpp"
@@ -46,10 +47,12 @@ class Exchange
     awaitable<void> answer_request();
     awaitable<void> serve();
     std::optional<RouterError> refuse_head();
-    Result<RequestFacts> facts_of_body() const;
+    bool reads_on_loop() const;
+    RequestBody facts_of_body() const;
     std::optional<RouterError> read_facts();
     awaitable<std::optional<RouterError>> read_facts_off_loop();
-    std::optional<RouterError> take_facts(Result<RequestFacts> facts);
+    std::optional<RouterError> take_facts(RequestBody read);
+    bool changes_body() const;
     std::optional<ReadOutcome> begin_body();
     awaitable<ReadOutcome> read_body();
     BodyReader body_reader();
@@ -110,6 +113,7 @@ class Exchange
     std::unique_ptr<QueuedRecord> queued_;  ///< gone once the request is finished
     Record& record_;
     RequestFacts facts_;
+    std::optional<std::string> decoded_;  ///< for the record, of a body that goes on as it came
     bool keep_alive_ = true;
     bool websocket_ = false;
     KeyPlace key_place_ = KeyPlace::authorization;

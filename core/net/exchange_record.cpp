@@ -71,6 +71,8 @@ void Exchange::close_record()
     record_.overhead = std::max<Clock::duration>(record_.elapsed_time - waited_, {});
     if (!table_->settings.records.request_body || !record_.authenticated)
         return;
+    if (decoded_)
+        request_.body = *std::move(decoded_);
     // The writer cuts at a character; here only the memory is given back early.
     const auto most = static_cast<std::size_t>(table_->settings.records.max_request_body) + 4;
     if (request_.body.size() > most) {

@@ -4,6 +4,7 @@
 #include <boost/beast/http/error.hpp>
 #include <cstring>
 #include <functional>
+#include <span>
 
 #include "core/text.hpp"
 
@@ -32,6 +33,25 @@ class HeadErrorCategory final : public boost::system::error_category
 bool is_hex_digit(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/// Turns the size line "1a  " at the start of `rest`, where a chunk's end may come before it, into "001a":
+/// some upstreams pad it. False when it is no such line.
+bool fill_blanks_behind_size(std::span<char> rest)
+{
+    const std::string_view text{rest.data(), rest.size()};
+    const std::size_t begin = text.starts_with("\r\n") ? 2 : 0;
+    const auto end = text.find("\r\n", begin);
+    if (end == std::string_view::npos)
+        return false;
+    const auto line = rest.subspan(begin, end - begin);
+    const auto size_end = std::find_if_not(line.begin(), line.end(), is_hex_digit);
+    const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+    if (size_end == line.begin() || size_end == line.end() || !std::all_of(size_end, line.end(), blank))
+        return false;
+    std::rotate(line.begin(), size_end, line.end());
+    std::fill(line.begin(), line.end() - (size_end - line.begin()), '0');
+    return true;
 }
 
 std::string_view as_std(boost::beast::string_view text)
@@ -76,6 +96,8 @@ error_code MessageParser<is_request>::parse_head(std::string_view head)
     // need.
     thread_local HeaderFields collected;
     collected.clear();
+    if (!is_request)
+        head = with_status_line_ended(head);
     head_ = head;
     collected_ = &collected;
     error_code error;
@@ -106,10 +128,25 @@ std::size_t MessageParser<is_request>::body(char* data, std::size_t size, error_
             error = wait_for_chunk({data + consumed, size - consumed});
             break;
         }
+        if (!is_request && error == http::error::bad_chunk_extension &&
+            fill_blanks_behind_size({data + consumed, size - consumed}))
+            continue;
         if (error)
             break;
     }
     return consumed;
+}
+
+/// RFC 9112 4 wants a space behind the status; what follows it is for people and may be missing.
+template <bool is_request>
+std::string_view MessageParser<is_request>::with_status_line_ended(std::string_view head)
+{
+    constexpr std::string_view shortest = "HTTP/1.1 200";
+    if (head.substr(0, shortest.size() + 2).find("\r\n") != shortest.size())
+        return head;
+    mended_head_.reserve(head.size() + 1);
+    mended_head_.append(head.substr(0, shortest.size())).append(" ").append(head.substr(shortest.size()));
+    return mended_head_;
 }
 
 /// Beast wants more than `rest`. It does so for ever when a chunk's extensions are malformed.

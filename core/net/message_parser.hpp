@@ -40,7 +40,9 @@ class MessageParser : private http::basic_parser<is_request>
   public:
     MessageParser();
 
-    /// Parses a complete head. The views of fields and start line point into `head`.
+    /// Parses a complete head. The views of fields and start line point into `head`, or, of a reply whose
+    /// status line ends with the status itself as some upstreams write it, into the parser: it stays in
+    /// place.
     error_code parse_head(std::string_view head);
 
     /// A reply to HEAD: there will be no body, whatever its fields say. Before parse_head().
@@ -63,6 +65,11 @@ class MessageParser : private http::basic_parser<is_request>
     std::optional<std::uint64_t> content_length() const;
 
     const HeaderFields& fields() const { return fields_; }
+    /// As if it had not come.
+    void drop_field(http::field id)
+    {
+        std::erase_if(fields_, [id](const HeaderField& field) { return field.id == id; });
+    }
     int version() const { return version_; }
 
     std::string_view method() const { return start_; }  ///< requests
@@ -83,11 +90,13 @@ class MessageParser : private http::basic_parser<is_request>
     std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override;
     void on_finish_impl(error_code&) override {}
     void append(string_view body);
+    std::string_view with_status_line_ended(std::string_view head);
     error_code wait_for_chunk(std::string_view rest);
     bool last_chunk_too_short(std::string_view rest) const;
     bool folded(string_view name, string_view value) const;
 
     std::string_view head_;
+    std::string mended_head_;  ///< usually empty
     HeaderFields fields_;
     HeaderFields* collected_ = nullptr;  ///< while the head is parsed
     std::string_view start_;

@@ -1,4 +1,5 @@
 // What the router answers itself: health, readiness, metrics, CORS preflights, and paths it does not know.
+#include "core/http/doubled_path.hpp"
 #include "core/net/exchange.hpp"
 #include "core/net/off_loop.hpp"
 #include "core/text.hpp"
@@ -15,6 +16,16 @@ bool reads(const Request& request)
     return request.parser->method() == "GET" || request.head_only();
 }
 
+/// A browser asks so before a request to any path, and shows the answer to that only after a good one to
+/// this.
+bool is_preflight(const Request& request)
+{
+    const auto path = request.path;
+    const bool served = path.starts_with("/v1/") || path == "/v1" || path == "*";
+    return request.parser->method() == "OPTIONS" &&
+           (served || !find_field(request.fields(), http::field::access_control_request_method).empty());
+}
+
 }  // namespace
 
 /// Whether the request is for none of the upstreams.
@@ -22,7 +33,7 @@ bool Exchange::is_page() const
 {
     const auto path = request_.path;
     return !path.starts_with("/v1/") || request_.parser->method() == "OPTIONS" ||
-           (path == table_->settings.metrics.path && reads(request_));
+           (path == table_->settings.metrics.path && reads(request_)) || !doubled_path(path).empty();
 }
 
 awaitable<void> Exchange::answer_page()
@@ -35,11 +46,13 @@ awaitable<void> Exchange::answer_page()
         co_await answer_readiness();
     } else if (reads(request_) && path == table_->settings.metrics.path) {
         co_await answer_metrics();
-    } else if (request_.parser->method() == "OPTIONS" &&
-               (path.starts_with("/v1/") || path == "/v1" || path == "*")) {
+    } else if (is_preflight(request_)) {
         co_await answer_preflight();
     } else {
-        RouterError error{404, "not_found", "no such path; requests go to /v1/…"};
+        auto complaint = doubled_path(path);
+        if (complaint.empty())
+            complaint = "no such path; requests go to /v1/…";
+        RouterError error{404, "not_found", std::move(complaint)};
         recorded_ = true;
         authenticate_for_record();
         co_await answer(std::move(error));

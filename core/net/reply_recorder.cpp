@@ -125,7 +125,10 @@ void ReplyRecorder::read(std::string_view content)
     if (encoded_ && !decoder_)
         return;
     if (kind_ == ReplyKind::event_stream)
-        parser_.feed(content, [this](const SseEvent& event) { on_event(event); });
+        parser_.feed(content, [this](const SseEvent& event) {
+            ++events_;
+            on_event(event);
+        });
     else if (kind_ == ReplyKind::json)
         add_json(content);
     else if (textual_ && settings_.response)

@@ -65,6 +65,8 @@ class ReplyRecorder
     /// Whether what it says is seen: false when it has a coding that is unknown, or was given up.
     bool legible() const { return !encoded_ || (decoder_ && !decoder_->gave_up()); }
 
+    /// Whole events so far.
+    std::uint64_t events() const { return events_; }
     bool at_event_boundary() const { return parser_.at_boundary(); }
 
     /// As they came, coding included.
@@ -97,6 +99,7 @@ class ReplyRecorder
     bool committed_ = false;
     std::string undecided_;  ///< first bytes that do not show what they are
     ReplyProgress progress_;
+    std::uint64_t events_ = 0;
     std::optional<ContentDecoder> decoder_;
     SseParser parser_;
     std::optional<StreamReply> stream_;

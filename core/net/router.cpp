@@ -11,7 +11,13 @@ namespace route::net {
 
 Router::Router(EventLoop& loop, const RoutingTable& table, Client& client, const OutgoingRequest& request,
                Record& record, TimePoint started)
-    : loop_{loop}, table_{table}, client_{client}, request_{request}, record_{record}, started_{started}
+    : loop_{loop},
+      table_{table},
+      client_{client},
+      request_{request},
+      record_{record},
+      started_{started},
+      wanted_{request.facts.model, request.head.path, request.facts.model_cut}
 {
 }
 
@@ -19,8 +25,7 @@ Router::Router(EventLoop& loop, const RoutingTable& table, Client& client, const
 std::optional<RouterError> Router::choose()
 {
     const auto& facts = request_.facts;
-    const Wanted wanted{facts.model, request_.head.path, facts.model_cut};
-    candidates_ = candidates(table_.upstreams, wanted, table_.settings.failover.order, Clock::now(),
+    candidates_ = candidates(table_.upstreams, wanted_, table_.settings.failover.order, Clock::now(),
                              [this] { return loop_.random(); });
     if (!candidates_.empty())
         return std::nullopt;
@@ -33,7 +38,7 @@ std::optional<RouterError> Router::choose()
 
 AttemptLimits Router::limits(std::size_t index, TimePoint total) const
 {
-    const TimeoutFacts facts{request_.facts.stream, request_.body.size(), candidates_.size() == 1};
+    const TimeoutFacts facts{request_.facts.stream, request_.body.size(), index + 1 == candidates_.size()};
     return {attempt_timeouts(table_.settings.timeouts, facts, *candidates_[index]), total};
 }
 
@@ -46,11 +51,13 @@ awaitable<Routed> Router::route()
     const auto longest = table_.settings.failover.total;
     const auto total = longest.count() > 0 ? Clock::now() + ticks(longest) : TimePoint::max();
     for (std::size_t index = 0; index < candidates_.size() && !client_.has_left(); ++index) {
+        auto turn = take_turn(candidates_, index, wanted_, Clock::now());
         const auto& upstream = *candidates_[index];
         auto attempt = std::make_unique<Attempt>(loop_, table_, upstream, request_, limits(index, total),
                                                  client_, record_.reply);
         const auto failure = co_await attempt->run();
         if (!failure) {
+            note_answer(upstream);
             routed.reply = std::move(attempt);
             co_return routed;
         }
@@ -127,42 +134,66 @@ void Router::note_failure(const Attempt& attempt, const AttemptFailure& failure)
     const auto& failover = table_.settings.failover;
     if (!counts_for_cooldown(failure, upstream.asis))
         return;
-    const auto now = Clock::now();
-    if (failure.status && failure.phase != Phase::proxy && may_ask_to_wait(*failure.status)) {
+    FailedTry failed{attempt.started()};
+    const bool answered = failure.status && failure.phase != Phase::proxy;
+    if (answered && may_ask_to_wait(*failure.status)) {
         const auto& fields = attempt.reply().fields();
-        const auto wait =
+        failed.asked_wait =
             asked_wait(find_field(fields, "retry-after-ms"), find_field(fields, http::field::retry_after),
                        std::chrono::system_clock::now());
-        if (wait && upstream.cooldown->retry_after(now, *wait))
-            report_cooldown(attempt, failure, 0, std::min<Seconds>(*wait, Cooldown::longest_retry_after));
     }
-    if (upstream.cooldown->failed(now, failover.cooldown_after, ticks(failover.cooldown)))
-        report_cooldown(attempt, failure, failover.cooldown_after, failover.cooldown);
+    const CooldownRule rule{failover.cooldown_after, ticks(failover.cooldown)};
+    const bool rate_limited = answered && failure.status == 429u;
+    const auto start = upstream.cooldown->failed(model_asked(), rate_limited, Clock::now(), failed, rule);
+    if (start)
+        report_cooldown(attempt, failure, *start);
 }
 
-void Router::report_cooldown(const Attempt& attempt, const AttemptFailure& failure, int failures,
-                             Seconds length)
+void Router::report_cooldown(const Attempt& attempt, const AttemptFailure& failure,
+                             const Cooldown::Start& started)
 {
     CooldownStart start;
     start.upstream = attempt.upstream().name;
-    start.failures = failures;
+    start.failures = started.failures;
     start.outcome = outcome_of(failure);
     start.status = failure.status;
     start.error = describe(failure);
-    start.length = length;
+    start.length = started.length;
+    if (started.of_model)
+        start.model = *record_.model;
     loop_.services.on_cooldown(start);
+}
+
+/// The client's name for the model, "" when it names none.
+std::string_view Router::model_asked() const
+{
+    return wanted_.model ? std::string_view{*wanted_.model} : std::string_view{};
+}
+
+/// Others may ask the upstream in its order again. Whether the reply is whole remains to be seen.
+void Router::note_answer(const Upstream& upstream)
+{
+    report_recovery(upstream, upstream.cooldown->answered(model_asked()));
 }
 
 void Router::note_success(const Upstream& upstream)
 {
-    const auto away = upstream.cooldown->succeeded();
-    if (!away)
-        return;
-    const auto now = Clock::now();
-    const auto length = away->length(now);
-    if (away->told || length >= Cooldown::quiet)
-        loop_.services.on_recovered({upstream.name, std::chrono::floor<std::chrono::seconds>(length),
-                                     std::chrono::floor<std::chrono::seconds>(now - away->since)});
+    report_recovery(upstream, upstream.cooldown->succeeded(model_asked()));
+}
+
+void Router::report_recovery(const Upstream& upstream, const Cooldown::Ends& ends)
+{
+    const auto report = [&](const Cooldown::Away& away, const std::string& model) {
+        const auto now = Clock::now();
+        const auto length = away.length(now);
+        if (away.told || length >= CooldownState::quiet)
+            loop_.services.on_recovered({upstream.name, std::chrono::floor<std::chrono::seconds>(length),
+                                         std::chrono::floor<std::chrono::seconds>(now - away.since), model});
+    };
+    if (ends.upstream)
+        report(*ends.upstream, {});
+    if (ends.model)
+        report(*ends.model, *record_.model);
 }
 
 RouterError Router::all_failed() const

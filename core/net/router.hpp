@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/candidates.hpp"
 #include "core/error_body.hpp"
 #include "core/net/attempt.hpp"
 #include "core/record.hpp"
@@ -46,8 +47,12 @@ class Router
     std::optional<RouterError> choose();
     AttemptLimits limits(std::size_t index, TimePoint total) const;
     void note_failed_attempt(const Attempt& attempt, AttemptFailure failure);
-    void report_cooldown(const Attempt& attempt, const AttemptFailure& failure, int failures, Seconds length);
     static void keep(Routed& routed, std::unique_ptr<Attempt> attempt, const AttemptFailure& failure);
+    void note_answer(const Upstream& upstream);
+    std::string_view model_asked() const;
+    void report_cooldown(const Attempt& attempt, const AttemptFailure& failure,
+                         const Cooldown::Start& started);
+    void report_recovery(const Upstream& upstream, const Cooldown::Ends& ends);
     RouterError all_failed() const;
 
     EventLoop& loop_;
@@ -56,6 +61,7 @@ class Router
     const OutgoingRequest& request_;
     Record& record_;
     TimePoint started_;
+    Wanted wanted_;
     std::vector<const Upstream*> candidates_;
     Clock::duration waited_{};
 };

@@ -59,6 +59,8 @@ void add_upstream(RoutingTable& table, Upstream upstream)
         table.secrets.add(secret);
     const auto authorities = upstream.endpoint.tls ? table.tls->number() : 0;
     upstream.pool_key = pool_key(upstream.endpoint.origin, proxy, authorities);
+    table.rules_on_models = table.rules_on_models || !upstream.allow.empty() || !upstream.deny.empty() ||
+                            !upstream.rename.empty();
     table.upstreams.push_back(std::make_shared<const Upstream>(std::move(upstream)));
 }
 

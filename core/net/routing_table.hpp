@@ -21,8 +21,9 @@ namespace route::net {
 struct RoutingTable
 {
     Settings settings;
-    Upstreams upstreams;   ///< enabled ones, by priority, then id
-    SecretEraser secrets;  ///< keys and proxy credentials of all upstreams
+    Upstreams upstreams;           ///< enabled ones, by priority, then id
+    bool rules_on_models = false;  ///< an upstream has allow, deny or rename
+    SecretEraser secrets;          ///< keys and proxy credentials of all upstreams
     std::vector<ClientKey> keys;
     std::shared_ptr<TlsClient> tls;
     std::shared_ptr<const TlsServer> tls_server;  ///< null: clients speak plain HTTP

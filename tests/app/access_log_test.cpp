@@ -190,7 +190,8 @@ TEST_CASE("lines about upstreams that are tried last and that answer again")
     CHECK(json.at("status").is_null());
     CHECK(json.at("reason").as_string() == "no response headers in time");
     CHECK(json.at("seconds").as_int64() == 30);
-    CHECK(json.size() == 10);
+    CHECK(json.at("model").is_null());
+    CHECK(json.size() == 11);
 
     start = {"openai", 0, AttemptOutcome::status, 429, "status 429: Rate limit reached"};
     start.length = std::chrono::milliseconds{1500};
@@ -202,8 +203,15 @@ TEST_CASE("lines about upstreams that are tried last and that answer again")
     CHECK(json.at("failures").is_null());
     CHECK(json.at("status").as_int64() == 429);
     CHECK(json.at("seconds").as_double() == 1.5);
+    start.model = "gpt-4o\n";
+    CHECK(cooldown_line(start, now, LogFormat::text) ==
+          "upstream openai (model gpt-4o\\n) answered HTTP 429 Too Many Requests with a Retry-After; it is "
+          "tried "
+          "last for 1.5 s");
+    json = boost::json::parse(cooldown_line(start, now, LogFormat::json)).as_object();
+    CHECK(json.at("model").as_string() == "gpt-4o\\n");
 
-    const CooldownEnd end{"openai", std::chrono::seconds{95}, std::chrono::seconds{700}};
+    CooldownEnd end{"openai", std::chrono::seconds{95}, std::chrono::seconds{700}};
     CHECK(recovery_line(end, now, LogFormat::text) == "upstream openai answers again after 95 s in cooldown");
     json = boost::json::parse(recovery_line(end, now, LogFormat::json)).as_object();
     CHECK(json.at("time").as_string() == "2023-11-14T22:13:20.123Z");
@@ -211,7 +219,13 @@ TEST_CASE("lines about upstreams that are tried last and that answer again")
     CHECK(json.at("msg").as_string() == "recovered");
     CHECK(json.at("upstream").as_string() == "openai");
     CHECK(json.at("away_seconds").as_int64() == 95);
-    CHECK(json.size() == 5);
+    CHECK(json.at("model").is_null());
+    CHECK(json.size() == 6);
+    end.model = "gpt-4o";
+    CHECK(recovery_line(end, now, LogFormat::text) ==
+          "upstream openai (model gpt-4o) answers again after 95 s in cooldown");
+    json = boost::json::parse(recovery_line(end, now, LogFormat::json)).as_object();
+    CHECK(json.at("model").as_string() == "gpt-4o");
 }
 
 TEST_CASE("text from outside neither breaks the line nor grows it")

@@ -65,15 +65,18 @@ struct Routers
     RouterControl control;
 };
 
-void rest(LiveRouting& routing, const std::string& name)
+/// With a model: by a 429 for it.
+void rest(LiveRouting& routing, const std::string& name, const std::string& model = {})
 {
+    const auto now = std::chrono::steady_clock::now();
     for (const auto& upstream : routing.current()->upstreams)
         if (upstream->name == name)
-            CHECK(upstream->cooldown->failed(std::chrono::steady_clock::now(), 1, std::chrono::hours{1}));
+            CHECK(upstream->cooldown->failed(model, !model.empty(), now, {now}, {1, std::chrono::hours{6}}));
     CooldownStart start;
     start.upstream = name;
     start.failures = 3;
     start.error = "connection refused";
+    start.model = model;
     routing.note_cooldown(start);
 }
 
@@ -127,6 +130,53 @@ TEST_CASE("the status of a running router")
     CHECK(upstreams[3].at("state") == "unusable");
     CHECK(upstreams[3].at("reason") == "sk: environment variable ROUTE_TEST_UNSET is not set");
     CHECK(router.text.find("0123456789abcdef") == std::string::npos);
+}
+
+TEST_CASE("the status and the explanation of an upstream that is in cooldown for a model")
+{
+    Routers router{four_upstreams()};
+    rest(*router.routing, "first", "m");
+    const auto status = router.ask("/status");
+    const auto& first = status.at("upstreams").as_array()[0].as_object();
+    CHECK(first.at("state") == "up");
+    CHECK(first.at("reason").is_null());
+    REQUIRE(first.at("models").as_array().size() == 1);
+    const auto& model = first.at("models").as_array()[0].as_object();
+    CHECK(model.at("model") == "m");
+    CHECK(model.at("reason") == "3 failures in a row, the last: connection refused");
+    CHECK(model.at("until").as_string() > model.at("since").as_string());
+    CHECK(status.at("upstreams").as_array()[1].at("models").as_array().empty());
+
+    const auto explained = router.ask("/explain", {{"model", "m"}});
+    CHECK(names_in(explained, "order") == std::vector<std::string>{"second", "first"});
+    CHECK(explained.at("order").at(1).at("cooldown_left").as_int64() > 3000);
+    CHECK(explained.at("order").at(1).at("cooldown_model") == "m");
+    const auto other = router.ask("/explain", {{"model", "n"}});
+    CHECK(names_in(other, "order") == std::vector<std::string>{"first", "second"});
+    CHECK(other.at("order").at(0).at("cooldown_left").is_null());
+    CHECK(other.at("order").at(0).at("cooldown_model").is_null());
+
+    for (const auto& upstream : router.routing->current()->upstreams)
+        upstream->cooldown->succeeded("m");
+    CHECK(router.ask("/status").at("upstreams").as_array()[0].at("models").as_array().empty());
+}
+
+TEST_CASE("the status and the explanation of an upstream that is probed")
+{
+    Routers router{four_upstreams()};
+    const auto cooldown = router.routing->current()->upstreams.front()->cooldown;
+    const auto now = std::chrono::steady_clock::now();
+    const auto before = now - std::chrono::hours{2};
+    cooldown->failed({}, false, before, {before}, {1, std::chrono::hours{6}});
+    const auto state = [&] { return router.ask("/status").at("upstreams").as_array()[0].at("state"); };
+    CHECK(state() == "up");
+    const auto turn = cooldown->take_turn({}, now);
+    REQUIRE(turn);
+    CHECK(state() == "probing");
+    const auto explained = router.ask("/explain", {{"model", "m"}});
+    CHECK(names_in(explained, "order") == std::vector<std::string>{"second", "first"});
+    CHECK(explained.at("order").at(1).at("cooldown_left").is_null());
+    CHECK(explained.at("order").at(1).at("probing") == true);
 }
 
 TEST_CASE("a router that drains is not ready")
@@ -297,6 +347,9 @@ TEST_CASE("commands ask the router that runs here, if it uses their database")
     CHECK_THAT(line.ok({"explain", "--model", "m"}), ContainsSubstring("a is in cooldown for ") &&
                                                          ContainsSubstring("answered by the running router"));
     CHECK(boost::json::parse(line.ok({"explain", "--model", "m", "--json"})).at("answered_by") == "router");
+    rest(*router.routing, "a", "n");
+    CHECK_THAT(line.ok({"explain", "--model", "n"}), ContainsSubstring("a is in cooldown for model n for "));
+    CHECK_THAT(line.ok({"status"}), ContainsSubstring("in cooldown for model n"));
     CHECK_THAT(line.ok({"status"}), ContainsSubstring("17 bytes in memory, 3 in the outbox") &&
                                         ContainsSubstring("3 failures in a row"));
     CHECK(boost::json::parse(line.ok({"status", "--json"})).at("outbox_records") == 3);

@@ -23,6 +23,11 @@ std::shared_ptr<Upstream> upstream(std::string name, int priority = 0, int weigh
     return result;
 }
 
+void rest(Cooldown& cooldown, std::chrono::seconds wait)
+{
+    cooldown.failed({}, false, now, {now, wait}, {1000, std::chrono::hours{1}});
+}
+
 std::string names(const std::vector<const Upstream*>& order)
 {
     std::string text;
@@ -73,13 +78,13 @@ TEST_CASE("candidates in cooldown move to the end in their order and are never l
     auto c = upstream("c", 1);
     auto d = upstream("d", 2);
     const Upstreams all{a, b, c, d};
-    a->cooldown->retry_after(now, std::chrono::seconds{5});
-    c->cooldown->retry_after(now, std::chrono::seconds{5});
+    rest(*a->cooldown, std::chrono::seconds{5});
+    rest(*c->cooldown, std::chrono::seconds{5});
     CHECK(in_order(all) == "bdac");
-    b->cooldown->retry_after(now, std::chrono::seconds{1});
-    d->cooldown->retry_after(now, std::chrono::seconds{1});
+    rest(*b->cooldown, std::chrono::seconds{1});
+    rest(*d->cooldown, std::chrono::seconds{1});
     CHECK(in_order(all) == "abcd");
-    d->cooldown->succeeded();
+    d->cooldown->succeeded({});
     d->cooldown.reset();
     CHECK(in_order(all) == "dabc");
 }
@@ -105,7 +110,7 @@ TEST_CASE("random order shuffles by weight within equal priority")
 TEST_CASE("random order among weights of 0 is even, and cooldown counts after it")
 {
     const Upstreams all{upstream("a", 0, 0), upstream("b", 0, 0), upstream("c", 0, 5)};
-    all[2]->cooldown->retry_after(now, std::chrono::seconds{5});
+    rest(*all[2]->cooldown, std::chrono::seconds{5});
     std::mt19937_64 engine{7};
     std::map<std::string, int> count;
     for (int i = 0; i < 4000; ++i)

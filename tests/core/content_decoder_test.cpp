@@ -46,7 +46,16 @@ Decoded decoded(Coding coding, std::string_view bytes, std::size_t step = std::s
 
 Coding coding_of(Format format)
 {
-    return format == Format::gzip ? Coding::gzip : Coding::deflate;
+    switch (format) {
+        case Format::gzip:
+            return Coding::gzip;
+        case Format::zstd:
+            return Coding::zstd;
+        case Format::brotli:
+            return Coding::brotli;
+        default:
+            return Coding::deflate;
+    }
 }
 
 /// Text that hardly packs.
@@ -67,16 +76,23 @@ TEST_CASE("the names of codings")
         CHECK(ContentDecoder::coding(name) == Coding::gzip);
     for (const auto* name : {"deflate", "Deflate"})
         CHECK(ContentDecoder::coding(name) == Coding::deflate);
-    for (const auto* name : {"", "br", "zstd", "compress", "identity", "gzip, br", "gzip,gzip", "gzip gzip",
-                             "gzipp", "x-deflate"})
+    for (const auto* name : {"zstd", "ZStd"})
+        CHECK(ContentDecoder::coding(name) == Coding::zstd);
+    for (const auto* name : {"br", "BR"})
+        CHECK(ContentDecoder::coding(name) == Coding::brotli);
+    for (const auto* name : {"", "brotli", "x-zstd", "compress", "identity", "gzip, br", "gzip,gzip",
+                             "gzip gzip", "gzipp", "x-deflate"})
         CHECK_FALSE(ContentDecoder::coding(name));
     CHECK(ContentDecoder{Coding::gzip}.name() == "gzip");
     CHECK(ContentDecoder{Coding::deflate}.name() == "deflate");
+    CHECK(ContentDecoder{Coding::zstd}.name() == "zstd");
+    CHECK(ContentDecoder{Coding::brotli}.name() == "br");
 }
 
 TEST_CASE("every format decodes, split at every byte")
 {
-    const auto format = GENERATE(Format::gzip, Format::zlib, Format::bare_deflate);
+    const auto format =
+        GENERATE(Format::gzip, Format::zlib, Format::bare_deflate, Format::zstd, Format::brotli);
     const auto bytes = compressed(format, text);
     for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
         ContentDecoder decoder{coding_of(format)};
@@ -111,7 +127,8 @@ TEST_CASE("deflate tells zlib's format from bare deflate by its first byte")
 
 TEST_CASE("what has been flushed comes out at once")
 {
-    const auto format = GENERATE(Format::gzip, Format::zlib, Format::bare_deflate);
+    const auto format =
+        GENERATE(Format::gzip, Format::zlib, Format::bare_deflate, Format::zstd, Format::brotli);
     const std::vector<std::string> pieces{"data: a\n\n", "data: b\n\n", std::string(100'000, 'c'), "end"};
     const auto packed = test::compressed_pieces(format, pieces);
     ContentDecoder decoder{coding_of(format)};
@@ -138,9 +155,45 @@ TEST_CASE("members of gzip follow each other")
     }
 }
 
+TEST_CASE("frames of zstd follow each other, and some are skipped")
+{
+    const auto first = compressed(Format::zstd, "one ");
+    const auto last = compressed(Format::zstd, "two");
+    const auto skipped = "\x53\x2a\x4d\x18\x03\0\0\0abc"s;
+    for (const std::size_t step : {std::string::npos, std::size_t{1}, std::size_t{7}}) {
+        const auto result = decoded(Coding::zstd, skipped + first + skipped + last + skipped, step);
+        CHECK(result.content == "one two");
+        CHECK(result.state == State::whole);
+    }
+}
+
+TEST_CASE("a frame of zstd that asks for a window over 8 MiB is given up")
+{
+    // Magic number, no content size, a window of 2^23 and of 2^24 bytes, an empty last block.
+    const auto frame = [](int exponent) {
+        return "\x28\xb5\x2f\xfd"s + '\0' + static_cast<char>((exponent - 10) << 3) + "\x01\0\0"s;
+    };
+    CHECK(decoded(Coding::zstd, frame(23)).state == State::whole);
+    CHECK(decoded(Coding::zstd, frame(24)).state == State::corrupt);
+}
+
+TEST_CASE("any byte of zstd and brotli changed does no harm")
+{
+    const auto format = GENERATE(Format::zstd, Format::brotli);
+    const auto bytes = compressed(format, text + noise(300));
+    for (std::size_t at = 0; at < bytes.size(); ++at)
+        for (const int bit : {0x01, 0x80, 0xff}) {
+            auto changed = bytes;
+            changed[at] = static_cast<char>(changed[at] ^ bit);
+            const auto result = decoded(coding_of(format), changed, at % 2 == 0 ? std::string::npos : 1);
+            REQUIRE(result.content.size() <= ContentDecoder::allowance + 100 * changed.size());
+        }
+}
+
 TEST_CASE("nothing at all, and nothing compressed")
 {
-    const auto format = GENERATE(Format::gzip, Format::zlib, Format::bare_deflate);
+    const auto format =
+        GENERATE(Format::gzip, Format::zlib, Format::bare_deflate, Format::zstd, Format::brotli);
     CHECK(decoded(coding_of(format), "").state == State::open);
     const auto result = decoded(coding_of(format), compressed(format, ""), 1);
     CHECK(result.state == State::whole);
@@ -149,7 +202,8 @@ TEST_CASE("nothing at all, and nothing compressed")
 
 TEST_CASE("what follows the end is passed over")
 {
-    const auto format = GENERATE(Format::gzip, Format::zlib, Format::bare_deflate);
+    const auto format =
+        GENERATE(Format::gzip, Format::zlib, Format::bare_deflate, Format::zstd, Format::brotli);
     const auto garbage = GENERATE("\0\0\0\0"s, "garbage"s, "x\x1f\x8b\x08"s);
     for (const std::size_t step : {std::string::npos, std::size_t{1}}) {
         const auto result = decoded(coding_of(format), compressed(format, text) + garbage, step);
@@ -163,7 +217,8 @@ TEST_CASE("what follows the end is passed over")
 
 TEST_CASE("a body cut anywhere gives the text up to there")
 {
-    const auto format = GENERATE(Format::gzip, Format::zlib, Format::bare_deflate);
+    const auto format =
+        GENERATE(Format::gzip, Format::zlib, Format::bare_deflate, Format::zstd, Format::brotli);
     const auto bytes = compressed(format, text);
     for (std::size_t size = 0; size < bytes.size(); ++size) {
         const auto result = decoded(coding_of(format), bytes.substr(0, size));
@@ -179,6 +234,9 @@ TEST_CASE("what is not what it was said to be is given up")
     CHECK(decoded(Coding::gzip, compressed(Format::zlib, text)).state == State::corrupt);
     CHECK(decoded(Coding::deflate, compressed(Format::gzip, text)).state == State::corrupt);
     CHECK(decoded(Coding::deflate, "\xff\xff\xff").state == State::corrupt);
+    CHECK(decoded(Coding::zstd, text).state == State::corrupt);
+    CHECK(decoded(Coding::zstd, compressed(Format::gzip, text)).state == State::corrupt);
+    CHECK(decoded(Coding::brotli, "\xff\xff\xff\xff\xff\xff").state == State::corrupt);
     CHECK(decoded(Coding::deflate, "\x78\xbb\x01\x02\x03\x04").state ==
           State::corrupt);  // a preset dictionary
     auto wrong_sum = compressed(Format::gzip, text);
@@ -215,13 +273,15 @@ TEST_CASE("random bytes do no harm")
             byte = static_cast<char>(random());
         if (random() % 2 == 0)
             bytes.insert(0, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"s);
-        decoded(random() % 2 == 0 ? Coding::gzip : Coding::deflate, bytes, 1 + random() % 20);
+        constexpr std::array codings{Coding::gzip, Coding::deflate, Coding::zstd, Coding::brotli};
+        decoded(codings[random() % codings.size()], bytes, 1 + random() % 20);
     }
 }
 
 TEST_CASE("what decodes to far more than it is, is given up")
 {
-    const auto format = GENERATE(Format::gzip, Format::zlib, Format::bare_deflate);
+    const auto format =
+        GENERATE(Format::gzip, Format::zlib, Format::bare_deflate, Format::zstd, Format::brotli);
     const auto bomb = compressed(format, std::string(64u << 20, '\0'));
     REQUIRE(bomb.size() < 70'000);
     for (const std::size_t step : {std::string::npos, std::size_t{1000}}) {
@@ -249,7 +309,8 @@ TEST_CASE("a bomb behind much that hardly packs, or in many members, is given up
 
 TEST_CASE("what packs very well is no bomb")
 {
-    const auto format = GENERATE(Format::gzip, Format::zlib, Format::bare_deflate);
+    const auto format =
+        GENERATE(Format::gzip, Format::zlib, Format::bare_deflate, Format::zstd, Format::brotli);
     const std::string million(1'000'000, ' ');
     CHECK(decoded(coding_of(format), compressed(format, million)).content == million);
     std::string table;

@@ -1,241 +1,189 @@
+// The cooldowns of an upstream and of models at it, and whose turn it is.
 #include "core/cooldown.hpp"
 
-#include <limits>
-#include <thread>
+#include <string>
 #include <vector>
 
+#include "core/candidates.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace route;
 using namespace std::chrono_literals;
 
 namespace {
-const Cooldown::TimePoint begin{100h};
+
+const Cooldown::TimePoint start_time{100h};
+const CooldownRule at_once{1, 30s};
+
+std::optional<Cooldown::Start> fail_once(Cooldown& cooldown, std::string_view model, bool rate_limited,
+                                         Cooldown::TimePoint when = start_time)
+{
+    return cooldown.failed(model, rate_limited, when, {when}, at_once);
 }
 
-TEST_CASE("a cooldown starts with the failure that reaches the threshold")
+std::shared_ptr<Upstream> resting_one(std::string name)
 {
-    Cooldown cooldown;
-    CHECK(cooldown.until() == Cooldown::TimePoint{});
-    CHECK_FALSE(cooldown.failed(begin, 3, 30s));
-    CHECK_FALSE(cooldown.failed(begin, 3, 30s));
-    CHECK_FALSE(cooldown.active(begin));
-    CHECK(cooldown.failed(begin, 3, 30s));
-    CHECK(cooldown.active(begin));
-    CHECK(cooldown.active(begin + 29s));
-    CHECK_FALSE(cooldown.active(begin + 30s));
-    CHECK(cooldown.until() == begin + 30s);
+    auto upstream = std::make_shared<Upstream>();
+    upstream->name = std::move(name);
+    upstream->cooldown = std::make_shared<Cooldown>();
+    return upstream;
 }
 
-TEST_CASE("further failures prolong a cooldown, and start the next one at once when it is over")
+std::string in_row(const std::vector<const Upstream*>& order)
 {
-    Cooldown cooldown;
-    CHECK(cooldown.failed(begin, 1, 30s));
-    CHECK_FALSE(cooldown.failed(begin + 10s, 1, 30s));
-    CHECK(cooldown.until() == begin + 40s);
-    CHECK(cooldown.failed(begin + 40s, 1, 30s));
-    CHECK(cooldown.until() == begin + 70s);
+    std::string text;
+    for (const auto* one : order)
+        text += one->name;
+    return text;
 }
 
-TEST_CASE("a success ends the cooldown and the run of failures")
-{
-    Cooldown cooldown;
-    cooldown.failed(begin, 2, 30s);
-    cooldown.succeeded();
-    CHECK_FALSE(cooldown.failed(begin, 2, 30s));
-    CHECK(cooldown.failed(begin, 2, 30s));
-    cooldown.succeeded();
-    CHECK_FALSE(cooldown.active(begin));
-    CHECK_FALSE(cooldown.failed(begin, 2, 30s));
-}
+}  // namespace
 
-TEST_CASE("a threshold or a length of 0 means never")
+TEST_CASE("a 429 concerns the model, any other failure the upstream")
 {
-    Cooldown cooldown;
-    for (int i = 0; i < 10; ++i) {
-        CHECK_FALSE(cooldown.failed(begin, 0, 30s));
-        CHECK_FALSE(cooldown.failed(begin, 1, 0s));
-    }
-    CHECK_FALSE(cooldown.active(begin));
-}
-
-TEST_CASE("Retry-After starts a cooldown at once, ten minutes at most, and the later end stays")
-{
-    Cooldown cooldown;
-    CHECK_FALSE(cooldown.retry_after(begin, 0s));
-    CHECK(cooldown.until() == Cooldown::TimePoint{});
-    CHECK(cooldown.retry_after(begin, 20s));
-    CHECK(cooldown.until() == begin + 20s);
-    CHECK_FALSE(cooldown.retry_after(begin, 5s));
-    CHECK(cooldown.until() == begin + 20s);
-    CHECK_FALSE(cooldown.failed(begin, 1, 10s));
-    CHECK(cooldown.until() == begin + 20s);
-    CHECK_FALSE(cooldown.retry_after(begin, Cooldown::Duration::max()));
-    CHECK(cooldown.until() == begin + 10min);
-    CHECK(cooldown.retry_after(begin + 10min, 5s));
-    cooldown.succeeded();
-    CHECK_FALSE(cooldown.active(begin));
-}
-
-TEST_CASE("a success says when the upstream was away, once")
-{
-    enum class What
-    {
-        fails,
-        asks_to_wait,
-    };
-    struct Event
-    {
-        What what;
-        std::chrono::seconds at;
-        std::chrono::seconds length;
-    };
     struct Case
     {
         const char* name;
-        int threshold;
-        std::vector<Event> events;
-        std::chrono::seconds since{};
-        std::chrono::seconds until{};  ///< 0: it was not away
+        const char* model;
+        bool rate_limited;
+        bool rests_for_it;
+        bool rests_for_others;
     };
-    using enum What;
-    const std::vector<Case> cases{
-        {"nothing happened", 1, {}},
-        {"failures, but no cooldown", 3, {{fails, 0s, 30s}, {fails, 1s, 30s}}},
-        {"cooldowns switched off", 0, {{fails, 0s, 30s}, {fails, 1s, 30s}}},
-        {"a Retry-After of nothing", 3, {{asks_to_wait, 1s, 0s}}},
-        {"a run of failures", 2, {{fails, 0s, 30s}, {fails, 5s, 30s}}, 5s, 35s},
-        {"a Retry-After", 3, {{asks_to_wait, 7s, 20s}}, 7s, 27s},
-        {"a cooldown that is prolonged",
-         1,
-         {{fails, 1s, 30s}, {fails, 9s, 30s}, {asks_to_wait, 10s, 500s}},
-         1s,
-         510s},
-        {"one after the other",
-         1,
-         {{fails, 1s, 30s}, {fails, 100s, 30s}, {asks_to_wait, 500s, 1s}},
-         1s,
-         501s},
-        {"a Retry-After, then failures", 1, {{asks_to_wait, 2s, 1s}, {fails, 60s, 30s}}, 2s, 90s},
-    };
-    for (const auto& each : cases) {
+    for (const auto& each : {Case{"429 of a model", "m", true, true, false},
+                             Case{"another failure with a model", "m", false, true, true},
+                             Case{"429 without a model", "", true, true, true},
+                             Case{"another failure without a model", "", false, true, true}}) {
         CAPTURE(each.name);
         Cooldown cooldown;
-        for (const auto& event : each.events)
-            if (event.what == fails)
-                cooldown.failed(begin + event.at, each.threshold, event.length);
-            else
-                cooldown.retry_after(begin + event.at, event.length);
-        std::optional<Cooldown::Away> away;
-        if (each.until > 0s)
-            away = Cooldown::Away{begin + each.since, begin + each.until, true};
-        CHECK(cooldown.succeeded() == away);
-        CHECK_FALSE(cooldown.succeeded());
-        CHECK(cooldown.retry_after(begin + 1h, 1s));
-        CHECK(cooldown.succeeded() == Cooldown::Away{begin + 1h, begin + 1h + 1s, true});
+        const auto start = fail_once(cooldown, each.model, each.rate_limited);
+        REQUIRE(start);
+        CHECK(start->of_model == !each.rests_for_others);
+        CHECK(start->length == 5s);
+        CHECK(cooldown.has_turn(each.model, start_time) != each.rests_for_it);
+        CHECK(cooldown.has_turn("other", start_time) != each.rests_for_others);
+        CHECK(cooldown.active(start_time) == each.rests_for_others);
+        CHECK(cooldown.has_turn(each.model, start_time + 5s));
     }
 }
 
-TEST_CASE("an upstream is away to the success, or to the end of its cooldown")
-{
-    const Cooldown::Away away{begin, begin + 90s};
-    CHECK(away.length(begin + 61s) == 61s);
-    CHECK(away.length(begin + 90s) == 90s);
-    CHECK(away.length(begin + 10h) == 90s);
-}
-
-TEST_CASE("an upstream that answers and refuses by turns is told of once a second")
+TEST_CASE("a success ends the cooldown of the upstream and of its own model")
 {
     Cooldown cooldown;
-    int starts = 0;
-    int ends = 0;
-    for (auto time = 0ms; time < 10s; time += 10ms) {
-        starts += cooldown.retry_after(begin + time, 30s) ? 1 : 0;
-        CHECK(cooldown.active(begin + time));
-        const auto away = cooldown.succeeded();
-        ends += away && away->told ? 1 : 0;
-        CHECK_FALSE(cooldown.active(begin + time));
-    }
-    CHECK(starts == 10);
-    CHECK(ends == 10);
+    fail_once(cooldown, "a", true);
+    fail_once(cooldown, "b", true);
+    fail_once(cooldown, "b", false);
+    CHECK(cooldown.active(start_time));
+    const auto ends = cooldown.succeeded("a");
+    CHECK(ends.upstream);
+    CHECK(ends.model);
+    CHECK(cooldown.has_turn("a", start_time));
+    CHECK_FALSE(cooldown.has_turn("b", start_time));
+    CHECK(cooldown.answered("b").model);
+    CHECK(cooldown.has_turn("b", start_time));
+    const auto none = cooldown.succeeded("b");
+    CHECK_FALSE(none.upstream);
+    CHECK_FALSE(none.model);
 }
 
-TEST_CASE("a cooldown that was not told when it began is told with a later failure, or when it ends")
+TEST_CASE("one request probes: the upstream, its model, or both")
 {
     Cooldown cooldown;
-    CHECK(cooldown.retry_after(begin, 30s));
-    CHECK(cooldown.succeeded());
-    CHECK_FALSE(cooldown.retry_after(begin + 500ms, 600s));
-    SECTION("a success")
+    fail_once(cooldown, "a", true);
+    fail_once(cooldown, "a", false);
+    CHECK_FALSE(cooldown.take_turn("a", start_time));
+    CHECK_FALSE(cooldown.take_turn("b", start_time));
+    const auto later = start_time + 5s;
     {
-        CHECK(cooldown.succeeded() == Cooldown::Away{begin + 500ms, begin + 600s + 500ms, false});
+        const auto other = cooldown.take_turn("b", later);
+        REQUIRE(other);
+        CHECK(other->probes());
+        CHECK_FALSE(cooldown.take_turn("a", later));
+        cooldown.answered("b");
+        const auto turn = cooldown.take_turn("a", later);
+        REQUIRE(turn);
+        CHECK(turn->probes());
+        CHECK_FALSE(cooldown.take_turn("a", later));
+        CHECK_FALSE(cooldown.take_turn("b", later)->probes());
     }
-    SECTION("a failure")
+    CHECK(cooldown.take_turn("a", later)->probes());
+}
+
+TEST_CASE("a turn that is refused for the model leaves the upstream to others")
+{
+    Cooldown cooldown;
+    fail_once(cooldown, "", false);
+    fail_once(cooldown, "a", true, start_time + 4s);
+    CHECK_FALSE(cooldown.take_turn("a", start_time + 5s));
+    CHECK(cooldown.take_turn("b", start_time + 5s)->probes());
+}
+
+TEST_CASE("more models than there is room for take the places of those that do not rest")
+{
+    Cooldown cooldown;
+    const auto model = [](std::size_t i) { return "model-" + std::to_string(i); };
+    for (std::size_t i = 0; i < Cooldown::most_models; ++i)
+        CHECK(fail_once(cooldown, model(i), true)->of_model);
+    CHECK_FALSE(cooldown.active(start_time));
+    SECTION("all rest: it concerns the upstream")
     {
-        CHECK(cooldown.retry_after(begin + 2s, 1s));
-        CHECK(cooldown.until() == begin + 600s + 500ms);
-        CHECK_FALSE(cooldown.retry_after(begin + 3s, 1s));
-        CHECK(cooldown.succeeded() == Cooldown::Away{begin + 500ms, begin + 600s + 500ms, true});
+        CHECK_FALSE(fail_once(cooldown, "one more", true)->of_model);
+        CHECK(cooldown.active(start_time));
     }
-}
-
-TEST_CASE("of many threads that succeed at once, one is told that the upstream is back")
-{
-    constexpr int rounds = 200;
-    for (int round = 0; round < rounds; ++round) {
-        Cooldown cooldown;
-        cooldown.failed(begin, 1, 30s);
-        std::atomic<int> told{0};
-        std::vector<std::thread> running;
-        for (int thread = 0; thread < 4; ++thread)
-            running.emplace_back([&] { told += cooldown.succeeded() ? 1 : 0; });
-        for (auto& thread : running)
-            thread.join();
-        CHECK(told == 1);
+    SECTION("one does not")
+    {
+        cooldown.succeeded(model(7));
+        CHECK(fail_once(cooldown, "one more", true)->of_model);
+        CHECK_FALSE(cooldown.active(start_time));
+        CHECK_FALSE(cooldown.has_turn("one more", start_time));
+        CHECK(cooldown.has_turn(model(7), start_time));
     }
+    for (std::size_t i = 8; i < Cooldown::most_models; ++i)
+        CHECK_FALSE(cooldown.has_turn(model(i), start_time));
+    CHECK(fail_once(cooldown, "much later", true, start_time + 1h)->of_model);
 }
 
-TEST_CASE("of many threads failing at once, one starts the cooldown")
+TEST_CASE("who is probed by another request, or rests since, is passed over when its turn comes")
 {
-    constexpr int threads = 8;
-    constexpr int failures = 1000;
-    Cooldown cooldown;
-    std::atomic<int> started{0};
-    std::vector<std::thread> running;
-    for (int thread = 0; thread < threads; ++thread)
-        running.emplace_back([&] {
-            for (int i = 0; i < failures; ++i)
-                started += cooldown.failed(begin, threads * failures / 2, 30s) ? 1 : 0;
-        });
-    for (auto& thread : running)
-        thread.join();
-    CHECK(started == 1);
-    CHECK(cooldown.until() == begin + 30s);
-}
+    const auto a = resting_one("a");
+    const auto b = resting_one("b");
+    const auto c = resting_one("c");
+    const Upstreams all{a, b, c};
+    const Wanted wanted{"m", "/v1/chat/completions"};
+    const auto ordered = [&](Cooldown::TimePoint now) {
+        return candidates(all, wanted, UpstreamOrder::priority, now, [] { return std::uint64_t{0}; });
+    };
+    fail_once(*a->cooldown, "m", true);
+    CHECK(in_row(ordered(start_time)) == "bca");
+    const auto later = start_time + 5s;
+    auto first = ordered(later);
+    auto second = first;
+    CHECK(in_row(first) == "abc");
 
-TEST_CASE("threads may fail, succeed, wait and look at once")
-{
-    Cooldown cooldown;
-    std::vector<std::thread> running;
-    for (int thread = 0; thread < 8; ++thread)
-        running.emplace_back([&cooldown, thread] {
-            for (int i = 0; i < 2000; ++i) {
-                const auto time = begin + i * 1ms;
-                if (thread % 4 == 0)
-                    cooldown.failed(time, 3, 1s);
-                else if (thread % 4 == 1)
-                    cooldown.succeeded();
-                else if (thread % 4 == 2)
-                    cooldown.retry_after(time, 1s);
-                else
-                    static_cast<void>(cooldown.active(time));
-            }
-        });
-    for (auto& thread : running)
-        thread.join();
-    CHECK(cooldown.until() <= begin + 2000ms + 1s);
-    if (const auto away = cooldown.succeeded())
-        CHECK(away->since >= begin);
-    CHECK_FALSE(cooldown.succeeded());
-    CHECK_FALSE(cooldown.active(begin));
+    auto probe = take_turn(first, 0, wanted, later);
+    CHECK(in_row(first) == "abc");
+    CHECK(probe.probes());
+    CHECK(in_row(ordered(later)) == "bca");
+    const auto turn = take_turn(second, 0, wanted, later);
+    CHECK(in_row(second) == "bca");
+    CHECK_FALSE(turn.probes());
+
+    SECTION("another fails meanwhile")
+    {
+        fail_once(*c->cooldown, "m", false, later);
+        take_turn(second, 1, wanted, later);
+        CHECK(in_row(second) == "bca");  // neither has its turn: they are tried all the same
+        a->cooldown->answered("m");
+        take_turn(second, 1, wanted, later);
+        CHECK(in_row(second) == "bac");
+    }
+    SECTION("the last one is tried whatever its state")
+    {
+        take_turn(second, 2, wanted, later);
+        CHECK(in_row(second) == "bca");
+    }
+    SECTION("the probe ends without a verdict")
+    {
+        probe.end();
+        CHECK(take_turn(second, 2, wanted, later).probes());
+    }
 }

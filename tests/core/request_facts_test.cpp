@@ -11,13 +11,14 @@ using namespace route;
 namespace {
 
 /// In memory that ends where the padding ends, which holds what would mislead a parser.
-Result<RequestFacts> facts_of(std::string_view body, std::string_view content_type = "application/json")
+Result<RequestFacts> facts_of(std::string_view body, std::string_view content_type = "application/json",
+                              Reading reading = Reading::lenient)
 {
     constexpr std::string_view misleading = "}]\",:\"model\":1";
     std::vector<char> bytes(body.begin(), body.end());
     for (std::size_t i = 0; i < body_padding; ++i)
         bytes.push_back(misleading[i % misleading.size()]);
-    return read_request_facts(content_type, {bytes.data(), body.size()});
+    return read_request_facts(content_type, {bytes.data(), body.size()}, reading);
 }
 
 }  // namespace
@@ -109,6 +110,65 @@ TEST_CASE("two top-level models are refused")
         REQUIRE(facts.has_error());
         CHECK(facts.error().reason == "two top-level 'model' members");
     }
+}
+
+TEST_CASE("a strict reading refuses what other readers could read otherwise, a lenient one passes it on")
+{
+    struct Case
+    {
+        const char* name;
+        std::string body;
+        std::string why;
+    };
+    const std::string valid = "no valid JSON";
+    const Case cases[]{
+        {"a byte order mark", "\xef\xbb\xbf{\"model\":\"m\"}", "byte order mark"},
+        {"a second value", R"({"model":"a"}{"model":"m"})", valid},
+        {"a second value on a line of its own", "{\"model\":\"a\"}\n{\"model\":\"m\"}", valid},
+        {"invalid UTF-8", "{\"model\":\"a\",\"x\":\"\xff\"}", "UTF-8"},
+        {"invalid UTF-8 in the model", "{\"model\":\"\xc3\"}", "UTF-8"},
+        {"a trailing comma", R"({"model":"m",})", valid},
+        {"a trailing comma further down", R"({"model":"m","messages":[1,]})", valid},
+        {"a comment", R"({"model":"a"/*,*/})", valid},
+        {"a comment at the end", "{\"model\":\"a\"} // m", valid},
+        {"a comment that hides another model", R"({"x":[/*"*/],"model":"m","y":"*/"]})", valid},
+        {"model in other letters", R"({"Model":"m"})", "other letters"},
+        {"beside the model", R"({"model":"a","MODEL":"m"})", "other letters"},
+        {"in other letters and escapes", R"({"\u004dodel":"m","model":"a"})", "other letters"},
+        {"names without quotes", R"({model:"m"})", valid},
+        {"single quotes", R"({'model':'m'})", valid},
+        {"a value that is none", R"({"model":"m","x":undefined})", valid},
+        {"an end that is missing", R"({"model":"m")", valid},
+        {"a comment before it", R"(/**/{"model":"m"})", "no valid JSON object"},
+        {"a string before it", R"("x"{"model":"m"})", "no valid JSON object"},
+        {"an array before it", R"([]{"model":"m"})", "no valid JSON object"},
+        {"no JSON at all", "model=m", "no valid JSON object"},
+    };
+    for (const auto& each : cases) {
+        CAPTURE(each.name);
+        CHECK(facts_of(each.body).has_value());
+        const auto facts = facts_of(each.body, "application/json", Reading::strict);
+        REQUIRE_FALSE(facts.has_value());
+        CHECK_THAT(facts.error().reason, ContainsSubstring(each.why));
+    }
+    // Whatever it is said to be, what begins as an object is read as one.
+    CHECK_FALSE(facts_of(R"({"model":"m",})", "text/plain", Reading::strict).has_value());
+    CHECK_FALSE(facts_of("\xef\xbb\xbf{\"model\":\"m\"}", "", Reading::strict).has_value());
+}
+
+TEST_CASE("a strict reading takes all that is JSON, and what is not said to be")
+{
+    for (
+        const auto* body :
+        {R"({"model":"m","stream":true,"x":[1,-2.5e+3,true,false,null,"a\"b",{"y":{}},[]],"n":123456789012345678901})",
+         R"({"model":7,"stream":"yes"})", R"({"model":{"a":[]},"stream":null})", R"({})", " \r\n", "",
+         R"([{"model":"m"},[],"x",1])", R"({"models":"M","mode":"l","stream":true,"Stream":1})"}) {
+        CAPTURE(body);
+        CHECK(facts_of(body, "application/json", Reading::strict).has_value());
+    }
+    CHECK(facts_of(R"({"stream":true,"model":"m"})", "application/json", Reading::strict).value().stream);
+    CHECK(facts_of("model=m", "application/x-www-form-urlencoded", Reading::strict).has_value());
+    CHECK(facts_of("\xff\xfe", "application/octet-stream", Reading::strict).has_value());
 }
 
 TEST_CASE("a renamed model leaves every other byte as it was")

@@ -27,7 +27,7 @@ TEST_CASE("of the timeouts the later ones win")
     {
         bool stream;
         std::uint64_t body_bytes;
-        bool only;
+        bool last;
         double own;
         double own_stream;
         double head;
@@ -42,15 +42,33 @@ TEST_CASE("of the timeouts the later ones win")
         {true, 1001, true, 7, 9, 9},    {false, 1001, true, 7, 9, 7}, {false, 0, true, 0, 9, 120},
     };
     for (const auto& row : rows) {
-        CAPTURE(row.stream, row.body_bytes, row.only, row.own, row.own_stream);
+        CAPTURE(row.stream, row.body_bytes, row.last, row.own, row.own_stream);
         Upstream upstream;
         if (row.own > 0)
             upstream.timeout = Seconds{row.own};
         if (row.own_stream > 0)
             upstream.stream_timeout = Seconds{row.own_stream};
-        const auto limits = attempt_timeouts(settings(), {row.stream, row.body_bytes, row.only}, upstream);
+        const auto limits = attempt_timeouts(settings(), {row.stream, row.body_bytes, row.last}, upstream);
         CHECK(limits.head.count() == row.head);
         CHECK(limits.connect.count() == 2.5);
         CHECK(limits.idle.count() == 300);
+    }
+}
+
+TEST_CASE("single counts for the last candidate where it is longer")
+{
+    struct Row
+    {
+        double single;
+        bool stream;
+        std::uint64_t body_bytes;
+        double head;
+    };
+    for (const auto& row : {Row{3, false, 0, 60}, Row{3, true, 0, 5}, Row{30, true, 0, 30},
+                            Row{30, false, 0, 60}, Row{19, false, 1001, 20}, Row{21, true, 1001, 21}}) {
+        CAPTURE(row.single, row.stream, row.body_bytes);
+        auto limits = settings();
+        limits.single = Seconds{row.single};
+        CHECK(attempt_timeouts(limits, {row.stream, row.body_bytes, true}, {}).head.count() == row.head);
     }
 }

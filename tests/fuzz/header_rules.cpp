@@ -85,15 +85,21 @@ void check_request(std::string_view text, unsigned choice)
         !request.path.starts_with("/v1/"))
         return;
     const bool asis = choice % 2 == 1;
-    const bool api_key = choice / 2 % 2 == 1;
+    constexpr KeyPlace places[] = {KeyPlace::authorization, KeyPlace::x_api_key, KeyPlace::api_key};
+    constexpr const char* place_names[] = {"authorization", "x-api-key", "api-key"};
+    const auto place = choice / 2 % 4 % std::size(places);
     static const auto keyed = make(false);
     static const auto passing = make(true);
     std::optional<std::uint64_t> length;
-    if (choice / 4 % 2 == 1)
+    if (choice / 8 % 2 == 1)
         length = choice;
-    const auto key_place = api_key ? KeyPlace::x_api_key : KeyPlace::authorization;
-    const UpstreamRequest outgoing{
-        request.parser->method(), request.path, request.query, request.fields(), length, key_place, false};
+    const UpstreamRequest outgoing{request.parser->method(),
+                                   request.path,
+                                   request.query,
+                                   request.fields(),
+                                   length,
+                                   places[place],
+                                   false};
     std::string out;
     write_upstream_head(out, outgoing, asis ? passing : keyed);
     const auto head = check_head(out);
@@ -111,18 +117,19 @@ void check_request(std::string_view text, unsigned choice)
     for (const auto* name : hop_by_hop)
         require(!head.has(name), "no field of one connection goes on");
     for (const auto* name : {"cookie", "cookie2", "expect", "forwarded", "x-forwarded-for", "x-real-ip",
-                             "api-key", "true-client-ip", "cf-connecting-ip"})
+                             "true-client-ip", "cf-connecting-ip"})
         require(!head.has(name), "no field about the client goes on");
     std::set<std::string> own{"host", "accept-encoding", "content-length"};
     if (!asis) {
-        require(head.count("authorization") + head.count("x-api-key") == 1, "an upstream gets one key");
-        require(head.value(api_key ? "x-api-key" : "authorization").ends_with(upstream_key),
-                "it is the upstream's");
-        own.insert({"authorization", "x-api-key", "sec-websocket-protocol"});
+        require(head.count("authorization") + head.count("x-api-key") + head.count("api-key") == 1,
+                "an upstream gets one key");
+        require(head.value(place_names[place]).ends_with(upstream_key), "it is the upstream's");
+        own.insert({"authorization", "x-api-key", "api-key", "sec-websocket-protocol"});
         require(!key_among_protocols(head.value("sec-websocket-protocol")),
                 "no key hides among the protocols of a WebSocket");
     } else {
-        require(!head.has("authorization") || !head.has("x-api-key"), "of two credentials one goes on");
+        require(head.has("authorization") + head.has("x-api-key") + head.has("api-key") <= 1,
+                "of two credentials one goes on");
     }
     check_origin(head, *original, own);
 }
@@ -164,10 +171,11 @@ void check_reply(std::string_view text, unsigned choice)
          {"set-cookie", "set-cookie2", "strict-transport-security", "alt-svc", "nel", "report-to",
           "keep-alive", "proxy-connection", "proxy-authenticate", "te", "trailer", "upgrade"})
         require(!head.has(name), "no field about the upstream's own connection or origin goes on");
-    check_origin(head, *original,
-                 {"x-request-id", "x-upstream-request-id", "x-route-upstream", "x-route-attempts",
-                  "transfer-encoding", "sec-websocket-protocol", "content-length", "connection",
-                  "access-control-allow-origin", "access-control-expose-headers"});
+    check_origin(
+        head, *original,
+        {"x-request-id", "x-upstream-request-id", "x-route-upstream", "x-route-attempts", "transfer-encoding",
+         "sec-websocket-protocol", "content-length", "connection", "x-should-retry", "x-accel-buffering",
+         "access-control-allow-origin", "access-control-expose-headers"});
 }
 
 }  // namespace

@@ -93,10 +93,12 @@ void UpstreamPeer::check(const Head& head) const
     require(head.count("host") == 1 && head.count("content-length") <= 1,
             "there is no doubt about a request");
     const auto among_protocols = key_among_protocols(head.value("sec-websocket-protocol"));
-    require(head.count("authorization") + head.count("x-api-key") + (among_protocols ? 1 : 0) == 1,
+    require(head.count("authorization") + head.count("x-api-key") + head.count("api-key") +
+                    (among_protocols ? 1 : 0) ==
+                1,
             "a request has one key");
     require(head.value("authorization").ends_with(key_) || head.value("x-api-key") == key_ ||
-                among_protocols == key_,
+                head.value("api-key") == key_ || among_protocols == key_,
             "it is the upstream's");
     for (const auto* name : {"transfer-encoding", "cookie", "expect", "proxy-authorization"})
         require(!head.has(name), "what is not for an upstream stays here");

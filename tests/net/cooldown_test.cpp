@@ -197,6 +197,80 @@ TEST_CASE("retry-after-ms starts a cooldown, too, and counts where both can be r
     CHECK(tried_first(stage) == next);
 }
 
+TEST_CASE("a 429 concerns the model alone, other failures the upstream")
+{
+    struct Case
+    {
+        unsigned status;
+        std::string other_model;
+    };
+    const auto [status, other_model] = GENERATE(values<Case>({{429, "first"}, {500, "second"}}));
+    CAPTURE(status);
+    Stage stage{{failing(status), script::chat_reply("hello")}, with_cooldown_after(1)};
+    CHECK(tried_first(stage) == "first");
+    CHECK(tried_first(stage) == "second");
+    const auto before = stage.router().records().size();
+    stage.ask(chat_request("another"));
+    CHECK(stage.record(before).attempts.at(0).upstream_name == other_model);
+}
+
+TEST_CASE("cooldown = 0 leaves Retry-After without an effect, too")
+{
+    Settings settings = with_cooldown_after(1);
+    settings.failover.cooldown = Seconds{0};
+    Headers headers = json_headers;
+    headers.emplace_back("Retry-After", "600");
+    Stage stage{{failing(429, headers), script::chat_reply("hello")}, settings};
+    CHECK(tried_first(stage) == "first");
+    CHECK(tried_first(stage) == "first");
+}
+
+TEST_CASE("after a cooldown one request probes, and the others go elsewhere until its reply is committed")
+{
+    const Script first{step::read_request(),
+                       step::send(reply_text(500, json_headers, upstream_error("no"))),
+                       step::read_request(),
+                       step::hold("verdict"),
+                       step::send(reply_text(200, json_headers, chat_reply("back"))),
+                       step::read_request(),
+                       step::send(reply_text(200, json_headers, chat_reply("again")))};
+    auto settings = with_cooldown_after(1);
+    settings.failover.cooldown = Seconds{0.006};  // the first of a row lasts a millisecond
+    Stage stage{{first, script::chat_reply("hello")}, settings};
+    CHECK(stage.ask(chat_request()).body() == chat_reply("hello"));
+    const auto over = std::chrono::steady_clock::now() + 2ms;
+    stage.run_until([&] { return std::chrono::steady_clock::now() > over; });
+    const auto probe = stage.connect();
+    probe->send(chat_request());
+    stage.run_until([&] { return stage.first().requests().size() == 2; });
+    CHECK(stage.ask(chat_request()).body() == chat_reply("hello"));
+    CHECK(stage.ask(chat_request()).body() == chat_reply("hello"));
+    CHECK(stage.first().requests().size() == 2);
+    stage.first().release("verdict");
+    stage.run_until([&] { return !probe->replies().empty(); });
+    CHECK(probe->replies().front().body() == chat_reply("back"));
+    CHECK(stage.ask(chat_request()).body() == chat_reply("again"));
+}
+
+TEST_CASE("a probe whose client goes away leaves the next request to probe")
+{
+    const Script first{step::read_request(), step::send(reply_text(500, json_headers, upstream_error("no"))),
+                       step::read_request()};
+    auto settings = with_cooldown_after(1);
+    settings.failover.cooldown = Seconds{0.006};
+    Stage stage{{first, script::chat_reply("hello")}, settings};
+    CHECK(stage.ask(chat_request()).body() == chat_reply("hello"));
+    const auto over = std::chrono::steady_clock::now() + 2ms;
+    stage.run_until([&] { return std::chrono::steady_clock::now() > over; });
+    const auto probe = stage.connect();
+    probe->send(chat_request());
+    stage.run_until([&] { return stage.first().requests().size() == 2; });
+    probe->close();
+    CHECK(stage.record(1).outcome == RequestOutcome::client_closed);
+    stage.first().play(script::chat_reply("back"));
+    CHECK(stage.ask(chat_request()).body() == chat_reply("back"));
+}
+
 TEST_CASE("it is told that an upstream is tried last, and once that it answers again")
 {
     const auto ok = [](const char* text) {
@@ -223,7 +297,8 @@ TEST_CASE("it is told that an upstream is tried last, and once that it answers a
     CHECK(start.outcome == AttemptOutcome::status);
     CHECK(start.status == 502u);
     CHECK_THAT(start.error, ContainsSubstring("status 502"));
-    CHECK(start.length == Seconds{90});
+    CHECK(start.length == Seconds{15});  // a sixth for the first of a row
+    CHECK(start.model.empty());
     CHECK(told.recovered->empty());
 
     CHECK(stage.ask(chat_request()).body() == chat_reply("back"));
@@ -249,6 +324,7 @@ TEST_CASE("a storm of Retry-After is told of once")
     const auto& start = told.starts->front();
     CHECK(start.failures == 0);
     CHECK(start.status == 429u);
+    CHECK(start.model == "gpt-4o");
     CHECK(start.length == Seconds{static_cast<double>(seconds)});
     CHECK(told.recovered->empty());
 }

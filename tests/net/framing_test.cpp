@@ -110,6 +110,34 @@ TEST_CASE("a status line without a reason and an empty header pass")
     CHECK(reply.has("x-empty"));
 }
 
+TEST_CASE("a status line that ends with the status passes")
+{
+    const auto version = GENERATE(values<std::string>({"HTTP/1.1", "HTTP/1.0"}));
+    const auto way = GENERATE(false, true);
+    const std::string reply_bytes =
+        version + " 200\r\nContent-Length: 2\r\nContent-Type: text/plain\r\nX-Name: value\r\n\r\nok";
+    Stage stage{{{step::read_request(), way ? step::send_byte_by_byte(reply_bytes) : step::send(reply_bytes),
+                  step::again()}}};
+    const Reply reply = stage.ask(chat_request());
+    CHECK(reply.status() == 200);
+    CHECK(reply.body() == "ok");
+    CHECK(reply.header("x-name") == "value");
+}
+
+TEST_CASE("blanks behind the sizes of chunks pass")
+{
+    const auto blanks = GENERATE(values<std::string>({" ", "\t", "   \t ", "          "}));
+    const auto way = GENERATE(false, true);
+    const std::string reply_bytes =
+        reply_head(200, {{"Content-Type", "text/plain"}, {"Transfer-Encoding", "chunked"}}) + "3" + blanks +
+        "\r\nabc\r\n0A" + blanks + "\r\n0123456789\r\n0" + blanks + "\r\n\r\n";
+    Stage stage{{{step::read_request(), way ? step::send_byte_by_byte(reply_bytes) : step::send(reply_bytes),
+                  step::again()}}};
+    const Reply reply = stage.ask(chat_request());
+    CHECK(reply.whole);
+    CHECK(reply.body() == "abc0123456789");
+}
+
 TEST_CASE("a client that does not read holds the upstream back")
 {
     const std::size_t pieces = 512;

@@ -188,11 +188,15 @@ TEST_CASE("the client's key is replaced by the upstream's, in the same header")
         std::string name;
         std::string headers;
         std::string authorization;
-        std::string api_key;
+        std::string x_api_key;
+        std::string api_key = {};
     };
     const auto keys = GENERATE(values<Case>({
         {"bearer", "Authorization: Bearer test-key\r\n", "Bearer sk-upstream-1", ""},
         {"x-api-key", "x-api-key: test-key\r\n", "", "sk-upstream-1"},
+        {"api-key", "api-key: test-key\r\n", "", "", "sk-upstream-1"},
+        {"api-key beside another x-api-key", "x-api-key: wrong\r\napi-key: test-key\r\n", "", "",
+         "sk-upstream-1"},
         {"bearer beside api-key", "Authorization: Bearer test-key\r\napi-key: test-key\r\n",
          "Bearer sk-upstream-1", ""},
     }));
@@ -201,7 +205,8 @@ TEST_CASE("the client's key is replaced by the upstream's, in the same header")
     CHECK(stage.ask(request_text("POST", "/v1/messages", keys.headers, chat_body())).status() == 200);
     const auto& request = stage.first().requests().at(0);
     CHECK(request.header("authorization") == keys.authorization);
-    CHECK(request.header("x-api-key") == keys.api_key);
+    CHECK(request.header("x-api-key") == keys.x_api_key);
+    CHECK(request.header("api-key") == keys.api_key);
     CHECK_FALSE(mentions(request.raw, "test-key"));
 }
 
@@ -211,6 +216,9 @@ TEST_CASE("of two keys one valid is enough")
         "Authorization: Bearer test-key\r\nx-api-key: wrong\r\n",
         "Authorization: Bearer wrong\r\nx-api-key: test-key\r\n",
         "Authorization: Basic abc\r\nx-api-key: test-key\r\n",
+        "Authorization: Bearer wrong\r\napi-key: test-key\r\n",
+        "api-key: wrong\r\nx-api-key: test-key\r\n",
+        "api-key: test-key\r\nx-api-key: wrong\r\n",
     }));
     Stage stage{{script::chat_reply("hello")}};
     CHECK(stage.ask(request_text("POST", "/v1/messages", headers, chat_body())).status() == 200);
@@ -227,6 +235,92 @@ TEST_CASE("an upstream whose key is asis gets the client's own Authorization")
     stage.ask(chat_request());
     CHECK(stage.first().requests().at(0).header("authorization") == "Bearer test-key");
     CHECK(stage.second().requests().at(0).header("authorization") == "Bearer sk-upstream-2");
+}
+
+TEST_CASE("an upstream whose key is asis gets one credential of the client's")
+{
+    struct Case
+    {
+        std::string headers;
+        std::string passed;
+    };
+    const auto [headers, passed] = GENERATE(values<Case>({
+        {"x-api-key: test-key\r\n", "x-api-key"},
+        {"api-key: test-key\r\n", "api-key"},
+        {"api-key: test-key\r\nx-api-key: other-key\r\n", "x-api-key"},
+        {"api-key: test-key\r\nAuthorization: Bearer other-key\r\n", "authorization"},
+    }));
+    CAPTURE(headers);
+    Stage stage{{script::chat_reply("hello")}};
+    stage.change([](auto& definitions) { definitions[0].sk = "asis"; });
+    CHECK(stage.ask(request_text("POST", "/v1/messages", headers, chat_body())).status() == 200);
+    const auto& request = stage.first().requests().at(0);
+    for (const std::string name : {"authorization", "x-api-key", "api-key"})
+        CHECK(request.has(name) == (name == passed));
+}
+
+TEST_CASE("a failure that is relayed after all were tried asks not to be repeated")
+{
+    struct Case
+    {
+        unsigned status;
+        std::string upstreams;
+        std::string relayed;
+    };
+    const auto [status, upstreams, relayed] = GENERATE(values<Case>({
+        {429, "", "false"},
+        {429, "true", "false"},
+        {500, "true", "false"},
+        {503, "", "false"},
+        {529, "false", "false"},
+        {400, "", ""},
+        {409, "true", "true"},
+        {200, "true", "true"},
+    }));
+    CAPTURE(status, upstreams);
+    Headers headers = json_headers;
+    if (!upstreams.empty())
+        headers.emplace_back("X-Should-Retry", upstreams);
+    Stage stage{{script::reply(status, headers, status == 200 ? chat_reply("hello") : upstream_error("no"))}};
+    const Reply reply = stage.ask(chat_request());
+    CHECK(reply.status() == status);
+    CHECK(reply.header("x-should-retry") == relayed);
+    CHECK(reply.count("x-should-retry") == (relayed.empty() ? 0 : 1));
+}
+
+TEST_CASE("proxies before the router are asked not to hold back event streams")
+{
+    struct Case
+    {
+        std::string type;
+        std::string upstreams;
+        std::string relayed;
+    };
+    const auto [type, upstreams, relayed] = GENERATE(values<Case>({
+        {"text/event-stream", "", "no"},
+        {"Text/Event-Stream; charset=utf-8", "yes", "no"},
+        {"application/json", "", ""},
+        {"application/json", "yes", "yes"},
+    }));
+    CAPTURE(type, upstreams);
+    Headers headers{{"Content-Type", type}};
+    if (!upstreams.empty())
+        headers.emplace_back("x-accel-buffering", upstreams);
+    Stage stage{{script::reply(200, headers, chat_event("hello") + std::string{done_event})}};
+    const Reply reply = stage.ask(chat_request());
+    CHECK(reply.header("x-accel-buffering") == relayed);
+    CHECK(reply.count("x-accel-buffering") == (relayed.empty() ? 0 : 1));
+}
+
+TEST_CASE("limits that only this upstream names can be read in a browser, too")
+{
+    Stage stage{{script::reply(
+        200,
+        {{"Content-Type", "application/json"}, {"x-ratelimit-limit-project-tokens", "7"}, {"x-other", "1"}},
+        "{}")}};
+    const auto exposed = stage.ask(chat_request()).header("access-control-expose-headers");
+    CHECK_THAT(exposed, ContainsSubstring(", x-ratelimit-limit-project-tokens"));
+    CHECK(exposed.find("x-other") == std::string::npos);
 }
 
 TEST_CASE("headers that do not reach the client")

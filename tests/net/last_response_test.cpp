@@ -113,6 +113,7 @@ TEST_CASE("when there is no response to relay the router answers 502 and names e
 {
     Settings settings = patient_settings();
     settings.timeouts.default_ = Seconds{0.05};
+    settings.timeouts.single = Seconds{0.05};
     struct Case
     {
         std::string name;

@@ -23,10 +23,11 @@ struct Decoded
 
 /// A chunked body as it is read when it comes in pieces: what was not consumed is presented again, with what
 /// came next or alone.
-Decoded decode(std::string_view body, std::size_t piece)
+template <class Parser = RequestParser>
+Decoded decode(std::string_view body, std::size_t piece,
+               std::string_view head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
 {
-    constexpr std::string_view head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
-    RequestParser parser;
+    Parser parser;
     REQUIRE_FALSE(parser.parse_head(head));
     Decoded decoded;
     std::string carried;
@@ -84,6 +85,62 @@ TEST_CASE("a chunked body comes in pieces of any size")
         CHECK(decoded.end == row.end);
         if (row.end != End::malformed)
             CHECK(decoded.content == row.content);
+    }
+}
+
+TEST_CASE("blanks behind the size of a chunk are an upstream's alone")
+{
+    struct Row
+    {
+        const char* body;
+        End end;
+        const char* content;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"5 \r\nhello\r\n0\r\n\r\n", End::whole, "hello"},
+        {"5 \t \r\nhello\r\n1  \r\n!\r\n000 \r\nA: b\r\n\r\n", End::whole, "hello!"},
+        {"5\r\nhello\r\n0 \r\n", End::open, "hello"},
+        {"5 x\r\nhello\r\n0\r\n\r\n", End::malformed, ""},
+        {"5 5\r\nhello\r\n0\r\n\r\n", End::malformed, ""},
+        {" \r\nhello\r\n0\r\n\r\n", End::malformed, ""},
+        {"5 \nhello\r\n0\r\n\r\n", End::malformed, ""},
+    }));
+    CAPTURE(row.body);
+    const std::string_view body = row.body;
+    for (std::size_t piece = 1; piece <= body.size(); ++piece) {
+        CAPTURE(piece);
+        const auto decoded =
+            decode<ReplyParser>(body, piece, "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n");
+        CHECK(decoded.end == row.end);
+        if (row.end != End::malformed)
+            CHECK(decoded.content == row.content);
+        if (row.end == End::whole)
+            CHECK(decode(body, piece).end == End::malformed);
+    }
+}
+
+TEST_CASE("a status line that ends with the status")
+{
+    struct Row
+    {
+        const char* line;
+        bool taken;
+    };
+    for (const auto& [line, taken] :
+         {Row{"HTTP/1.1 200", true}, Row{"HTTP/1.0 404", true}, Row{"HTTP/1.1 200 ", true},
+          Row{"HTTP/1.1 20", false}, Row{"HTTP/1.1 2000", false}, Row{"HTTP/1.1 2x0", false},
+          Row{"HTTP/1.1200", false}, Row{"HTTP/1.1", false}}) {
+        CAPTURE(line);
+        ReplyParser parser;
+        const std::string head = std::string{line} + "\r\nA: b\r\nContent-Length: 0\r\n\r\n";
+        CHECK(!parser.parse_head(head) == taken);
+        if (!taken)
+            continue;
+        CHECK(parser.reason().empty());
+        REQUIRE(parser.fields().size() == 2);
+        CHECK(parser.fields()[0].name == "A");
+        CHECK(parser.fields()[0].value == "b");
+        CHECK(parser.done());
     }
 }
 

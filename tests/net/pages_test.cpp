@@ -40,6 +40,20 @@ TEST_CASE("a preflight that asks for no headers is told the usual ones")
     CHECK(reply.header("access-control-allow-headers") == "Origin, Authorization, Content-Type");
 }
 
+TEST_CASE("a browser gets to read what is wrong with a path: the preflight before it is answered, too")
+{
+    Stage stage{{script::chat_reply("never")}};
+    const auto path = GENERATE(values<std::string>({"/chat/completions", "/", "/v1/v1/chat/completions"}));
+    CAPTURE(path);
+    const auto asked = preflight(stage, path);
+    CHECK(asked.status() == 204);
+    CHECK(asked.header("access-control-allow-origin") == "*");
+    const auto reply = stage.ask(request_text("POST", path, bearer(), "{}"));
+    CHECK(reply.status() == 404);
+    CHECK(reply.header("access-control-allow-origin") == "*");
+    CHECK(stage.ask(request_text("OPTIONS", "/chat/completions", {})).status() == 404);
+}
+
 TEST_CASE("what fails while a page is made is an answer, and the router goes on")
 {
     Stage stage{{script::chat_reply("hello")}};

@@ -45,6 +45,7 @@ TEST_CASE("a request without a valid key is refused")
         {"Authorization: Bearer test-key2\r\n", wrong},
         {"Authorization: Bearer test-ke\r\n", wrong},
         {"x-api-key: wrong\r\n", wrong},
+        {"api-key: wrong\r\n", wrong},
     }));
     CAPTURE(headers);
     Stage stage{{script::chat_reply("never")}};
@@ -89,6 +90,32 @@ TEST_CASE("paths it does not serve are not found")
     const Reply reply = refused(stage, get_request(target));
     CHECK(reply.status() == 404);
     CHECK(error_of(reply).code == "not_found");
+}
+
+TEST_CASE("a path that is doubled is told so, whoever asks")
+{
+    const auto target = GENERATE(values<std::string>(
+        {"/v1/v1/chat/completions?a=b", "/v1/v1/models", "/v1/chat/completions/chat/completions"}));
+    const auto key = GENERATE(values<std::string>({"test-key", "wrong"}));
+    CAPTURE(target, key);
+    Stage stage{{script::chat_reply("never")}};
+    const Reply reply = refused(stage, request_text("POST", target, bearer(key), chat_body()));
+    CHECK(reply.status() == 404);
+    CHECK(reply.header("access-control-allow-origin") == "*");
+    const auto error = error_of(reply);
+    CHECK(error.code == "not_found");
+    CHECK_THAT(error.message, ContainsSubstring(" twice: "));
+}
+
+TEST_CASE("Anthropic's paths get errors of their own form")
+{
+    const auto target =
+        GENERATE(values<std::string>({"/v1/messages", "/v1/messages/count_tokens?beta=true"}));
+    Stage stage{{script::chat_reply("never")}};
+    const Reply reply = refused(stage, request_text("POST", target, bearer("wrong"), chat_body()));
+    CHECK(reply.status() == 403);
+    CHECK(reply.body() == R"({"type":"error","error":{"type":"permission_error",)"
+                          R"("message":"wrong authorization header"}})");
 }
 
 TEST_CASE("tricks with paths are refused")

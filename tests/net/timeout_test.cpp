@@ -74,19 +74,35 @@ TEST_CASE("the limit of an attempt is the one for its kind of request")
     stage.run_until([&] { return stage.first().closed_by_peer(); });
 }
 
-TEST_CASE("with one eligible upstream `single` wins over default, stream and large_body")
+TEST_CASE("the last upstream left to try has `single` where that is longer, an only one, too")
 {
     const bool stream = GENERATE(false, true);
     const std::size_t padding = GENERATE(0u, 128u << 10);
+    const bool alone = GENERATE(false, true);
+    const Seconds shorter = short_time / 2;
     Settings settings = patient_settings();
+    settings.timeouts.default_ = shorter;
+    settings.timeouts.stream = shorter;
+    settings.timeouts.large_body = shorter;
     settings.timeouts.single = short_time;
-    Stage stage{{script::silence(), script::chat_reply("never")}, settings};
-    stage.change([](auto& definitions) { definitions[1].deny = {"gpt-4o"}; });
+    Stage stage{{script::silence(), script::silence()}, settings};
+    stage.change([&](auto& definitions) { definitions[1].enabled = !alone; });
     const Reply reply = stage.ask(padded_request(stream, padding));
     CHECK(reply.status() == 502);
     CHECK(error_of(reply).code == "upstream_timeout");
     CHECK(stage.record().outcome == RequestOutcome::timeout);
-    check_timed_out(stage.record().attempts.at(0));
+    REQUIRE(stage.record().attempts.size() == (alone ? 1 : 2));
+    check_timed_out(stage.record().attempts.back());
+}
+
+TEST_CASE("`single` shortens no other limit of the last upstream")
+{
+    Settings settings = patient_settings();
+    settings.timeouts.single = Seconds{0.001};
+    const Script slow{step::read_request(), step::pause(200ms),
+                      step::send(reply_text(200, json_headers, chat_reply("at last")))};
+    Stage stage{{slow}, settings};
+    CHECK(stage.ask(chat_request()).body() == chat_reply("at last"));
 }
 
 TEST_CASE("the upstream's own limit wins over all")

@@ -135,6 +135,26 @@ TEST_CASE("Anthropic's messages get the error event of their own form")
     check_truncated(stage);
 }
 
+TEST_CASE("the Responses API gets an error event that goes on counting")
+{
+    const std::string events =
+        "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0}\n\n"
+        "event: response.output_text.delta\ndata: "
+        "{\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"delta\":\"hel\"}\n\n";
+    const std::string begin = reply_head(200, chunked_sse_headers) + chunk(events);
+    Stage stage{{committed_then(begin, step::half_close()), script::chat_reply("never")}};
+    const std::string request = request_text(
+        "POST", "/v1/responses", bearer() + "Content-Type: application/json\r\n", chat_body("gpt-4o", true));
+    const Reply reply = broken_reply(stage, request, events);
+    CHECK_FALSE(reply.whole);
+    const std::string added = reply.body().substr(events.size());
+    CHECK(
+        added.starts_with("event: error\ndata: {\"type\":\"error\",\"sequence_number\":2,\"code\":"
+                          "\"upstream_truncated\",\"message\":\""));
+    CHECK(added.ends_with(",\"param\":null}\n\n"));
+    check_truncated(stage);
+}
+
 TEST_CASE("a stream cut inside an event gets nothing put into it")
 {
     const auto half =

@@ -151,6 +151,9 @@ TEST_CASE("a message stays short whatever there is to tell")
 
 TEST_CASE("a recovery names the upstream and how long it was away")
 {
+    CHECK(tell_recovery("openai", 75s, "gpt-4o").text ==
+          "upstream openai (model gpt-4o) answers again, after 75 s in cooldown");
+    CHECK(tell_recovery("openai", 75s, "gpt-4o").recovery.upstream == "openai");
     CHECK(tell_recovery("openai", 75s).text == "upstream openai answers again, after 75 s in cooldown");
     CHECK(tell_recovery("openai", 185s).text == "upstream openai answers again, after 3 min in cooldown");
     CHECK(tell_recovery("openai", 3h + 5min).text ==

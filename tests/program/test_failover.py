@@ -158,8 +158,9 @@ LONG = 30
     ({"stream": 0.4, "default": LONG}, chat(stream=True), {}, False),
     ({"large_body": 0.4, "large_body_over": "1KiB", "default": LONG}, chat("x" * 2000), {}, False),
     ({"large_body": 0.4, "large_body_over": "1KiB", "stream": LONG}, chat("x" * 2000, stream=True), {}, False),
-    ({"single": 0.4, "default": LONG}, chat(), {}, True),
-    ({"single": 0.4, "stream": LONG}, chat(stream=True), {}, True),
+    ({"single": 0.4, "default": 0.1}, chat(), {}, True),
+    ({"single": 0.1, "default": 0.4}, chat(), {}, True),
+    ({"single": 0.4, "stream": 0.1}, chat(stream=True), {}, True),
     ({"default": LONG}, chat(), {"timeout": 0.4}, False),
     ({"single": LONG}, chat(), {"timeout": 0.4}, True),
     ({"stream": LONG}, chat(stream=True), {"timeout": 0.4}, False),
@@ -238,7 +239,7 @@ def test_401_is_relayed_when_the_key_was_the_clients(route, make_upstream):
 
 
 def test_the_routers_502_lists_each_attempt(route, make_upstream):
-    router = route(refused_url(), make_upstream(close), make_upstream(silence), timeouts={"default": 0.3})
+    router = route(refused_url(), make_upstream(close), make_upstream(silence), timeouts={"default": 0.3, "single": 0.3})
     answer = router.ask()
     assert (answer.status, answer.error_code, answer.header("x-should-retry")) == (502, "upstream_timeout", "false")
     message = answer.json()["error"]["message"]
@@ -332,7 +333,7 @@ def test_cooldown_0_is_never(route, make_upstream):
 
 def test_a_cooldown_ends(route, make_upstream):
     first = make_upstream(reset, reply())
-    router = route(first, make_upstream(), failover={"cooldown": 3, "cooldown_after": 1})
+    router = route(first, make_upstream(), failover={"cooldown": 18, "cooldown_after": 1})
     assert order(router, 2) == ["first", "second"]
     eventually(lambda: order(router) == ["first"])
 

@@ -115,6 +115,7 @@ def test_metrics_have_no_cors(route, upstream):
     ([("Authorization", "Bearer ")], None),
     ([("Authorization", f"Bearer {KEY}x")], "wrong authorization header"),
     ([("x-api-key", "wrong")], "wrong authorization header"),
+    ([("api-key", "wrong")], "wrong authorization header"),
 ])
 def test_refused(route, upstream, headers, message):
     router = route(upstream)
@@ -133,6 +134,8 @@ def test_refused(route, upstream, headers, message):
     [("x-api-key", KEY)],
     [("x-api-key", "wrong"), ("Authorization", f"Bearer {KEY}")],
     [("x-api-key", KEY), ("Authorization", "Bearer wrong")],
+    [("api-key", KEY)],
+    [("api-key", KEY), ("x-api-key", "wrong")],
 ])
 def test_accepted(route, upstream, headers):
     router = route(upstream)

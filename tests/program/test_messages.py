@@ -224,7 +224,7 @@ def test_an_upstream_that_answers_after_more_than_a_minute_is_told(told, make_up
     time.sleep(61)  # nothing but time makes a cooldown last
     upstream.answer(reply())
     assert router.ask().status == 200
-    assert re.fullmatch(r"upstream tired answers again, after \d\d s in cooldown", webhook.wait_for_texts(2)[1])
+    assert re.fullmatch(r"upstream tired \(model gpt-4o\) answers again, after \d\d s in cooldown", webhook.wait_for_texts(2)[1])
     document = webhook.messages[1]
     valid(document)
     assert document["kind"] == "recovery"

@@ -59,7 +59,7 @@ REQUESTS = {
 @pytest.mark.parametrize("script, asked, moved", REQUESTS.values(), ids=REQUESTS.keys())
 def test_a_request_is_counted_once(route, make_upstream, script, asked, moved):
     upstream = make_upstream()
-    router = route({"endpoint": upstream.url, "deny": ["denied"]}, timeouts={"single": 2 if script is silence else 60})
+    router = route({"endpoint": upstream.url, "deny": ["denied"]}, timeouts=dict.fromkeys(("default", "stream", "single"), 2 if script is silence else 60))
     router.ask()  # makes the model's name known
     upstream.answer(script)
     since = Moved(router)
@@ -218,7 +218,7 @@ def test_an_upstream_is_down_in_cooldown_and_up_after_a_success(route, make_upst
 
 
 def test_an_upstream_is_up_again_when_its_cooldown_ends(route, make_upstream):
-    router = route(make_upstream(reply(500)), make_upstream(), failover={"cooldown_after": 1, "cooldown": 2})
+    router = route(make_upstream(reply(500)), make_upstream(), failover={"cooldown_after": 1, "cooldown": 18})
     router.ask()
     assert ups(router) == {"first": 0, "second": 1}
     eventually(lambda: ups(router) == {"first": 1, "second": 1})

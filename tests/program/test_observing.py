@@ -190,8 +190,8 @@ def test_cooldowns_and_recoveries_are_told_once(route, make_upstream):
     router = route(first, second)
     answers = [router.ask().header("x-route-upstream") for _ in range(4)]
     assert answers == ["second", "first", "first", "first"]
-    router.wait_for_line(r" warning upstream first answered HTTP 429 Too Many Requests with a Retry-After; it is tried last for 45 s$")
-    router.wait_for_line(r" info  upstream first answers again after \d+ s in cooldown$")
+    router.wait_for_line(r" warning upstream first \(model gpt-4o\) answered HTTP 429 Too Many Requests with a Retry-After; it is tried last for 45 s$")
+    router.wait_for_line(r" info  upstream first \(model gpt-4o\) answers again after \d+ s in cooldown$")
     assert router.stop() == 0
     assert [sum(text in line for line in router.lines) for text in ("tried last", "answers again")] == [1, 1]
 
@@ -204,10 +204,10 @@ def test_json_lines_of_cooldowns_and_recoveries(route, make_upstream):
     (cooldown,) = (line for line in lines if line["msg"] == "cooldown")
     (recovered,) = (line for line in lines if line["msg"] == "recovered")
     assert cooldown.pop("time") <= recovered.pop("time")
-    assert cooldown == {"level": "warning", "msg": "cooldown", "upstream": "first", "cause": "failures", "failures": 2,
-                        "outcome": "status", "status": 500, "reason": "HTTP 500 Internal Server Error: it is 500", "seconds": 30}
+    assert cooldown == {"level": "warning", "msg": "cooldown", "upstream": "first", "model": None, "cause": "failures", "failures": 2,
+                        "outcome": "status", "status": 500, "reason": "HTTP 500 Internal Server Error: it is 500", "seconds": 5}
     assert recovered.pop("away_seconds") >= 0
-    assert recovered == {"level": "info", "msg": "recovered", "upstream": "first"}
+    assert recovered == {"level": "info", "msg": "recovered", "upstream": "first", "model": None}
 
 
 # --- the journal

@@ -83,12 +83,21 @@ for (const { name, SDK, field, value, other } of sdks) {
             response.writeHead(200, { 'content-type': 'text/event-stream' });
             response.write(beginning, () => request.socket.destroy());
         });
-        await assert.rejects(client.messages.stream(ask).finalMessage());
+        await assert.rejects(client.messages.stream(ask).finalMessage(), (error) => {
+            assert.ok(error instanceof SDK.APIError);
+            assert.match(error.message, /broke off/);
+            return true;
+        });
         assert.equal((await router.lastRecord()).outcome, 'truncated');
     });
 
     test(`${name}: a wrong key`, async () => {
         const { client } = await serve(SDK, json(message));
-        await assert.rejects(client.withOptions({ apiKey: 'wrong' }).messages.create(ask), SDK.PermissionDeniedError);
+        await assert.rejects(client.withOptions({ apiKey: 'wrong' }).messages.create(ask), (error) => {
+            assert.ok(error instanceof SDK.PermissionDeniedError);
+            assert.equal(error.error.error.type, 'permission_error');
+            assert.equal(error.error.error.message, 'wrong authorization header');
+            return true;
+        });
     });
 }

@@ -151,6 +151,45 @@ test('when all fail the SDK raises at once instead of trying again', async () =>
     assert.equal(upstreams[0].requests.length, 1);
 });
 
+test('a failure that is relayed is not tried again either', async () => {
+    const { client, upstreams } = await serve(
+        json({ error: { message: 'no', type: 'server_error', param: null, code: null } }, 503, { 'x-should-retry': 'true' }),
+    );
+    await assert.rejects(client.withOptions({ maxRetries: 3 }).chat.completions.create(chat), OpenAI.InternalServerError);
+    assert.equal(upstreams[0].requests.length, 1);
+});
+
+test('a base URL that says too much is told of', async () => {
+    const { client, router } = await serve(json(completion));
+    for (const baseURL of [`${router.url}/v1/v1`, `${router.url}/v1/chat/completions`]) {
+        await assert.rejects(client.withOptions({ baseURL }).chat.completions.create(chat), (error) => {
+            assert.ok(error instanceof OpenAI.NotFoundError);
+            assert.match(error.message, /twice: the client's base URL/);
+            return true;
+        });
+    }
+});
+
+test('a response that is cut says so in an event of its own and raises', async () => {
+    const { client, router } = await serve((request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        const event = (data) => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
+        response.write(
+            event({ type: 'response.created', sequence_number: 0, response: { id: 'resp_1', output: [] } }) +
+                event({ type: 'response.output_text.delta', sequence_number: 1, item_id: 'm', output_index: 0, content_index: 0, delta: 'hel' }),
+            () => request.socket.destroy(),
+        );
+    });
+    const events = [];
+    await assert.rejects(async () => {
+        for await (const event of await client.responses.create({ model: 'gpt-4o', input: 'hi', stream: true })) events.push(event);
+    });
+    const error = events.at(-1);
+    assert.deepEqual([error.type, error.sequence_number, error.code, error.param], ['error', 2, 'upstream_truncated', null]);
+    assert.match(error.message, /broke off/);
+    assert.equal((await router.lastRecord()).outcome, 'truncated');
+});
+
 test('a stream that is cut raises', async () => {
     const { client, router } = await serve((request, response) => {
         response.writeHead(200, { 'content-type': 'text/event-stream' });

@@ -10,7 +10,9 @@ enum class Format
 {
     gzip,
     zlib,
-    bare_deflate
+    bare_deflate,
+    zstd,
+    brotli
 };
 
 std::string compressed(Format format, std::string_view text);

@@ -4,6 +4,7 @@
 #include "app/config_values.hpp"
 #include "app/secrets.hpp"
 #include "core/endpoint.hpp"
+#include "storage/open.hpp"
 
 namespace route {
 namespace {
@@ -130,7 +131,7 @@ void read(ConfigTable table, StorageSettings& storage)
             return expect(is_postgres_url(text) && has_encoded_user(text), postgres_url_expected);
         },
         "postgresql://localhost/openai_api_route");
-    table.integer("postgres_connections", storage.postgres_connections, 1000, least_postgres_connections);
+    table.integer("postgres_connections", storage.postgres_connections, 1000, storage::least_postgres_connections);
     table.path("outbox", storage.outbox, not_empty);
 }
 

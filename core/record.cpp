@@ -396,7 +396,7 @@ void complete(Record& record, const RecordLimits& limits)
 
 }  // namespace
 
-void complete_record(Record& record, const RecordLimits& limits) noexcept
+void complete_record(Record& record, const RecordLimits& limits)
 {
     try {
         complete(record, limits);

@@ -96,9 +96,6 @@ enum class Backend
     none
 };
 
-/// One for records, one for changes, one for all the rest.
-constexpr unsigned least_postgres_connections = 3;
-
 struct StorageSettings
 {
     Backend backend = Backend::sqlite;

@@ -42,6 +42,9 @@ Start start(const StorageSettings& settings, std::chrono::milliseconds patience 
 std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start& start,
                                    ChangeFeed::OnChange on_change);
 
+/// One for records, one for changes, one for all the rest.
+constexpr unsigned least_postgres_connections = 3;
+
 /// The ways of the running router's parts to the database: open what is there and make nothing but room for
 /// records to come, for a database that went away may come back. One that is not that of `identity` is
 /// `unavailable`. PostgreSQL is given no more than `postgres_connections`, the change feed's included.

@@ -10,7 +10,7 @@ class SharedConnection::Share final : public RecordStore
 {
   public:
     Share(std::shared_ptr<SharedConnection> connection, Connector open)
-        : connection_{std::move(connection)}, open_{std::move(open)}
+        : connection_{std::move(connection)}, open_{std::move(open)}, number_{++connection_->shares_}
     {
         in_turn([](RecordStore&) {});
     }
@@ -20,7 +20,7 @@ class SharedConnection::Share final : public RecordStore
         // Nobody waits here: who has its turn has closed this one's.
         auto& shared = *connection_;
         const std::unique_lock lock{shared.turns_, std::try_to_lock};
-        if (lock && shared.owner_ == this)
+        if (lock && shared.owner_ == number_)
             shared.close();
     }
 
@@ -75,7 +75,7 @@ class SharedConnection::Share final : public RecordStore
     RecordStore& opened()
     {
         auto& shared = *connection_;
-        if (shared.owner_ == this)
+        if (shared.owner_ == number_)
             return *shared.store_;
         shared.close();
         try {
@@ -83,7 +83,7 @@ class SharedConnection::Share final : public RecordStore
         } catch (const std::exception& error) {
             throw NotOpened{error.what()};
         }
-        shared.owner_ = this;
+        shared.owner_ = number_;
         return *shared.store_;
     }
 
@@ -111,6 +111,7 @@ class SharedConnection::Share final : public RecordStore
 
     std::shared_ptr<SharedConnection> connection_;
     Connector open_;
+    const std::uint64_t number_;  ///< from 1
     std::mutex running_mutex_;
     RecordStore* running_ = nullptr;  ///< of the mutex
     bool abandoned_ = false;          ///< of the mutex
@@ -125,7 +126,7 @@ Connector SharedConnection::through(Connector open)
 
 void SharedConnection::close()
 {
-    owner_ = nullptr;
+    owner_ = 0;
     store_.reset();
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 
@@ -29,7 +31,8 @@ class SharedConnection : public std::enable_shared_from_this<SharedConnection>
     const std::chrono::milliseconds turn_;
     std::timed_mutex turns_;
     std::unique_ptr<RecordStore> store_;  ///< of who has its turn
-    const Share* owner_ = nullptr;        ///< of who has its turn: who opened `store_`
+    std::uint64_t owner_ = 0;             ///< of who has its turn: the share that opened `store_`; 0: none
+    std::atomic<std::uint64_t> shares_{0};
 };
 
 }  // namespace route::storage

@@ -77,6 +77,7 @@ ReplySummary read_json_reply(std::string_view body, std::size_t max_text, Api ap
 void LongJsonReply::write(std::string_view piece)
 {
     const auto kept = piece.substr(0, max_text_ - beginning_.size());
+    beginning_.reserve(max_text_);  // it is longer
     beginning_.append(kept);
     cut_ = cut_ || kept.size() < piece.size();
     digest_.write(piece);

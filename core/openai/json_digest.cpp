@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/json/basic_parser_impl.hpp>
-#include <boost/json/serialize.hpp>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -48,6 +47,38 @@ constexpr std::size_t last_room = 16u << 10;
 /// What a value costs beside its own bytes: quotes, comma, colon.
 constexpr std::size_t cost_of_value = 4;
 
+void append_escape(std::string& target, char c)
+{
+    constexpr std::string_view short_escapes = "\"\"\\\\\bb\ff\nn\rr\tt";
+    constexpr std::string_view digits = "0123456789abcdef";
+    target += '\\';
+    for (std::size_t at = 0; at < short_escapes.size(); at += 2) {
+        if (short_escapes[at] == c) {
+            target += short_escapes[at + 1];
+            return;
+        }
+    }
+    const auto code = static_cast<unsigned char>(c);
+    target.append("u00").append(1, digits[code >> 4]).append(1, digits[code & 15]);
+}
+
+/// As a JSON string has it.
+void append_escaped(std::string& target, std::string_view text)
+{
+    const auto is_special = [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
+    };
+    while (!text.empty()) {
+        const auto* const special = std::find_if(text.begin(), text.end(), is_special);
+        target.append(text.begin(), special);
+        text.remove_prefix(static_cast<std::size_t>(special - text.begin()));
+        if (text.empty())
+            return;
+        append_escape(target, text.front());
+        text.remove_prefix(1);
+    }
+}
+
 /// Follows the JSON and writes what is kept. Strings and numbers may come in pieces of any size.
 class DigestHandler
 {
@@ -68,6 +99,8 @@ class DigestHandler
 
     std::string take()
     {
+        if (in_string_)
+            end_string();
         for (; !levels_.empty(); levels_.pop_back())
             out_ += levels_.back().is_array ? ']' : '}';
         return std::move(out_);
@@ -96,23 +129,22 @@ class DigestHandler
 
     bool on_string_part(string_view piece, std::size_t, error_code&)
     {
-        if (takes_value())
-            collect(string_, piece, max_string_);
+        if (in_string_ || takes_value())
+            put_piece({piece.data(), piece.size()});
         return true;
     }
     bool on_string(string_view piece, std::size_t size, error_code& error)
     {
         on_string_part(piece, size, error);
-        if (takes_value())
-            put_string();
-        string_.clear();
-        return true;
+        if (in_string_)
+            end_string();
+        return value_ended();
     }
 
     bool on_number_part(string_view piece, error_code&)
     {
         if (takes_value())
-            collect(string_, piece, max_short + 1);
+            collect(number_, piece, max_short + 1);
         return true;
     }
     bool on_int64(std::int64_t, string_view piece, error_code& error) { return put_number(piece, error); }
@@ -128,7 +160,7 @@ class DigestHandler
     {
         bool is_array = false;
         bool all = false;       ///< every member is kept
-        bool usage = false;    ///< so is every token count
+        bool usage = false;     ///< so is every token count
         bool first = true;      ///< nothing is written in it yet
         bool choices = false;   ///< a list of choices
         bool nothing = false;   ///< what is in it counts nowhere
@@ -172,9 +204,11 @@ class DigestHandler
         if (!std::exchange(level.first, false))
             out_ += ',';
         if (!level.is_array) {
-            const auto key = clean_utf8(std::exchange(key_, {}));
-            out_.append(boost::json::serialize(string_view{key})).append(1, ':');
-            used_ += key.size();
+            out_ += '"';
+            append_escaped(out_, key_);
+            out_ += "\":";
+            used_ += key_.size();
+            key_.clear();
         }
         used_ += cost_of_value;
     }
@@ -227,36 +261,45 @@ class DigestHandler
         return true;
     }
 
-    void put_string()
+    /// Writes what comes of a string as it comes.
+    void put_piece(std::string_view piece)
     {
-        const auto room = max_string_ - std::min(text_, max_string_);
-        if (string_.size() > std::max(room, max_short)) {
-            string_.resize(room);
-            cut_ = true;
+        if (!std::exchange(in_string_, true)) {
+            is_type_ = key_ == "type" && !levels_.back().all;
+            put_key();
+            out_ += '"';
+            string_begin_ = out_.size();
+            string_size_ = 0;
         }
-        string_.resize(without_split_end(string_).size());
-        auto text = clean_utf8(std::move(string_));
-        auto& level = levels_.back();
+        const auto room = std::max(max_string_ - std::min(text_, max_string_), max_short);
+        const auto kept = piece.substr(0, room - string_size_);
+        cut_ = cut_ || (kept.size() < piece.size() && room < max_string_);
+        append_escaped(out_, kept);
+        string_size_ += kept.size();
+    }
+
+    void end_string()
+    {
+        in_string_ = false;
         // Thoughts are no text, however long.
-        if (!level.all && key_ == "type" && text.starts_with("reasoning"))
-            level.nothing = true;
-        put_key();
-        out_ += boost::json::serialize(string_view{text});
-        (text.size() > max_short ? text_ : used_) += text.size();
-        value_ended();
+        if (is_type_ && std::string_view{out_}.substr(string_begin_).starts_with("reasoning"))
+            levels_.back().nothing = true;
+        out_.resize(without_split_end(out_).size());
+        out_ += '"';
+        (string_size_ > max_short ? text_ : used_) += string_size_;
     }
 
     bool put_number(string_view piece, error_code& error)
     {
         on_number_part(piece, error);
-        if (takes_value() && string_.size() <= max_short) {
+        if (takes_value() && number_.size() <= max_short) {
             const auto depth = levels_.size();
             // Only choice 0 counts.
-            if (key_ == "index" && string_ != "0" && depth > 1 && levels_[depth - 2].choices)
+            if (key_ == "index" && number_ != "0" && depth > 1 && levels_[depth - 2].choices)
                 levels_.back().nothing = true;
-            put_word(string_);
+            put_word(number_);
         }
-        string_.clear();
+        number_.clear();
         return value_ended();
     }
 
@@ -278,7 +321,11 @@ class DigestHandler
     std::size_t passed_over_ = 0;  ///< depth inside of what is not
     std::string key_;
     bool wanted_ = false;  ///< the member whose key that is
-    std::string string_;   ///< or number, as far as it has come
+    std::string number_;   ///< as far as it has come
+    bool in_string_ = false;
+    bool is_type_ = false;
+    std::size_t string_begin_ = 0;  ///< in what is written
+    std::size_t string_size_ = 0;   ///< as it is
     bool ended_ = false;
     bool cut_ = false;
 };

@@ -8,9 +8,9 @@
 namespace route {
 
 /// A JSON object of any size, given piece by piece, reduced to the members that replies are read from, so
-/// that it can be read like a small one. Damage inside its strings is mended. Flat memory: it keeps about
-/// `max_text` bytes of strings, and what lies behind that as far as it is small, so that neither token counts
-/// nor a finish reason are lost.
+/// that it can be read like a small one. Lone surrogates in it are mended, bytes that are no UTF-8 stay. Flat
+/// memory: it keeps about `max_text` bytes of strings, and what lies behind that as far as it is small, so
+/// that neither token counts nor a finish reason are lost.
 class JsonDigest
 {
   public:

@@ -168,7 +168,6 @@ TEST_CASE("mutated JSON replies")
         }
         ReplyCapture capture;
         reply.give_to(capture);
-        REQUIRE(valid_utf8(capture.digest));
         REQUIRE(read_long_json_reply(capture, 100).text.size() <= 100);
 
         Record record;

@@ -65,10 +65,10 @@ TEST_CASE("a digest holds the members that replies are read from")
          R"({"choices":[{},{"index":0,"text":"a"}]})"},
         {R"({"output":[{"id":"r","type":"reasoning","content":[{"text":"hm"}]},{"type":"message"}]})",
          R"({"output":[{},{"type":"message"}]})"},
-        {R"({"text":"\u00e4\ud83d\ude00\ud83d)"
-         "\xff\t"
-         R"(\'","id":1})",
-         "{\"text\":\"\u00e4\U0001F600\uFFFD\uFFFD  '\",\"id\":1}"},
+        {R"({"text":"\u00e4\ud83d\ude00\ud83d\n\"\\\u0001\'","id":1})",
+         "{\"text\":\"\u00e4\U0001F600\uFFFD\\n\\\"\\\\\\u0001 '\",\"id\":1}"},
+        {"{\"text\":\"\xff\t\",\"id\":1}", "{\"text\":\"\xff \",\"id\":1}"},
+        {R"({"text":"a","id":"b)", R"({"text":"a","id":"b"})"},
         {R"({"text":"a","content":[{"text":"b","id)", R"({"text":"a","content":[{"text":"b"}]})"},
         {R"({"text":"a",,"id":1})", R"({"text":"a"})"},
         {R"({"text":"a"}{"text":"b"})", R"({"text":"a"})"},

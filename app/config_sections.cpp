@@ -131,7 +131,8 @@ void read(ConfigTable table, StorageSettings& storage)
             return expect(is_postgres_url(text) && has_encoded_user(text), postgres_url_expected);
         },
         "postgresql://localhost/openai_api_route");
-    table.integer("postgres_connections", storage.postgres_connections, 1000, storage::least_postgres_connections);
+    table.integer("postgres_connections", storage.postgres_connections, 1000,
+                  storage::least_postgres_connections);
     table.path("outbox", storage.outbox, not_empty);
 }
 

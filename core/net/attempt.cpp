@@ -135,6 +135,7 @@ awaitable<std::optional<AttemptFailure>> Attempt::committable_reply()
     } catch (...) {
         broken_ = std::current_exception();
     }
+    failure_ = failure;
     co_return failure;
 }
 
@@ -171,6 +172,8 @@ awaitable<Attempt::Late> Attempt::out_of_time()
 /// What being late means for the attempt as it stands.
 std::optional<AttemptFailure> Attempt::judge(Late late)
 {
+    if (failure_)
+        return failure_;  // found out at the same moment
     if (reads_failed_body_)
         return status_failure();
     if (late == Late::limit)

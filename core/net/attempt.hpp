@@ -142,6 +142,7 @@ class Attempt
     TimePoint limit_ = TimePoint::max();      ///< of what it waits for now
     TimePoint commit_at_ = TimePoint::max();  ///< `commit_after`
     TimePoint armed_for_ = TimePoint::min();  ///< what the timer waits for
+    std::optional<AttemptFailure> failure_;   ///< of the first alternative
     std::exception_ptr broken_;
 
     std::optional<std::string> model_;  ///< as this upstream calls it

@@ -118,8 +118,12 @@ class BrotliCodec final : public Codec
     BrotliCodec& operator=(const BrotliCodec&) = delete;
     bool usable() const { return state_ != nullptr; }
 
+    /// In slices: from all of it at once the library would decode up to a window before it lets anything out, for
+    /// which nobody could say what it is decoded from.
     Step step(std::string_view bytes, std::span<char> piece) override
     {
+        constexpr std::size_t slice = 4096;
+        bytes = bytes.substr(0, slice);
         auto left = bytes.size();
         auto room = piece.size();
         const auto* in = reinterpret_cast<const std::uint8_t*>(bytes.data());

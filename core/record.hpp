@@ -168,7 +168,8 @@ struct RecordLimits
 /// Turns what the loop left into what is stored: erases the keys, reads the JSON reply (text, tokens, finish
 /// reason), cuts both bodies at their limits at a character boundary and marks the cut (`… [cut, N bytes]`),
 /// replaces a body that is not UTF-8 by `[content-type, N bytes]`, and NUL and invalid bytes in every text by
-/// U+FFFD. Idempotent. Pure; runs on the writer's thread.
+/// U+FFFD. Without the memory for that the record loses all text from outside, and its `error` says so.
+/// Idempotent. Pure; throws nothing; runs on the writer's thread.
 void complete_record(Record& record, const RecordLimits& limits);
 
 }  // namespace route

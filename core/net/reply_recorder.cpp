@@ -126,7 +126,7 @@ void ReplyRecorder::read(std::string_view content)
         return;
     if (kind_ == ReplyKind::event_stream)
         parser_.feed(content, [this](const SseEvent& event) {
-            ++events_;
+            events_ += event.part == SseEvent::Part::whole || event.part == SseEvent::Part::end ? 1 : 0;
             on_event(event);
         });
     else if (kind_ == ReplyKind::json)

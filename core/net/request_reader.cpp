@@ -266,6 +266,7 @@ bool BodyReader::make_room(std::size_t size)
     auto room = std::max(body.capacity() * 2, first_room);
     if (const auto announced = request_.parser->content_length())
         room = std::min(room, static_cast<std::size_t>(*announced) + body_padding);
+    room = std::min<std::size_t>(room, limits_.size + body_padding);
     room = std::max(room, needed);
     if (!account_.fits(head + room))
         return false;

@@ -200,7 +200,8 @@ void create_schema(pqxx::transaction_base& transaction)
     transaction.exec("CREATE TABLE records_default PARTITION OF records DEFAULT");
     transaction.exec("CREATE TABLE attempts_default PARTITION OF attempts DEFAULT");
     make_partitions(transaction, std::chrono::system_clock::now(), first_partition_days);
-    set_state(transaction, schema_id, transaction.exec("SELECT gen_random_uuid()")[0][0].as<std::string>());
+    set_state(transaction, schema_id_name,
+              transaction.exec("SELECT gen_random_uuid()")[0][0].as<std::string>());
     set_state(transaction, "schema_version", std::to_string(current_version));
 }
 

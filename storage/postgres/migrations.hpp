@@ -23,7 +23,7 @@ std::string state(pqxx::transaction_base& transaction, const std::string& name);
 void set_state(pqxx::transaction_base& transaction, const std::string& name, const std::string& value);
 
 /// The row that tells this schema from any other: a UUID.
-inline constexpr auto schema_id = "schema_id";
+inline constexpr auto schema_id_name = "schema_id";
 
 /// The row that says up to which request_id bodies were emptied: for all routers and their next starts.
 inline constexpr auto bodies_pruned_to = "bodies_pruned_to";

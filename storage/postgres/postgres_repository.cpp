@@ -21,7 +21,7 @@ PostgresRepository::PostgresRepository(const PostgresOptions& options)
 
 void PostgresRepository::check_identity(SchemaIdentity& known)
 {
-    const auto id = transact([](pqxx::work& work) { return state(work, schema_id); });
+    const auto id = transact([](pqxx::work& work) { return state(work, schema_id_name); });
     if (!known.accept(id))
         throw StorageError{
             StorageError::Kind::unavailable,

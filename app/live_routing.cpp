@@ -157,7 +157,7 @@ void LiveRouting::add_upstreams(net::RoutingTable& table)
     viewed_.clear();
     for (const auto& [definition, origin] :
          all_upstreams(settings_.upstreams, known_.upstreams, environment_counts_)) {
-        auto& viewed = viewed_.emplace_back(ViewedUpstream{definition, origin, nullptr, {}, {}});
+        auto& viewed = viewed_.emplace_back(ViewedUpstream{definition, origin, nullptr, {}, {}, {}});
         const auto name = effective_name(definition);
         auto made = make_upstream(definition, secrets_for(origin, settings_.secrets), cooldown_of(name));
         if (!made)

@@ -50,7 +50,7 @@ net::awaitable<void> ask(net::Attempt& attempt, ProbeResult& result)
     } else {
         result.outcome = AttemptOutcome::ok;
         result.status = attempt.reply().status();
-        result.json = attempt.recorder().kind() == net::ReplyKind::json;
+        result.json = attempt.recorder().kind() == ReplyKind::json;
     }
 }
 

@@ -45,7 +45,7 @@ std::string output_item(const std::string& text)
 const auto text_done = typed("response.output_text.done", R"("output_index":0,"text":"Hello")");
 const auto part_done =
     typed("response.content_part.done", R"("output_index":0,"part":{"type":"output_text","text":"Hello"})");
-const auto item_done =
+const auto message_done =
     typed("response.output_item.done", R"("output_index":0,"item":)" + output_item("Hello"));
 const auto completed = typed("response.completed",
                              R"("response":{"status":"completed","output":[)" + output_item("Hello") + "]}");
@@ -99,24 +99,25 @@ TEST_CASE("a text that a stream says more than once counts once")
           block_start(""), block_delta("Hello")},
          "Hello"},
         {"all events of the Responses API",
-         {response_delta("Hel"), response_delta("lo"), text_done, part_done, item_done, completed},
+         {response_delta("Hel"), response_delta("lo"), text_done, part_done, message_done, completed},
          "Hello"},
-        {"all but deltas", {text_done, part_done, item_done, completed}, "Hello"},
-        {"all but deltas and the response", {text_done, part_done, item_done}, "Hello"},
+        {"all but deltas", {text_done, part_done, message_done, completed}, "Hello"},
+        {"all but deltas and the response", {text_done, part_done, message_done}, "Hello"},
         {"the end of a part only", {part_done}, "Hello"},
         {"the end of a text only", {text_done}, "Hello"},
-        {"the end of an item only", {item_done}, "Hello"},
+        {"the end of an item only", {message_done}, "Hello"},
         {"the response only", {completed}, "Hello"},
         {"the response twice", {completed, completed}, "Hello"},
         {"ends of two texts",
          {text_done, typed("response.output_text.done", R"("output_index":1,"text":" you")")},
          "Hello you"},
         {"ends of two items",
-         {item_done, typed("response.output_item.done", R"("output_index":1,"item":)" + output_item(" you"))},
+         {message_done,
+          typed("response.output_item.done", R"("output_index":1,"item":)" + output_item(" you"))},
          "Hello you"},
         {"an item that is whole when it is added",
          {typed("response.output_item.added", R"("output_index":0,"item":)" + output_item("Hello")),
-          item_done},
+          message_done},
          "Hello"},
         {"a type behind what it explains",
          {R"({"text":"Hello","type":"response.output_text.done","usage":null})",

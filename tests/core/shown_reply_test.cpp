@@ -11,7 +11,7 @@ namespace http = boost::beast::http;
 
 namespace {
 
-constexpr std::string_view key = "sk-upstream/+1";
+constexpr std::string_view quoted_key = "sk-upstream/+1";
 
 std::string gzip(std::string_view text)
 {
@@ -21,7 +21,7 @@ std::string gzip(std::string_view text)
 std::optional<ShownReply> show(const HeaderFields& fields, std::string_view body)
 {
     SecretEraser eraser;
-    eraser.add(key);
+    eraser.add(quoted_key);
     const std::array<const SecretEraser*, 1> erasers{&eraser};
     return show_reply("Wrong sk-upstream/+1", fields, body, erasers);
 }

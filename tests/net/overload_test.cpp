@@ -101,7 +101,7 @@ TEST_CASE("a body whose length nobody announces takes no more than max_body")
         request_text("POST", "/v1/chat/completions", bearer("test-key") + "Transfer-Encoding: chunked\r\n") +
         chunk(std::string(590 * kib, ' ')) + "0\r\n\r\n");
     CHECK(reply.status() == 200);
-    CHECK(stage.first().requests()[0].body.size() == 590 * kib);
+    CHECK(stage.first().requests()[0].body().size() == 590 * kib);
 }
 
 TEST_CASE("a body that trickles is given up, though each byte comes in time")

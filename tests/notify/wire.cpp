@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "core/net/signal.hpp"
+#include "core/net/wakeup.hpp"
 #include "notify/feishu.hpp"
 #include "notify/webhook.hpp"
 #include "tests/notify/scripted_http.hpp"
@@ -91,7 +91,7 @@ class WiredHttp final : public notify::Http
 
   private:
     net::EventLoop& loop_;
-    net::Signal silence_;
+    net::Wakeup silence_;
     std::shared_ptr<Wire::State> state_;
 };
 

@@ -55,9 +55,18 @@ void append(std::string& body, std::string_view bytes)
     body += bytes.substr(0, most_body - std::min(most_body, body.size()));
 }
 
-/// What comes after commit, as far as it is wanted; how it broke off, if it did.
-awaitable<std::optional<AttemptFailure>> read_rest(Attempt& attempt, std::string& body)
+awaitable<void> silence(EventLoop& loop, Clock::duration longest)
 {
+    Timer timer{loop.io.get_executor(), longest};
+    auto passed = timer.async_wait(no_throw);
+    co_await std::move(passed);
+}
+
+/// What comes after commit, as far as it is wanted; how it broke off, if it did.
+awaitable<std::optional<AttemptFailure>> read_rest(EventLoop& loop, Attempt& attempt, Clock::duration idle,
+                                                   std::string& body)
+{
+    using namespace asio::experimental::awaitable_operators;
     while (!attempt.complete() && body.size() < most_body) {
         const auto step = attempt.read();
         if (step == HttpClient::Step::failed)
@@ -65,20 +74,23 @@ awaitable<std::optional<AttemptFailure>> read_rest(Attempt& attempt, std::string
         if (step == HttpClient::Step::done)
             append(body, attempt.payload());
         if (step == HttpClient::Step::wait) {
-            auto readable = attempt.readable();
-            const auto waited = co_await std::move(readable);
-            if (std::get<0>(waited))
-                break;
+            auto more = until_readable(attempt.connection());
+            auto silent = silence(loop, idle);
+            auto race = std::move(more) || std::move(silent);
+            const auto first = co_await std::move(race);
+            if (first.index() == 1)
+                co_return attempt.failed(Cause::timeout);
         }
     }
     co_return std::nullopt;
 }
 
-awaitable<std::optional<AttemptFailure>> read_rest_in_time(Attempt& attempt, std::string& body,
+awaitable<std::optional<AttemptFailure>> read_rest_in_time(EventLoop& loop, Attempt& attempt,
+                                                           Clock::duration idle, std::string& body,
                                                            Patience& patience)
 {
     using namespace asio::experimental::awaitable_operators;
-    auto rest = read_rest(attempt, body);
+    auto rest = read_rest(loop, attempt, idle, body);
     auto late = patience.gone();
     auto race = std::move(rest) || std::move(late);
     auto first = co_await std::move(race);
@@ -110,7 +122,7 @@ awaitable<OutboundReply> send_outbound(EventLoop& loop, RoutingTablePtr table, c
     if (!reply.failure) {
         append(reply.body, attempt.pending());
         attempt.drop_pending();
-        reply.failure = co_await read_rest_in_time(attempt, reply.body, patience);
+        reply.failure = co_await read_rest_in_time(loop, attempt, ticks(limits.idle), reply.body, patience);
         if (!reply.failure)
             reply.status = attempt.reply().status();
         if (attempt.complete())

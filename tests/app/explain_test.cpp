@@ -22,7 +22,7 @@ TEST_CASE("explain says who would be tried, and why the others would not")
     CHECK(line.ok({"explain", "--model", "gpt-4", "--stream"}) ==
           "TRY  UPSTREAM  PRIORITY  MODEL   TIMEOUT  BY\n"
           "  1  sixth           -1  gpt-4       9 s  its own timeout\n"
-          "  2  first            0  gpt-4o      5 s  timeouts.stream\n"
+          "  2  first            0  gpt-4o    120 s  timeouts.single, as the last one\n"
           "\n"
           "NOT TRIED  WHY\n"
           "second     no entry of allow matches gpt-4\n"
@@ -35,8 +35,8 @@ TEST_CASE("explain says who would be tried, and why the others would not")
     const auto json =
         boost::json::parse(line.ok({"explain", "--model", "gpt-4", "--json", "--body-bytes", "200000"}));
     CHECK(json.at("order").as_array().size() == 2);
-    CHECK(json.at("order").as_array()[1].at("by").as_string() == "timeouts.large_body");
-    CHECK(json.at("order").as_array()[1].at("timeout").as_int64() == 20);
+    CHECK(json.at("order").as_array()[1].at("by").as_string() == "timeouts.single, as the last one");
+    CHECK(json.at("order").as_array()[1].at("timeout").as_int64() == 120);
     CHECK(json.at("not_tried").as_array().size() == 4);
     CHECK(json.at("answered_by").as_string() == "command");
     CHECK(json.at("router").is_null());

@@ -314,8 +314,9 @@ TEST_CASE("what packs very well is no bomb")
     const std::string million(1'000'000, ' ');
     CHECK(decoded(coding_of(format), compressed(format, million)).content.size() == million.size());
     std::string table;
-    for (int i = 0; table.size() < (20u << 20); ++i)
-        table += "{\"index\":" + std::to_string(i) + ",\"value\":0.0,\"object\":\"embedding\"},";
+    for (std::uint64_t i = 0; table.size() < (20u << 20); ++i)
+        table += "{\"index\":" + std::to_string(i) + ",\"value\":0." +
+                 std::to_string(i * 2'654'435'761 % 9973) + ",\"object\":\"embedding\"},";
     const auto result = decoded(coding_of(format), compressed(format, table));
     CHECK((result.content == table));
     CHECK(result.state == State::whole);

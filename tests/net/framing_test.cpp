@@ -118,7 +118,7 @@ TEST_CASE("a status line that ends with the status passes")
         version + " 200\r\nContent-Length: 2\r\nContent-Type: text/plain\r\nX-Name: value\r\n\r\nok";
     Stage stage{{{step::read_request(), way ? step::send_byte_by_byte(reply_bytes) : step::send(reply_bytes),
                   step::again()}}};
-    const Reply reply = stage.ask(chat_request());
+    const Reply reply = stage.ask(get_request("/v1/files/f/content"));
     CHECK(reply.status() == 200);
     CHECK(reply.body() == "ok");
     CHECK(reply.header("x-name") == "value");
@@ -133,7 +133,7 @@ TEST_CASE("blanks behind the sizes of chunks pass")
         "\r\nabc\r\n0A" + blanks + "\r\n0123456789\r\n0" + blanks + "\r\n\r\n";
     Stage stage{{{step::read_request(), way ? step::send_byte_by_byte(reply_bytes) : step::send(reply_bytes),
                   step::again()}}};
-    const Reply reply = stage.ask(chat_request());
+    const Reply reply = stage.ask(get_request("/v1/files/f/content"));
     CHECK(reply.whole);
     CHECK(reply.body() == "abc0123456789");
 }

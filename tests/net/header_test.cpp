@@ -317,7 +317,7 @@ TEST_CASE("limits that only this upstream names can be read in a browser, too")
     Stage stage{{script::reply(
         200,
         {{"Content-Type", "application/json"}, {"x-ratelimit-limit-project-tokens", "7"}, {"x-other", "1"}},
-        "{}")}};
+        chat_reply("hello"))}};
     const auto exposed = stage.ask(chat_request()).header("access-control-expose-headers");
     CHECK_THAT(exposed, ContainsSubstring(", x-ratelimit-limit-project-tokens"));
     CHECK(exposed.find("x-other") == std::string::npos);

@@ -69,7 +69,8 @@ TEST_CASE("idle connections make room for a request when descriptors have run ou
 
     const NoDescriptors none;
     one->send(chat_request());
-    stage.run_until([&] { return stage.second().connections() == 1 && stage.router().records().size() == 3; });
+    stage.run_until(
+        [&] { return stage.second().connections() == 1 && stage.router().records().size() == 3; });
     CHECK(stage.record(2).upstream_name == "second");
     CHECK(stage.record(2).status == 200);
 }

@@ -126,7 +126,7 @@ std::vector<Judged> replies()
          Cause::error_body},
         {"a stream in gzip", chat(sse, "gzip"), compressed(Format::gzip, role + data_event(quota)),
          Kind::fail, Cause::error_event},
-        {"bytes of a coding nobody reads", chat(json, "br"), "\x1b\x03\xf8", Kind::commit},
+        {"bytes of a coding nobody reads", chat(json, "compress"), "\x1b\x03\xf8", Kind::commit},
         {"bytes of a coding nobody knows", chat(json, "x-own"), "\x1b\x03\xf8", Kind::commit},
     };
     for (const std::string_view type : {"", "text/plain", "text/html", "application/octet-stream"}) {
@@ -214,10 +214,12 @@ TEST_CASE("JSON that is kept to be judged is recorded no longer than before")
     CHECK(recorder.progress().answer == Answer::content);
     recorder.committed();
     recorder.finish();
-    CHECK(capture.kind == ReplyCapture::Kind::summary);
-    CHECK(capture.summary.text == body.substr(0, 100));
-    CHECK(capture.summary.total_tokens == 7);
-    CHECK(capture.raw.empty());
+    CHECK(capture.kind == ReplyCapture::Kind::long_json);
+    CHECK(capture.raw.size() <= 100 + 4);
+    CHECK(body.starts_with(capture.raw));
+    const auto summary = read_long_json_reply(capture, settings.max_response, Api::chat_completions);
+    CHECK(summary.text == std::string(100, 'x'));
+    CHECK(summary.total_tokens == 7);
 }
 
 TEST_CASE("a recorder starts over with each reply")

@@ -15,6 +15,7 @@ from fakes.upstream import END, Gate, head, reply
 
 MIB = 1 << 20
 LESS = 8 if INSTRUMENTED else 1  # an instrumented program takes that much longer
+TRANSCRIPT = reply(body={"text": "hello"})
 MULTIPART = ("Content-Type", "multipart/form-data; boundary=b")
 
 
@@ -82,7 +83,7 @@ class Taken:
 ], ids=["500 when it has all", "reset in the middle", "413 at once"])
 def test_a_big_upload_fails_over_whole(route, make_upstream, first):
     body = multipart(file_part(60 * MIB // LESS), MODEL)
-    second = Taker()
+    second = Taker(TRANSCRIPT)
     router = route(make_upstream(on_accept=first), make_upstream(on_accept=second))
     answer = router.ask("/v1/audio/transcriptions", body=body, headers=[MULTIPART])
     assert (answer.status, answer.header("x-route-upstream"), answer.header("x-route-attempts")) == (200, "second", "2")
@@ -135,7 +136,7 @@ def test_uploads_over_max_buffered_wait_for_others(route, make_upstream, record_
 ], ids=["first", "in between", "last", "alone"])
 def test_the_model_of_a_form_is_found_wherever_it_stands(route, make_upstream, parts):
     body = multipart(*parts)
-    taker = Taker()
+    taker = Taker(TRANSCRIPT)
     router = route({"endpoint": make_upstream().url, "allow": ["gpt-*"]}, {"endpoint": make_upstream(on_accept=taker).url, "allow": ["whisper-*"]})
     answer = router.ask("/v1/audio/transcriptions", body=body, headers=[MULTIPART])
     assert (answer.status, answer.header("x-route-upstream"), answer.header("x-route-attempts")) == (200, "second", "1")

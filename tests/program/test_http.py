@@ -152,6 +152,7 @@ def test_a_binary_reply_is_byte_for_byte(route, make_upstream):
 def test_a_multipart_upload_keeps_every_byte(route, upstream):
     body = (b"--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n"
             b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\n" + bytes(range(256)) * 40 + b"\r\n--b--\r\n")
+    upstream.answer(reply(body={"text": "hello"}))
     router = route(upstream)
     answer = router.ask("/v1/audio/transcriptions", body=body, headers=[("Content-Type", "multipart/form-data; boundary=b")])
     assert answer.status == 200

@@ -1,5 +1,6 @@
 """Every instrument, moved by what it counts and by nothing else."""
 
+import json
 import os
 import pathlib
 import sqlite3
@@ -12,7 +13,7 @@ import pytest
 from fakes.client import Broken, chat, request
 from fakes.exposition import LABELS, Exposition, Moved, read
 from fakes.router import eventually, impatient
-from fakes.upstream import Gate, chat_events, chunk, event, head, numbered, raw, refused_url, reply, reset, silence, stream
+from fakes.upstream import CHAT_REPLY, Gate, chat_events, chunk, event, head, numbered, raw, refused_url, reply, reset, silence, stream
 
 CHAT = "/v1/chat/completions"
 SHORT = 0.4  # seconds; nobody answers in it
@@ -180,9 +181,10 @@ def test_overhead_is_no_waiting(route, make_upstream):
 
     def slow(connection, seen):
         time.sleep(pause)
-        connection.send(head(200, [("Content-Type", "application/json"), ("Content-Length", 2)]) + b"{")
+        answer = json.dumps(CHAT_REPLY).encode()
+        connection.send(head(200, [("Content-Type", "application/json"), ("Content-Length", len(answer))]) + answer[:1])
         time.sleep(pause)
-        connection.send(b"}")
+        connection.send(answer[1:])
 
     router = route(make_upstream(slow))
     since = Moved(router)

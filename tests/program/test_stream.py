@@ -174,7 +174,8 @@ def test_nothing_is_put_into_the_middle_of_an_event(route, make_upstream):
 
 
 def test_anthropic_clients_are_told_in_their_own_way(route, make_upstream):
-    first = b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":1}}}\n\n'
+    first = b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":1}}}\n\n' \
+            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}\n\n'
     router = route(make_upstream(stream(first, then="close")))
     with router.client() as client:
         client.send(request("/v1/messages", body=STREAMED))

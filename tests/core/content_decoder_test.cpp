@@ -314,9 +314,12 @@ TEST_CASE("what packs very well is no bomb")
     const std::string million(1'000'000, ' ');
     CHECK(decoded(coding_of(format), compressed(format, million)).content.size() == million.size());
     std::string table;
-    for (std::uint64_t i = 0; table.size() < (20u << 20); ++i)
-        table += "{\"index\":" + std::to_string(i) + ",\"value\":0." +
-                 std::to_string(i * 2'654'435'761 % 9973) + ",\"object\":\"embedding\"},";
+    std::uint64_t number = 1;
+    for (int i = 0; table.size() < (20u << 20); ++i) {
+        number = number * 6'364'136'223'846'793'005u + 1'442'695'040'888'963'407u;
+        table += "{\"index\":" + std::to_string(i) + ",\"value\":0." + std::to_string(number >> 48) +
+                 ",\"object\":\"embedding\"},";
+    }
     const auto result = decoded(coding_of(format), compressed(format, table));
     CHECK((result.content == table));
     CHECK(result.state == State::whole);

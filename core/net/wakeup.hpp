@@ -44,14 +44,24 @@ class Wakeup
     template <class CompletionToken>
     auto async_wait(CompletionToken&& token)
     {
-        return asio::async_initiate<CompletionToken, void(error_code)>(
-            [this](auto&& handler) { hold(std::forward<decltype(handler)>(handler)); }, token);
+        return asio::async_initiate<CompletionToken, void(error_code)>(Initiation{*this}, token);
     }
 
     /// To be awaited: gives a tuple of the error, throws nothing.
     auto wait() { return async_wait(no_throw); }
 
   private:
+    struct Initiation
+    {
+        Wakeup& wakeup;
+
+        template <class Handler>
+        void operator()(Handler&& handler) const
+        {
+            wakeup.hold(std::forward<Handler>(handler));
+        }
+    };
+
     struct Held
     {
         virtual void complete(error_code error) = 0;

@@ -13,6 +13,7 @@ std::atomic<std::size_t> most_at_once{no_limit};
 
 }  // namespace
 
+#ifndef ROUTE_SANITIZED
 void* operator new(std::size_t bytes)
 {
     auto* memory = bytes > most_at_once ? nullptr : std::malloc(bytes > 0 ? bytes : 1);
@@ -30,6 +31,7 @@ void operator delete(void* memory, std::size_t) noexcept
 {
     std::free(memory);
 }
+#endif
 
 namespace route::test {
 

@@ -118,8 +118,8 @@ class BrotliCodec final : public Codec
     BrotliCodec& operator=(const BrotliCodec&) = delete;
     bool usable() const { return state_ != nullptr; }
 
-    /// In slices: from all of it at once the library would decode up to a window before it lets anything out, for
-    /// which nobody could say what it is decoded from.
+    /// In slices: from all of it at once the library would decode up to a window before it lets anything out,
+    /// for which nobody could say what it is decoded from.
     Step step(std::string_view bytes, std::span<char> piece) override
     {
         constexpr std::size_t slice = 4096;
@@ -138,6 +138,9 @@ class BrotliCodec final : public Codec
     }
 
     bool begin_member(char) override { return false; }
+
+    /// Its largest window (RFC 7932 9.1).
+    std::uint64_t most_held_back() const override { return 1u << 24; }
 
   private:
     BrotliDecoderState* state_;

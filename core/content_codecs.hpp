@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -34,6 +35,9 @@ class Codec
 
     /// After an end: whether `first` begins another member, for which it then is ready.
     virtual bool begin_member(char first) = 0;
+
+    /// Bytes of content that it may have taken in before it lets any out.
+    virtual std::uint64_t most_held_back() const { return 0; }
 };
 
 /// For a body that begins with `first`; null without memory.

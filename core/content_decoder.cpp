@@ -102,7 +102,7 @@ bool ContentDecoder::afford(std::uint64_t consumed, std::uint64_t produced)
     if (produced > affordable_)
         return false;
     if (produced == 0)
-        held_back_ += usual_ratio * consumed;
+        held_back_ = std::min(held_back_ + usual_ratio * consumed, codec_->most_held_back());
     else
         held_back_ -= std::min(held_back_, produced);
     affordable_ = std::min(affordable_ - produced, allowance + held_back_);

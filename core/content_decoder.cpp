@@ -94,18 +94,13 @@ void ContentDecoder::end(State state)
 }
 
 /// Deflate packs a thousand to one at best, the others more, and its user gets to read all of it. What was
-/// saved up by content that hardly packs is no allowance for more; but a decoder may take in a whole window
-/// before it lets anything out (brotli's does), and what went in meanwhile counts when that comes.
+/// saved up by content that hardly packs is no allowance for more, but for what a decoder may hold back.
 bool ContentDecoder::afford(std::uint64_t consumed, std::uint64_t produced)
 {
     affordable_ += usual_ratio * consumed;
     if (produced > affordable_)
         return false;
-    if (produced == 0)
-        held_back_ = std::min(held_back_ + usual_ratio * consumed, codec_->most_held_back());
-    else
-        held_back_ -= std::min(held_back_, produced);
-    affordable_ = std::min(affordable_ - produced, allowance + held_back_);
+    affordable_ = std::min(affordable_ - produced, allowance + codec_->most_held_back());
     return true;
 }
 

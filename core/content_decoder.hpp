@@ -75,7 +75,6 @@ class ContentDecoder
     bool ended_ = false;  ///< nothing behind this is content
     bool has_content_ = false;
     std::uint64_t affordable_ = allowance;  ///< bytes that may still come out, before more goes in
-    std::uint64_t held_back_ = 0;           ///< of them, for what went in and has not come out
     std::unique_ptr<Codec> codec_;
 };
 

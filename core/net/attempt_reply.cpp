@@ -1,0 +1,93 @@
+// What an attempt makes of its reply: whether it may be committed, what is said of it when not.
+#include <array>
+
+#include "core/error_words.hpp"
+#include "core/net/attempt.hpp"
+#include "core/text.hpp"
+
+namespace route::net {
+
+/// What the upstream said, briefly. Upstreams quote the key they refuse; nobody else gets to see it.
+std::string Attempt::own_words(std::string text, bool cut) const
+{
+    SecretEraser client_secrets;
+    for (const auto& key : request_.client_keys)
+        client_secrets.add(*key);
+    const std::array<const SecretEraser*, 2> erasers{&table_.secrets, &client_secrets};
+    erase_secrets(text, erasers, cut);
+    text.resize(cut_utf8(text, most_error_words).size());
+    return text;
+}
+
+std::string Attempt::error_body_words() const
+{
+    const auto& fields = reply().fields();
+    const auto content = decoded_body(find_field(fields, http::field::content_encoding), held_, most_decoded);
+    if (!content)
+        return {};
+    auto words = error_words(find_field(fields, http::field::content_type), *content);
+    const bool cut = !complete() || words.size() >= most_error_text - 4;
+    return own_words(std::move(words), cut);
+}
+
+std::optional<ShownReply> Attempt::shown() const
+{
+    const std::array<const SecretEraser*, 1> erasers{&table_.secrets};
+    return show_reply(reply().reason(), reply().fields(), held_, erasers);
+}
+
+Attempt::Decision Attempt::decide()
+{
+    if (complete())
+        recorder_.complete();
+    const ReplyHead head{reply().status(), request_.head_only, recorder_.api()};
+    CommitPressure pressure;
+    pressure.memory_short = commit_now_;
+    CommitRules rules;
+    rules.reply_buffer = table_.settings.failover.reply_buffer;
+    decision_ = decide_commit(head, recorder_.progress(), pressure, rules);
+    if (decision_.kind == Decision::commit)
+        recorder_.committed();
+    return decision_.kind;
+}
+
+AttemptFailure Attempt::content_failure()
+{
+    const auto cause = decision_.cause;
+    const bool is_reply = cause == Cause::blank || cause == Cause::error_event || cause == Cause::error_body;
+    if (is_reply)
+        keep_failed_reply();
+    auto words = std::string{decision_.detail};
+    if (cause == Cause::error_event)
+        words = event_error_words();
+    else if (cause == Cause::error_body)
+        words = error_body_words();
+    if (complete())
+        release();
+    else
+        connection().close();
+    return http_.failed(cause, {}, std::move(words));
+}
+
+/// What has come says all there is to say: nothing more is waited for.
+void Attempt::keep_failed_reply()
+{
+    stash();
+    kept_whole_ = may_be_relayed(reply().status(), upstream_.asis);
+}
+
+std::optional<AttemptFailure> Attempt::error_inside() const
+{
+    const auto& stream = recorder_.progress().stream;
+    if (!stream.error && !stream.late_error)
+        return std::nullopt;
+    return http_.failed(Cause::error_event, {}, event_error_words());
+}
+
+std::string Attempt::event_error_words() const
+{
+    const auto& said = recorder_.event_error_words();
+    return own_words(said, said.size() >= most_error_text - 4);
+}
+
+}  // namespace route::net

@@ -416,7 +416,8 @@ TEST_CASE("PostgreSQL becomes smaller: first the oldest large bodies go, then pa
         }
     }
     repository.insert(records);
-    CHECK(repository.size().bytes >= repository.size().in_use);
+    const auto at_once = repository.size();
+    CHECK(at_once.bytes >= at_once.in_use);
     auto bounds = at_most(100);
     bounds.bytes = 150'000;
     auto step = repository.shrink_step(bounds);

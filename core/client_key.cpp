@@ -3,6 +3,8 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include "core/hex_digit.hpp"
+
 namespace route {
 
 static_assert(std::tuple_size_v<KeyHash> == SHA256_DIGEST_LENGTH);
@@ -27,18 +29,6 @@ std::string to_hex(const KeyHash& hash)
 }
 
 namespace {
-
-/// -1 for what is no digit.
-int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 }  // namespace
 

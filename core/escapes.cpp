@@ -6,6 +6,8 @@
 #include <cstring>
 #include <optional>
 
+#include "core/hex_digit.hpp"
+
 namespace route {
 namespace {
 
@@ -69,14 +71,6 @@ constexpr std::array entities{Entity{"amp", '&'},
                               Entity{"grave", '`'},
                               Entity{"DiacriticalGrave", '`'}};
 constexpr std::size_t longest_entity = 16;
-
-int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    const char lower = static_cast<char>(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 /// The number of exactly `digits` hexadecimal digits at the start of `text`.
 std::optional<char32_t> hex_number(std::string_view text, std::size_t digits)

@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 
+#include "core/hex_digit.hpp"
 #include "core/text.hpp"
 
 namespace route::net {
@@ -30,11 +31,6 @@ class HeadErrorCategory final : public boost::system::error_category
     }
 };
 
-bool is_hex_digit(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /// Turns the size line "1a  " at the start of `rest`, where a chunk's end may come before it, into "001a":
 /// some upstreams pad it. False when it is no such line.
 bool fill_blanks_behind_size(std::span<char> rest)
@@ -45,7 +41,8 @@ bool fill_blanks_behind_size(std::span<char> rest)
     if (end == std::string_view::npos)
         return false;
     const auto line = rest.subspan(begin, end - begin);
-    const auto size_end = std::find_if_not(line.begin(), line.end(), is_hex_digit);
+    const auto size_end =
+        std::find_if_not(line.begin(), line.end(), [](char c) { return hex_digit(c) >= 0; });
     const auto blank = [](char c) { return c == ' ' || c == '\t'; };
     if (size_end == line.begin() || size_end == line.end() || !std::all_of(size_end, line.end(), blank))
         return false;
@@ -164,7 +161,7 @@ error_code MessageParser<is_request>::wait_for_chunk(std::string_view rest)
         return http::error::bad_chunk;
     const auto line_end = line.find('\n');
     const auto zeros = std::min(line.find_first_not_of('0'), line.size());
-    last_chunk_begun_ = line_end != std::string_view::npos && zeros > 0 && !is_hex_digit(line[zeros]);
+    last_chunk_begun_ = line_end != std::string_view::npos && zeros > 0 && hex_digit(line[zeros]) < 0;
     const auto end = last_chunk_begun_ ? line.find("\r\n\r\n") : line_end;
     if (end != std::string_view::npos)
         return http::error::bad_chunk_extension;

@@ -2,6 +2,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include "core/hex_digit.hpp"
 #include "core/net/request.hpp"
 #include "core/request_facts.hpp"
 #include "core/text.hpp"
@@ -20,17 +21,6 @@ constexpr std::uint64_t most_framing_of_a_byte = 16;
 bool too_large(error_code error)
 {
     return error == http::error::header_limit || error == HeadError::too_many_fields;
-}
-
-int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 std::string percent_decoded(std::string_view text)

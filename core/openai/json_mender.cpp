@@ -6,21 +6,12 @@
 #include <optional>
 #include <string_view>
 
+#include "core/hex_digit.hpp"
+
 namespace route::json {
 namespace {
 
 constexpr std::size_t unit_size = 6;  // \uXXXX
-
-std::optional<unsigned> hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return std::nullopt;
-}
 
 /// The code unit that `text` begins with as an escape.
 std::optional<unsigned> code_unit(std::string_view text)
@@ -29,10 +20,10 @@ std::optional<unsigned> code_unit(std::string_view text)
         return std::nullopt;
     unsigned unit = 0;
     for (const char c : text.substr(2, 4)) {
-        const auto value = hex_value(c);
-        if (!value)
+        const int digit = hex_digit(c);
+        if (digit < 0)
             return std::nullopt;
-        unit = unit * 16 + *value;
+        unit = unit * 16 + static_cast<unsigned>(digit);
     }
     return unit;
 }

@@ -199,6 +199,20 @@ TEST_CASE("pipelined requests beyond what is read ahead wait and are answered")
     CHECK(stage.record(3).body_bytes == 1 << 20);
 }
 
+TEST_CASE("a client that left is noticed behind more than is read ahead")
+{
+    Stage stage{{script::silence(), script::chat_reply("never")}};
+    const auto client = stage.connect();
+    client->send(chat_request() + chat_request("gpt-4o", false, "test-key",
+                                               "X-Long: " + std::string(96u << 10, 'x') + "\r\n"));
+    stage.run_until([&] { return client->sent_all() && stage.first().requests().size() == 1; });
+    stage.settle();
+    client->close();
+    stage.run_until([&] { return stage.first().closed_by_peer(); });
+    CHECK(stage.record().outcome == RequestOutcome::client_closed);
+    CHECK(stage.second().connections() == 0);
+}
+
 TEST_CASE("a client that left with a pipelined request behind cancels both")
 {
     Stage stage{{script::silence(), script::chat_reply("never")}};

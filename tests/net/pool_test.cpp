@@ -23,6 +23,14 @@ void ask_well(Stage& stage)
 
 }  // namespace
 
+// UBSan looks at objects through a pipe of its own: without descriptors it takes every one for broken.
+#ifdef __has_feature
+#if __has_feature(undefined_behavior_sanitizer)
+#define NO_TEST_WITHOUT_DESCRIPTORS
+#endif
+#endif
+#ifndef NO_TEST_WITHOUT_DESCRIPTORS
+
 namespace {
 
 /// While there is one, this process has no descriptor left.
@@ -74,6 +82,8 @@ TEST_CASE("idle connections make room for a request when descriptors have run ou
     CHECK(stage.record(2).upstream_name == "second");
     CHECK(stage.record(2).status == 200);
 }
+
+#endif
 
 TEST_CASE("a connection is used again after a whole reply")
 {

@@ -76,6 +76,7 @@ void write(TomlWriter& out, const TimeoutSettings& timeouts)
     out.put("single", timeouts.single);
     out.put("connect", timeouts.connect);
     out.put("idle", timeouts.idle);
+    out.put("first_content", timeouts.first_content);
 }
 
 void write(TomlWriter& out, const FailoverSettings& failover)

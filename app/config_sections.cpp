@@ -96,6 +96,7 @@ void read(ConfigTable table, TimeoutSettings& timeouts)
     table.seconds("single", timeouts.single);
     table.seconds("connect", timeouts.connect);
     table.seconds("idle", timeouts.idle);
+    table.seconds_or_zero("first_content", timeouts.first_content);
 }
 
 void read(ConfigTable table, FailoverSettings& failover)

@@ -123,6 +123,7 @@ boost::json::object explain(const RoutingView& view, const ImaginedRequest& requ
                                   {"connect_timeout", json_seconds(limits.connect)},
                                   {"timeout", json_seconds(limits.head)},
                                   {"idle_timeout", json_seconds(limits.idle)},
+                                  {"first_content_timeout", json_seconds(limits.first_content)},
                                   {"by", timeout_rule(settings.timeouts, facts, *upstream)}};
         const auto cooldown = cooldown_of(*upstream, request.model, now);
         entry.insert(cooldown.begin(), cooldown.end());

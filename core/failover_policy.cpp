@@ -113,7 +113,7 @@ std::string words_for(const AttemptFailure& failure)
         case Cause::transport:
             return transport_words(failure);
         case Cause::timeout:
-            return timeout_words(failure.phase);
+            return failure.detail.empty() ? timeout_words(failure.phase) : failure.detail;
         case Cause::eof:
             return eof_words(failure.phase);
         case Cause::bad_reply:

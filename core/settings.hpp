@@ -60,6 +60,7 @@ struct TimeoutSettings
     Seconds single{120};
     Seconds connect{5};
     Seconds idle{300};
+    Seconds first_content{0};  ///< 0: no limit
     bool operator==(const TimeoutSettings&) const = default;
 };
 

@@ -7,7 +7,8 @@ namespace route {
 AttemptTimeouts attempt_timeouts(const TimeoutSettings& settings, const TimeoutFacts& facts,
                                  const Upstream& upstream)
 {
-    AttemptTimeouts limits{settings.connect, settings.default_, settings.idle};
+    AttemptTimeouts limits{settings.connect, settings.default_, settings.idle,
+                           facts.last_candidate ? Seconds{0} : settings.first_content};
     if (facts.stream)
         limits.head = settings.stream;
     if (facts.body_bytes > settings.large_body_over)

@@ -15,6 +15,7 @@ struct AttemptTimeouts
     Seconds head;     ///< longest wait for the upstream until its response head; restarts while it accepts
                       ///< request bytes
     Seconds idle;     ///< longest silence inside the reply
+    Seconds first_content{0};  ///< from a stream's response head to its first content; 0: no limit
 };
 
 struct TimeoutFacts
@@ -25,7 +26,7 @@ struct TimeoutFacts
 };
 
 /// Later ones win: default, stream, large_body, `single` where it is longer (of the last candidate), the
-/// upstream's own.
+/// upstream's own. `first_content` does not count for the last candidate.
 AttemptTimeouts attempt_timeouts(const TimeoutSettings& settings, const TimeoutFacts& facts,
                                  const Upstream& upstream);
 

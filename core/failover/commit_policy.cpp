@@ -12,6 +12,8 @@ constexpr CommitDecision fail(Cause cause, std::string_view detail = {})
     return {CommitDecision::Kind::fail, cause, detail};
 }
 
+constexpr std::string_view no_content = "no content in time";
+
 constexpr CommitDecision commit_if(bool ready)
 {
     return ready ? commit : hold;
@@ -76,7 +78,7 @@ CommitDecision judge_stream(const ReplyProgress& reply, const CommitPressure& pr
     if (!reply.legible && !stream.end)
         return commit_if(reply.bytes > 0);
     if (pressure.first_content_passed && !stream.answered())
-        return fail(Cause::timeout);
+        return fail(Cause::timeout, no_content);
     if (rules.streams_whole)
         return judge_whole_stream(reply, pressure);
     if (stream.answered())
@@ -113,7 +115,7 @@ CommitDecision judge_unknown(const ReplyProgress& reply, const CommitPressure& p
     if (reply.label == ReplyKind::json)
         return judge_json(reply, pressure, rules);
     if (pressure.first_content_passed)
-        return fail(Cause::timeout);
+        return fail(Cause::timeout, no_content);
     const bool limited = rules.first_content_limited || rules.streams_whole;
     return commit_if(pressure.memory_short || (pressure.commit_after_passed && !limited));
 }

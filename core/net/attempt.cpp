@@ -142,7 +142,7 @@ awaitable<Attempt::Late> Attempt::out_of_time()
     const auto head = ticks(limits_.timeouts.head);
     for (;;) {
         auto limit = limit_;
-        auto look = std::min(commit_at_, limits_.total);
+        auto look = std::min({commit_at_, first_content_at_, limits_.total});
         if (http_.phase() == Phase::write_request || http_.phase() == Phase::await_head) {
             if (http_.still_taking())
                 look = std::min(look, Clock::now() + head / looks_within_wait);
@@ -152,9 +152,10 @@ awaitable<Attempt::Late> Attempt::out_of_time()
         const auto now = Clock::now();
         if (now >= limit)
             co_return Late::limit;
-        if (now >= commit_at_)
-            co_return Late::commit;
-        armed_for_ = std::min(limit, look);
+        if (decided_by_time())
+            co_return Late::decided;
+        look = std::min({limit, look, commit_at_, first_content_at_});
+        armed_for_ = look;
         timer_.expires_at(armed_for_);
         auto passed = timer_.async_wait(no_throw);
         co_await std::move(passed);
@@ -174,7 +175,8 @@ std::optional<AttemptFailure> Attempt::judge(Late late)
         return status_failure();
     if (late == Late::limit)
         return failed(Cause::timeout);
-    recorder_.committed();
+    if (decision_.kind == Decision::fail)
+        return content_failure();
     http_.enter(Phase::relay_body);
     return std::nullopt;
 }
@@ -292,9 +294,12 @@ void Attempt::begin_record()
 /// Waits for what the decision needs.
 awaitable<std::optional<AttemptFailure>> Attempt::hold()
 {
-    commit_at_ = Clock::now() + ticks(table_.settings.failover.commit_after);
+    const auto now = Clock::now();
+    commit_at_ = now + ticks(table_.settings.failover.commit_after);
+    if (limits_.timeouts.first_content > Seconds{0})
+        first_content_at_ = now + ticks(limits_.timeouts.first_content);
     limit_to(limits_.timeouts.idle);
-    if (commit_at_ < armed_for_)
+    if (std::min(commit_at_, first_content_at_) < armed_for_)
         look_at_limits();
     auto decision = Decision::hold;
     if (recorder_.encoded()) {
@@ -311,7 +316,7 @@ awaitable<std::optional<AttemptFailure>> Attempt::hold()
             const auto ended = co_await std::move(more);
             waited_ += Clock::now() - begin;
             if (std::get<0>(ended))
-                co_return std::nullopt;  // lost the race: to `commit_after`, if it is committed
+                co_return std::nullopt;  // lost the race: to time, which decided on what has come
             step = read();
         }
         if (step == Step::failed)
@@ -345,7 +350,7 @@ void Attempt::stash()
     held_.append(fresh_);
     accounted_ += fresh_.size();
     if (loop_.services.buffered.add(fresh_.size()) > table_.settings.server.max_buffered)
-        commit_now_ = true;  // rather sent early than held without bound
+        pressure_.memory_short = true;  // rather sent early than held without bound
     fresh_ = {};
 }
 

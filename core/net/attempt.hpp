@@ -100,8 +100,8 @@ class Attempt
     /// Why an attempt is late.
     enum class Late
     {
-        limit,   ///< for what it waits for
-        commit,  ///< `commit_after`: what has come of the reply is committed
+        limit,    ///< for what it waits for
+        decided,  ///< to be held back any longer: the decision on the reply is made
     };
 
     // The alternatives of the race, beside the requester's going.
@@ -118,6 +118,7 @@ class Attempt
     using Decision = CommitDecision::Kind;
     Decision begin_reply();
     Decision decide();
+    bool decided_by_time();
     AttemptFailure content_failure();
     void keep_failed_reply();
 
@@ -137,12 +138,14 @@ class Attempt
 
     HttpClient http_;
     ReplyRecorder recorder_;
+    CommitPressure pressure_;
     CommitDecision decision_;  ///< on the reply, as far as it has come
     Timer timer_;
-    TimePoint limit_ = TimePoint::max();      ///< of what it waits for now
-    TimePoint commit_at_ = TimePoint::max();  ///< `commit_after`
-    TimePoint armed_for_ = TimePoint::min();  ///< what the timer waits for
-    std::optional<AttemptFailure> failure_;   ///< of the first alternative
+    TimePoint limit_ = TimePoint::max();             ///< of what it waits for now
+    TimePoint commit_at_ = TimePoint::max();         ///< `commit_after`
+    TimePoint first_content_at_ = TimePoint::max();  ///< `first_content`
+    TimePoint armed_for_ = TimePoint::min();         ///< what the timer waits for
+    std::optional<AttemptFailure> failure_;          ///< of the first alternative
     std::exception_ptr broken_;
 
     std::optional<std::string> model_;  ///< as this upstream calls it
@@ -151,7 +154,6 @@ class Attempt
     std::size_t accounted_ = 0;
     bool reads_failed_body_ = false;
     bool kept_whole_ = false;
-    bool commit_now_ = false;
 
     TimePoint started_;
     Clock::duration waited_{};

@@ -41,14 +41,30 @@ Attempt::Decision Attempt::decide()
     if (complete())
         recorder_.complete();
     const ReplyHead head{reply().status(), request_.head_only, recorder_.api()};
-    CommitPressure pressure;
-    pressure.memory_short = commit_now_;
     CommitRules rules;
     rules.reply_buffer = table_.settings.failover.reply_buffer;
-    decision_ = decide_commit(head, recorder_.progress(), pressure, rules);
+    rules.first_content_limited = limits_.timeouts.first_content > Seconds{0};
+    decision_ = decide_commit(head, recorder_.progress(), pressure_, rules);
     if (decision_.kind == Decision::commit)
         recorder_.committed();
     return decision_.kind;
+}
+
+/// Whether a limit of holding the reply back has passed that decides on it.
+bool Attempt::decided_by_time()
+{
+    const auto now = Clock::now();
+    const auto passed = [now](TimePoint& limit) {
+        const bool is_over = now >= limit;
+        if (is_over)
+            limit = TimePoint::max();
+        return is_over;
+    };
+    const bool commit_after = passed(commit_at_);
+    const bool first_content = passed(first_content_at_);
+    pressure_.commit_after_passed |= commit_after;
+    pressure_.first_content_passed |= first_content;
+    return (commit_after || first_content) && decide() != Decision::hold;
 }
 
 AttemptFailure Attempt::content_failure()

@@ -42,7 +42,7 @@ TEST_CASE("the file that ships holds every key")
             ++keys;
         }
     }
-    CHECK(keys == 60);
+    CHECK(keys == 61);
 }
 
 TEST_CASE("every upstream key is in the comment of the file that ships")
@@ -137,6 +137,7 @@ large_body_over = "1KiB"
 single = 4
 connect = 0.25
 idle = 6
+first_content = 7.5
 [failover]
 order = "random"
 total = 9
@@ -180,8 +181,8 @@ auth = true
 level = "debug"
 format = "json")");
     CHECK(settings.secrets == SecretSettings{"/etc/route/secrets", {"A_KEY"}});
-    CHECK(settings.timeouts ==
-          TimeoutSettings{Seconds{1}, Seconds{2}, Seconds{3}, 1024, Seconds{4}, Seconds{0.25}, Seconds{6}});
+    CHECK(settings.timeouts == TimeoutSettings{Seconds{1}, Seconds{2}, Seconds{3}, 1024, Seconds{4},
+                                               Seconds{0.25}, Seconds{6}, Seconds{7.5}});
     CHECK(settings.failover ==
           FailoverSettings{UpstreamOrder::random, Seconds{9}, Seconds{0}, 1, 0, Seconds{0.5}});
     CHECK(settings.notify ==

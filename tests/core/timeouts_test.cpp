@@ -16,6 +16,7 @@ TimeoutSettings settings()
     result.single = Seconds{120};
     result.connect = Seconds{2.5};
     result.idle = Seconds{300};
+    result.first_content = Seconds{4};
     return result;
 }
 
@@ -52,6 +53,7 @@ TEST_CASE("of the timeouts the later ones win")
         CHECK(limits.head.count() == row.head);
         CHECK(limits.connect.count() == 2.5);
         CHECK(limits.idle.count() == 300);
+        CHECK(limits.first_content.count() == (row.last ? 0 : 4));
     }
 }
 

@@ -223,6 +223,51 @@ TEST_CASE("headers and then silence or comments are committed after commit_after
     CHECK(stage.second().connections() == 0);
 }
 
+TEST_CASE("headers and then silence, comments or a preamble fail over when first_content has passed")
+{
+    const std::string comments = ": a\n\n: b\n\n";
+    const auto sent = GENERATE_COPY(std::string{}, comments, role_event);
+    CAPTURE(sent);
+    Settings settings = patient_settings();
+    settings.timeouts.first_content = Seconds{0.05};
+    settings.failover.commit_after = Seconds{0.01};  // does not count for a stream under the limit
+    Stage stage{
+        {script::raw_then_silence(reply_head(200, chunked_sse_headers) + (sent.empty() ? "" : chunk(sent))),
+         script::sse(chat_events("hello"))},
+        settings};
+    const Reply reply = stage.ask(stream_request());
+    CHECK(reply.body() == joined(chat_events("hello")));
+    REQUIRE(stage.record().attempts.size() == 2);
+    CHECK(stage.record().attempts[0].outcome == AttemptOutcome::timeout);
+    CHECK(stage.record().attempts[0].error == "no content in time");
+    CHECK(stage.record().attempts[0].status == 200u);
+    CHECK(stage.record().outcome == RequestOutcome::ok);
+}
+
+TEST_CASE("first_content does not count for a whole reply, nor for the last upstream")
+{
+    const auto json = GENERATE(true, false);
+    CAPTURE(json);
+    Settings settings = patient_settings();
+    settings.timeouts.first_content = Seconds{0.05};
+    settings.failover.commit_after = Seconds{0.2};
+    const auto begun =
+        json ? reply_head(200, {{"Content-Type", "application/json"}, {"Content-Length", "100"}}) + "{\"id\":"
+             : reply_head(200, chunked_sse_headers) + chunk(role_event);
+    Script slow{step::read_request(), step::send(begun), step::hold("cut"), step::half_close(),
+                step::wait_for_close()};
+    auto scripts = json ? std::vector<Script>{slow, script::chat_reply("never")}
+                        : std::vector<Script>{script::reply(503, {}, "busy"), slow};
+    Stage stage{std::move(scripts), settings};
+    const auto client = stage.connect();
+    client->send(stream_request());
+    stage.run_until([&] { return client->head_received() && !client->body_so_far().empty(); });
+    stage.upstream(json ? 0 : 1).release("cut");
+    stage.run_until([&] { return client->closed_by_peer(); });
+    CHECK(stage.record().attempts.back().outcome == AttemptOutcome::cut);
+    CHECK(stage.record().attempts.size() == (json ? 1 : 2));
+}
+
 TEST_CASE("an ending for its length, a filter, a tool or a pause excuses an answer without content")
 {
     const auto reason = GENERATE(values<std::string>({"length", "content_filter", "tool_calls"}));

@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
+#include <utility>
 
 namespace route::net {
 
@@ -125,6 +126,7 @@ awaitable<std::optional<AttemptFailure>> Attempt::committable_reply()
         else if (decision == Decision::hold)
             failure = co_await hold();
         http_.enter(Phase::relay_body);
+        keep_fresh();
     } catch (const boost::system::system_error& error) {
         if (error.code() != asio::error::operation_aborted)
             broken_ = std::current_exception();
@@ -269,11 +271,8 @@ Attempt::Decision Attempt::begin_reply()
 {
     http_.enter(Phase::await_first_event);
     begin_record();
-    if (reply().status() == 101) {
-        held_.assign(fresh_);  // of the tunnel
-        fresh_ = {};
-        return Decision::commit;
-    }
+    if (reply().status() == 101)
+        return Decision::commit;  // what has come is the tunnel's
     if (recorder_.encoded())
         return Decision::hold;
     recorder_.add(fresh_);
@@ -323,8 +322,6 @@ awaitable<std::optional<AttemptFailure>> Attempt::hold()
             co_return http_.failure();
         decision = decide();
     }
-    if (!held_.empty())
-        stash();
     if (decision == Decision::fail)
         co_return content_failure();
     co_return std::nullopt;
@@ -354,14 +351,24 @@ void Attempt::stash()
     fresh_ = {};
 }
 
+/// `||` waits for those that lost: until then others of the loop read into its scratch.
+void Attempt::keep_fresh()
+{
+    if (held_.empty())
+        held_.assign(fresh_);
+    else
+        stash();
+    fresh_ = {};
+}
+
 void Attempt::drop_pending()
 {
     fresh_ = {};
     if (held_.empty())
         return;
     std::string{}.swap(held_);
-    loop_.services.buffered.subtract(accounted_);
-    accounted_ = 0;
+    if (accounted_ > 0)
+        loop_.services.buffered.subtract(std::exchange(accounted_, 0));
 }
 
 HttpClient::Step Attempt::read()

@@ -55,8 +55,8 @@ class Attempt
     const ReplyParser& reply() const { return http_.reply(); }
     ReplyRecorder& recorder() { return recorder_; }
 
-    /// Body bytes received and not yet taken; valid until the next suspension or read().
-    std::string_view pending() const { return held_.empty() ? fresh_ : std::string_view{held_}; }
+    /// Body bytes received before commit and not yet taken; valid until drop_pending().
+    std::string_view pending() const { return held_; }
     void drop_pending();
 
     /// The whole reply has been read.
@@ -125,6 +125,7 @@ class Attempt
     void limit_to(Seconds wait);
     void look_at_limits();
     void stash();
+    void keep_fresh();
     std::string own_words(std::string text, bool cut) const;
     std::string error_body_words() const;
     std::string event_error_words() const;

@@ -168,6 +168,39 @@ TEST_CASE("any reply is committed `commit_after` seconds after its head")
     CHECK(stage.second().connections() == 0);
 }
 
+TEST_CASE("replies that are committed at the same moment are not mixed up")
+{
+    const bool stream = GENERATE(false, true);
+    const std::vector<std::string> models{"a", "b", "c", "d"};
+    std::vector<Script> scripts;
+    std::vector<std::string> bodies;
+    for (const auto& model : models) {
+        const std::string text(100, model[0]);
+        bodies.push_back(stream ? joined(chat_events(text)) : chat_reply(text));
+        const auto reply = stream ? chunked_reply(200, sse_headers, {bodies.back()})
+                                  : reply_text(200, json_headers, bodies.back());
+        scripts.push_back({step::read_request(), step::hold("go"), step::send(reply), step::again()});
+    }
+    Stage stage{std::move(scripts)};
+    stage.change([&](auto& definitions) {
+        for (std::size_t i = 0; i < models.size(); ++i)
+            definitions[i].allow = {models[i]};
+    });
+    std::vector<std::unique_ptr<TestClient>> clients;
+    for (std::size_t i = 0; i < models.size(); ++i) {
+        clients.push_back(stage.connect());
+        clients.back()->send(chat_request(models[i], stream));
+        stage.run_until([&] { return stage.upstream(i).reached("go"); });
+    }
+    for (std::size_t i = 0; i < models.size(); ++i)
+        stage.upstream(i).release("go");
+    for (std::size_t i = 0; i < models.size(); ++i) {
+        CAPTURE(stream, models[i]);
+        stage.run_until([&] { return clients[i]->replies().size() == 1; });
+        CHECK(clients[i]->replies()[0].body() == bodies[i]);
+    }
+}
+
 TEST_CASE("an error event after commit is relayed")
 {
     const std::string error = data_event(R"({"error":{"message":"busy"}})");

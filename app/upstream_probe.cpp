@@ -1,57 +1,54 @@
 #include "app/upstream_probe.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <memory>
+#include <utility>
 
 #include "app/command_loop.hpp"
-#include "core/net/attempt.hpp"
+#include "core/error_words.hpp"
+#include "core/header_rules.hpp"
+#include "core/http/reply_kind.hpp"
+#include "core/net/outbound_request.hpp"
+#include "core/shown_reply.hpp"
 #include "core/text.hpp"
 
 namespace route {
 namespace {
 
-void note_failure(ProbeResult& result, const Upstream& upstream, const AttemptFailure& failure)
+/// What a request of serving would have made of the reply.
+std::optional<AttemptFailure> failure_of(const net::OutboundReply& reply, const SecretEraser& secrets)
 {
-    result.status = failure.status;
-    result.outcome = outcome_of(failure);
-    result.error = escape_for_log(describe(failure));
-    if (upstream.asis)
-        result.error += " (asked without a key: its sk is asis)";
+    if (reply.failure || status_succeeds(reply.status, false))
+        return reply.failure;
+    const std::array<const SecretEraser*, 1> erasers{&secrets};
+    AttemptFailure failure;
+    failure.phase = Phase::await_head;
+    failure.cause = Cause::status;
+    failure.status = reply.status;
+    failure.detail =
+        quote_error(reply.content_type, reply.content_encoding, reply.body, reply.whole, erasers);
+    return failure;
 }
 
-/// Waits for the answer until it is asked to stop.
-class Asker final : public net::Requester
+ProbeResult result_of(const net::OutboundReply& reply, const Upstream& upstream, const SecretEraser& secrets)
 {
-  public:
-    net::awaitable<void> gone() override
-    {
-        if (stopped_)
-            co_return;
-        auto stop = stop_.wait();
-        co_await std::move(stop);
-    }
-    void stop()
-    {
-        stopped_ = true;
-        stop_.notify();
-    }
-
-  private:
-    net::Wakeup stop_;
-    bool stopped_ = false;
-};
-
-net::awaitable<void> ask(net::Attempt& attempt, ProbeResult& result)
-{
-    const auto failure = co_await attempt.run();
-    result.elapsed = net::Clock::now() - attempt.started();
-    if (failure) {
-        note_failure(result, attempt.upstream(), *failure);
+    ProbeResult result;
+    result.elapsed = reply.elapsed;
+    if (const auto failure = failure_of(reply, secrets)) {
+        result.status = failure->status;
+        result.outcome = outcome_of(*failure);
+        result.error = escape_for_log(describe(*failure));
+        if (upstream.asis)
+            result.error += " (asked without a key: its sk is asis)";
     } else {
         result.outcome = AttemptOutcome::ok;
-        result.status = attempt.reply().status();
-        result.json = attempt.recorder().kind() == ReplyKind::json;
+        result.status = reply.status;
+        const auto kind = sniff_kind(reply.content_type, reply.body, reply.whole);
+        result.json = kind.value_or(labelled_kind(reply.content_type)) == ReplyKind::json;
     }
+    return result;
 }
 
 /// No other one would be tried.
@@ -63,42 +60,46 @@ bool is_only(const RoutingView& view, const ViewedUpstream& upstream)
 }
 
 /// What serving uses, where it does; else made now.
-Result<void> join(net::RoutingTable& table, const RoutingView& view, const ViewedUpstream& upstream)
+Result<std::shared_ptr<const Upstream>> usable(const RoutingView& view, const ViewedUpstream& upstream)
 {
     const auto& in_use = view.table->upstreams;
-    if (upstream.usable && std::find(in_use.begin(), in_use.end(), upstream.usable) != in_use.end()) {
-        table.upstreams.push_back(upstream.usable);
-        return {};
-    }
+    if (upstream.usable && std::find(in_use.begin(), in_use.end(), upstream.usable) != in_use.end())
+        return upstream.usable;
     if (!upstream.unusable.empty())
         return Invalid{upstream.unusable};
-    auto made =
-        make_upstream(upstream.definition, secrets_for(upstream.origin, table.settings.secrets), nullptr);
+    const auto resolve = secrets_for(upstream.origin, view.table->settings.secrets);
+    auto made = make_upstream(upstream.definition, resolve, nullptr);
     if (!made)
         return made.error();
-    net::add_upstream(table, *std::move(made));
-    return {};
+    net::find_path(*made, *view.table);
+    return std::make_shared<const Upstream>(*std::move(made));
 }
 
-ProbeResult probe(const net::RoutingTablePtr& table, bool only, const std::stop_token& stop)
+net::awaitable<void> ask(net::EventLoop& loop, net::Destination destination, net::OutboundRequest request,
+                         net::OutboundLimits limits, net::OutboundReply& reply)
 {
-    const auto& upstream = *table->upstreams.front();
-    CommandLoop own{table};
-    auto& loop = own.loop();
+    auto sending = net::send_outbound(loop, destination, std::move(request), limits);
+    reply = co_await std::move(sending);
+}
 
+ProbeResult probe(const RoutingView& view, const Upstream& upstream, bool only, const std::stop_token& stop)
+{
+    const auto& table = *view.table;
     const HeaderFields fields{
         {boost::beast::http::field::accept, "Accept", "application/json"},
         {boost::beast::http::field::user_agent, "User-Agent", "openai-api-route/" ROUTE_VERSION}};
-    const RequestFacts facts;
-    const net::OutgoingRequest request{{"GET", "/v1/models", "", fields, std::nullopt}, "", facts};
-    const net::AttemptLimits limits{attempt_timeouts(table->settings.timeouts, {false, 0, only}, upstream)};
-    ReplyCapture unrecorded;
-    Asker asker;
-    net::Attempt attempt{loop, *table, upstream, request, limits, asker, unrecorded};
-    const std::stop_callback on_stop{stop, [&] { loop.post([&asker] { asker.stop(); }); }};
-    ProbeResult result;
-    own.run(ask(attempt, result));
-    return result;
+    net::OutboundRequest request;
+    write_upstream_head(request.head, {"GET", "/v1/models", "", fields, std::nullopt}, upstream);
+    const net::OutboundLimits limits{attempt_timeouts(table.settings.timeouts, {false, 0, only}, upstream)};
+    CommandLoop own{view.table};
+    auto& loop = own.loop();
+    const std::stop_callback on_stop{stop, [&] { loop.post([&loop] { loop.stop(); }); }};
+    const auto destination = net::destination_of(upstream, table.tls.get(), table.settings.upstream);
+    net::OutboundReply reply;
+    own.run(ask(loop, destination, std::move(request), limits, reply));
+    auto secrets = table.secrets;
+    net::add_secrets(secrets, upstream);
+    return result_of(reply, upstream, secrets);
 }
 
 }  // namespace
@@ -106,14 +107,13 @@ ProbeResult probe(const net::RoutingTablePtr& table, bool only, const std::stop_
 ProbeResult probe_upstream(const RoutingView& view, const ViewedUpstream& upstream,
                            const std::stop_token& stop)
 {
-    const auto table = std::make_shared<net::RoutingTable>(*view.table);
-    table->upstreams.clear();
-    if (const auto joined = join(*table, view, upstream); !joined) {
+    const auto asked = usable(view, upstream);
+    if (!asked) {
         ProbeResult refused;
-        refused.error = "it cannot be used: " + joined.error().reason;
+        refused.error = "it cannot be used: " + asked.error().reason;
         return refused;
     }
-    return probe(table, is_only(view, upstream), stop);
+    return probe(view, **asked, is_only(view, upstream), stop);
 }
 
 boost::json::object probe_json(const ViewedUpstream& upstream, const ProbeResult& result)

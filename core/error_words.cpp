@@ -82,4 +82,11 @@ std::string error_words(std::string_view content_type, std::string_view body)
     return textual ? in_one_line(beginning) : std::string{};
 }
 
+std::string quote_words(std::string words, bool cut, std::span<const SecretEraser* const> erasers)
+{
+    erase_secrets(words, erasers, cut || words.size() >= most_error_text - 4);
+    words.resize(cut_utf8(words, most_error_words).size());
+    return words;
+}
+
 }  // namespace route

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
+
+#include "core/secret_eraser.hpp"
 
 namespace route {
 
@@ -15,5 +18,9 @@ constexpr std::size_t most_error_text = 4u << 10;
 
 /// Bytes of an error's words that are kept.
 constexpr std::size_t most_error_words = 200;
+
+/// Words of others as they may be quoted: without secrets, and then cut at `most_error_words`. Whoever wrote
+/// them likes to name the key that is refused. `cut`: they are the beginning of longer ones.
+std::string quote_words(std::string words, bool cut, std::span<const SecretEraser* const> erasers);
 
 }  // namespace route

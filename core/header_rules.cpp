@@ -337,6 +337,34 @@ void write_route_fields(std::string& out, const ReplyFacts& facts)
         write_number_field(out, "x-route-attempts", facts.attempts);
 }
 
+/// What follows the endpoint's path in a request's target.
+struct RestOfTarget
+{
+    std::string_view path;
+    std::string_view query;
+};
+
+void write_request_begin(std::string& out, std::string_view method, const Endpoint& endpoint,
+                         bool absolute_form, const RestOfTarget& rest)
+{
+    out.append(method).append(" ");
+    if (absolute_form)
+        out.append(endpoint.origin);
+    out.append(endpoint.base_path).append(rest.path).append(rest.query).append(" HTTP/1.1\r\n");
+    write_field(out, "Host", endpoint.authority);
+}
+
+/// All fields but those of an upgrade.
+void write_request_end(std::string& out, std::string_view proxy_authorization,
+                       const std::optional<std::uint64_t>& body_bytes)
+{
+    if (!proxy_authorization.empty())
+        write_field(out, "Proxy-Authorization", proxy_authorization);
+    out.append("Accept-Encoding: identity\r\n");
+    if (body_bytes)
+        write_number_field(out, "Content-Length", *body_bytes);
+}
+
 }  // namespace
 
 std::string_view find_field(const HeaderFields& fields, field id)
@@ -359,12 +387,8 @@ void write_upstream_head(std::string& out, const UpstreamRequest& request, const
 {
     constexpr std::string_view prefix = "/v1";
     const bool absolute_form = upstream.via && !upstream.endpoint.tls && !request.upgrade_websocket;
-    out.append(request.method).append(" ");
-    if (absolute_form)
-        out.append(upstream.endpoint.origin);
-    out.append(upstream.endpoint.base_path);
-    out.append(request.path.substr(prefix.size())).append(request.query).append(" HTTP/1.1\r\n");
-    write_field(out, "Host", upstream.endpoint.authority);
+    write_request_begin(out, request.method, upstream.endpoint, absolute_form,
+                        {request.path.substr(prefix.size()), request.query});
     const bool among_protocols =
         request.key_place == KeyPlace::websocket_protocol && may_be_protocol(upstream.key);
     write_passed_fields(out, request.fields, upstream.asis,
@@ -377,15 +401,24 @@ void write_upstream_head(std::string& out, const UpstreamRequest& request, const
         else
             out.append("Authorization: Bearer ").append(upstream.key).append("\r\n");
     }
-    if (absolute_form && !upstream.proxy_authorization.empty())
-        write_field(out, "Proxy-Authorization", upstream.proxy_authorization);
-    out.append("Accept-Encoding: identity\r\n");
-    if (request.body_bytes)
-        write_number_field(out, "Content-Length", *request.body_bytes);
+    write_request_end(out, absolute_form ? upstream.proxy_authorization : std::string_view{},
+                      request.body_bytes);
     if (request.upgrade_websocket)
         out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n");
     out.append("\r\n");
 }
+
+void write_own_request_head(std::string& out, const OwnRequest& request, const Endpoint& endpoint,
+                            const std::optional<ProxyEndpoint>& proxy, std::string_view proxy_authorization)
+{
+    const bool absolute_form = proxy && !endpoint.tls;
+    write_request_begin(out, request.method, endpoint, absolute_form, {{}, request.query});
+    for (const auto& [name, value] : request.fields)
+        write_field(out, name, value);
+    write_request_end(out, absolute_form ? proxy_authorization : std::string_view{}, request.body_bytes);
+    out.append("\r\n");
+}
+
 void write_client_head(std::string& out, unsigned status, std::string_view reason, const HeaderFields& fields,
                        const ReplyFacts& facts)
 {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/upstream.hpp"
@@ -50,6 +51,21 @@ struct UpstreamRequest
 /// or keeps to itself (SPEC 4, "Headers to the upstream"), the upstream's key and Host, `Accept-Encoding:
 /// identity`, Content-Length.
 void write_upstream_head(std::string& out, const UpstreamRequest& request, const Upstream& upstream);
+
+/// A request of the router's own, to an endpoint whose path is the whole of what is asked for.
+struct OwnRequest
+{
+    std::string_view method;
+    std::string_view query;  ///< with its '?', or empty
+    /// Beside Host, Accept-Encoding and Content-Length; without control characters.
+    const std::vector<std::pair<std::string, std::string>>& fields;
+    std::optional<std::uint64_t> body_bytes;  ///< none: the request has no body at all
+};
+
+/// Appends its head to `out`. With a `proxy` that leads to a plain server, in the form for that (RFC 9112
+/// 3.2.2), with `proxy_authorization` unless that is empty.
+void write_own_request_head(std::string& out, const OwnRequest& request, const Endpoint& endpoint,
+                            const std::optional<ProxyEndpoint>& proxy, std::string_view proxy_authorization);
 
 /// How the body of a reply is delimited towards the client (RFC 9112 6).
 enum class Framing

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/content_decoder.hpp"
+#include "core/error_words.hpp"
 #include "core/text.hpp"
 
 namespace route {
@@ -72,6 +73,15 @@ std::optional<ShownReply> show_reply(std::string_view reason, const HeaderFields
         if (!changed || !is_of_the_bytes(header))
             reply.fields.push_back({header.id, header.name, shown(reply, header.value, erasers)});
     return reply;
+}
+
+std::string quote_error(std::string_view content_type, std::string_view content_encoding,
+                        std::string_view body, bool whole, std::span<const SecretEraser* const> erasers)
+{
+    const auto content = decoded_body(content_encoding, body, most_decoded);
+    if (!content)
+        return {};
+    return quote_words(error_words(content_type, *content), !whole, erasers);
 }
 
 }  // namespace route

@@ -35,4 +35,9 @@ std::optional<ShownReply> show_reply(std::string_view reason, const HeaderFields
 std::optional<std::string> decoded_body(std::string_view content_encoding, std::string_view body,
                                         std::size_t limit);
 
+/// What the body of a failed reply says, fit to be quoted; as far as its coding can be taken off. `whole`:
+/// there is no more of it.
+std::string quote_error(std::string_view content_type, std::string_view content_encoding,
+                        std::string_view body, bool whole, std::span<const SecretEraser* const> erasers);
+
 }  // namespace route

@@ -4,6 +4,7 @@
 
 #include "core/net/event_loop.hpp"
 #include "core/net/outbound_proxy.hpp"
+#include "core/settings.hpp"
 #include "core/timeouts.hpp"
 #include "notify/channel.hpp"
 
@@ -29,6 +30,7 @@ class NetworkHttp final : public Http
     net::EventLoop& loop_;
     net::EnvironmentProxies proxies_;
     RequestLimits limits_;
+    UpstreamSettings settings_;            ///< the usual ones, of kept connections
     std::shared_ptr<net::TlsClient> tls_;  ///< made when first needed: reading the authorities takes time
 };
 

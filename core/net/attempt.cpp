@@ -27,12 +27,6 @@ constexpr int looks_within_wait = 8;
 /// Of an encoded reply few bytes can be many to read: others of the loop have a turn after as many.
 constexpr std::size_t encoded_portion = 8u << 10;
 
-Destination destination_of(const RoutingTable& table, const Upstream& upstream)
-{
-    return {upstream.endpoint, upstream.via,    upstream.proxy_authorization,
-            upstream.pool_key, table.tls.get(), table.settings.upstream};
-}
-
 }  // namespace
 
 Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& upstream,
@@ -44,7 +38,9 @@ Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& ups
       request_{request},
       limits_{limits},
       requester_{requester},
-      http_{loop, destination_of(table, upstream), {request.head_only, request.head.upgrade_websocket}},
+      http_{loop,
+            destination_of(upstream, table.tls.get(), table.settings.upstream),
+            {request.head_only, request.head.upgrade_websocket}},
       recorder_{table.settings.records, capture},
       timer_{loop.io.get_executor()},
       started_{Clock::now()}

@@ -126,7 +126,7 @@ class Attempt
     void look_at_limits();
     void stash();
     void keep_fresh();
-    std::string own_words(std::string text, bool cut) const;
+    SecretEraser client_secrets() const;
     std::string error_body_words() const;
     std::string event_error_words() const;
 

@@ -3,31 +3,24 @@
 
 #include "core/error_words.hpp"
 #include "core/net/attempt.hpp"
-#include "core/text.hpp"
 
 namespace route::net {
 
-/// What the upstream said, briefly. Upstreams quote the key they refuse; nobody else gets to see it.
-std::string Attempt::own_words(std::string text, bool cut) const
+SecretEraser Attempt::client_secrets() const
 {
-    SecretEraser client_secrets;
+    SecretEraser secrets;
     for (const auto& key : request_.client_keys)
-        client_secrets.add(*key);
-    const std::array<const SecretEraser*, 2> erasers{&table_.secrets, &client_secrets};
-    erase_secrets(text, erasers, cut);
-    text.resize(cut_utf8(text, most_error_words).size());
-    return text;
+        secrets.add(*key);
+    return secrets;
 }
 
 std::string Attempt::error_body_words() const
 {
     const auto& fields = reply().fields();
-    const auto content = decoded_body(find_field(fields, http::field::content_encoding), held_, most_decoded);
-    if (!content)
-        return {};
-    auto words = error_words(find_field(fields, http::field::content_type), *content);
-    const bool cut = !complete() || words.size() >= most_error_text - 4;
-    return own_words(std::move(words), cut);
+    const auto own = client_secrets();
+    const std::array<const SecretEraser*, 2> erasers{&table_.secrets, &own};
+    return quote_error(find_field(fields, http::field::content_type),
+                       find_field(fields, http::field::content_encoding), held_, complete(), erasers);
 }
 
 std::optional<ShownReply> Attempt::shown() const
@@ -102,8 +95,9 @@ std::optional<AttemptFailure> Attempt::error_inside() const
 
 std::string Attempt::event_error_words() const
 {
-    const auto& said = recorder_.event_error_words();
-    return own_words(said, said.size() >= most_error_text - 4);
+    const auto own = client_secrets();
+    const std::array<const SecretEraser*, 2> erasers{&table_.secrets, &own};
+    return quote_words(recorder_.event_error_words(), false, erasers);
 }
 
 }  // namespace route::net

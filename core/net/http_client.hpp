@@ -7,24 +7,12 @@
 #include <string>
 #include <string_view>
 
-#include "core/endpoint.hpp"
 #include "core/failover_policy.hpp"
+#include "core/net/destination.hpp"
 #include "core/net/event_loop.hpp"
 #include "core/net/message_parser.hpp"
-#include "core/pool_key.hpp"
 
 namespace route::net {
-
-/// Where a request goes and by which way. What it refers to outlives the client.
-struct Destination
-{
-    const Endpoint& endpoint;
-    const std::optional<ProxyEndpoint>& proxy;
-    std::string_view proxy_authorization;
-    const PoolKey& pool_key;
-    TlsClient* tls;  ///< needed where the endpoint is https
-    const UpstreamSettings& settings;
-};
 
 /// What the parsing of a reply depends on of its request.
 struct ExpectedReply

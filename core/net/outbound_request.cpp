@@ -1,10 +1,14 @@
 #include "core/net/outbound_request.hpp"
 
 #include <algorithm>
+#include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/beast/http/field.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
+#include <exception>
+#include <utility>
 
-#include "core/header_rules.hpp"
+#include "core/net/http_client.hpp"
 
 namespace route::net {
 
@@ -12,30 +16,39 @@ namespace {
 
 constexpr std::size_t most_body = 64u << 10;
 
-HeaderFields as_fields(const OutboundRequest& request)
-{
-    HeaderFields fields;
-    for (const auto& [name, value] : request.fields)
-        fields.push_back({http::string_to_field(name), name, value});
-    return fields;
-}
-
-/// Waits until all of it has taken too long, or the loop is told to stop.
-class Patience final : public Requester, public Stoppable
+/// One request and its response, raced against time and against the end of the loop.
+class Asking final : public Stoppable
 {
   public:
-    Patience(EventLoop& loop, TimePoint end) : timer_{loop.io.get_executor()}, end_{end}
+    Asking(EventLoop& loop, const Destination& destination, OutboundRequest request, OutboundLimits limits)
+        : http_{loop, destination, {}},
+          request_{std::move(request)},
+          limits_{limits},
+          timer_{loop.io.get_executor()},
+          begin_{Clock::now()}
     {
         loop.sessions.push_back(*this);
     }
 
-    awaitable<void> gone() override
+    awaitable<OutboundReply> run()
     {
-        timer_.expires_at(stopped_ ? TimePoint::min() : end_);
-        auto over = timer_.async_wait(no_throw);
-        co_await std::move(over);
+        using namespace asio::experimental::awaitable_operators;
+        auto answer = response();
+        auto late = out_of_time();
+        auto race = std::move(answer) || std::move(late);
+        auto first = co_await std::move(race);
+        if (broken_)
+            std::rethrow_exception(broken_);
+        std::optional<AttemptFailure> failure;
+        if (first.index() == 0)
+            failure = std::get<0>(std::move(first));
+        else
+            failure = http_.failed(stopped_ ? Cause::stopped : Cause::timeout);
+        if (failure)
+            fail(*std::move(failure));
+        reply_.elapsed = Clock::now() - begin_;
+        co_return std::move(reply_);
     }
-    bool stopped() const { return stopped_; }
 
     void drain() override {}
     void stop() override
@@ -45,100 +58,149 @@ class Patience final : public Requester, public Stoppable
     }
 
   private:
+    using Step = HttpClient::Step;
+
+    bool succeeds() const { return http_.has_head() && http_.reply().status() / 100 == 2; }
+
+    /// Of a response that does not succeed the status stands, whatever became of its body.
+    void fail(AttemptFailure failure)
+    {
+        if (reply_.status != 0 && !succeeds())
+            return;
+        reply_.status = 0;
+        reply_.body.clear();
+        reply_.failure = std::move(failure);
+    }
+
+    /// Connects, sends, reads head and body. Once it has lost the race nobody hears its answer, and its next
+    /// wait throws; any other exception goes to run(): `||` would wait for the timer.
+    awaitable<std::optional<AttemptFailure>> response()
+    {
+        std::optional<AttemptFailure> failure;
+        try {
+            const bool answered = co_await head();
+            bool whole = answered;
+            if (answered && http_.has_head())
+                whole = co_await body();
+            if (!whole)
+                failure = http_.failure();
+        } catch (const boost::system::system_error& error) {
+            if (error.code() != asio::error::operation_aborted)
+                broken_ = std::current_exception();
+        } catch (...) {
+            broken_ = std::current_exception();
+        }
+        co_return failure;
+    }
+
+    awaitable<bool> head()
+    {
+        for (bool replaced = false;; replaced = true) {
+            bool connected = !replaced && http_.take_pooled();
+            if (!connected) {
+                limit_to(limits_.timeouts.connect);
+                connected = co_await http_.connect(limit_);
+            }
+            if (connected) {
+                limit_to(limits_.timeouts.head);
+                const bool sent = http_.send({request_.head, request_.body});
+                if (!sent)
+                    co_await http_.send_rest();
+                http_.end_sending(request_.body.size());
+                auto step = http_.read_head();
+                while (step == Step::wait) {
+                    auto readable = http_.readable();
+                    const auto ended = co_await std::move(readable);
+                    if (std::get<0>(ended))
+                        co_return true;  // lost the race
+                    step = http_.read_head();
+                }
+                if (step == Step::done)
+                    co_return true;
+            }
+            if (!replace_connection(http_.failure(), http_.reused(), replaced))
+                co_return false;
+            http_.reset();
+        }
+    }
+
+    awaitable<bool> body()
+    {
+        const auto& fields = http_.reply().fields();
+        reply_.status = http_.reply().status();
+        reply_.content_type = find_field(fields, http::field::content_type);
+        reply_.content_encoding = find_field(fields, http::field::content_encoding);
+        reply_.retry_after = find_field(fields, http::field::retry_after);
+        http_.enter(Phase::relay_body);
+        limit_to(limits_.timeouts.idle);
+        keep(http_.payload());
+        while (!http_.complete() && reply_.body.size() < most_body) {
+            auto step = http_.read_body();
+            while (step == Step::wait) {
+                limit_to(limits_.timeouts.idle);
+                auto readable = http_.readable();
+                const auto ended = co_await std::move(readable);
+                if (std::get<0>(ended))
+                    co_return true;  // lost the race
+                step = http_.read_body();
+            }
+            if (step == Step::failed)
+                co_return false;
+            keep(http_.payload());
+        }
+        reply_.whole = http_.complete() && reply_.body.size() < most_body;
+        if (http_.complete())
+            http_.release();
+        co_return true;
+    }
+
+    void keep(std::string_view bytes)
+    {
+        reply_.body += bytes.substr(0, most_body - std::min(most_body, reply_.body.size()));
+    }
+
+    /// Ends when what is waited for has not come in time, or the loop stops.
+    awaitable<void> out_of_time()
+    {
+        while (!stopped_) {
+            const auto limit = std::min(limit_, limits_.total);
+            if (Clock::now() >= limit)
+                co_return;
+            timer_.expires_at(limit);
+            auto passed = timer_.async_wait(no_throw);
+            co_await std::move(passed);
+            const auto state = co_await asio::this_coro::cancellation_state;
+            if (state.cancelled() != asio::cancellation_type::none)
+                co_return;  // lost the race
+        }
+    }
+
+    void limit_to(Seconds wait)
+    {
+        const auto before = std::exchange(limit_, Clock::now() + ticks(wait));
+        if (limit_ < before)
+            timer_.cancel();
+    }
+
+    HttpClient http_;
+    const OutboundRequest request_;
+    const OutboundLimits limits_;
     Timer timer_;
-    TimePoint end_;
+    const TimePoint begin_;
+    TimePoint limit_ = TimePoint::max();  ///< of what it waits for now
+    OutboundReply reply_;
+    std::exception_ptr broken_;
     bool stopped_ = false;
 };
 
-void append(std::string& body, std::string_view bytes)
-{
-    body += bytes.substr(0, most_body - std::min(most_body, body.size()));
-}
-
-awaitable<void> silence(EventLoop& loop, Clock::duration longest)
-{
-    Timer timer{loop.io.get_executor(), longest};
-    auto passed = timer.async_wait(no_throw);
-    co_await std::move(passed);
-}
-
-/// What comes after commit, as far as it is wanted; how it broke off, if it did.
-awaitable<std::optional<AttemptFailure>> read_rest(EventLoop& loop, Attempt& attempt, Clock::duration idle,
-                                                   std::string& body)
-{
-    using namespace asio::experimental::awaitable_operators;
-    while (!attempt.complete() && body.size() < most_body) {
-        const auto step = attempt.read();
-        if (step == HttpClient::Step::failed)
-            co_return attempt.read_failure();
-        if (step == HttpClient::Step::done)
-            append(body, attempt.payload());
-        if (step == HttpClient::Step::wait) {
-            auto more = until_readable(attempt.connection());
-            auto silent = silence(loop, idle);
-            auto race = std::move(more) || std::move(silent);
-            const auto first = co_await std::move(race);
-            if (first.index() == 1)
-                co_return attempt.failed(Cause::timeout);
-        }
-    }
-    co_return std::nullopt;
-}
-
-awaitable<std::optional<AttemptFailure>> read_rest_in_time(EventLoop& loop, Attempt& attempt,
-                                                           Clock::duration idle, std::string& body,
-                                                           Patience& patience)
-{
-    using namespace asio::experimental::awaitable_operators;
-    auto rest = read_rest(loop, attempt, idle, body);
-    auto late = patience.gone();
-    auto race = std::move(rest) || std::move(late);
-    auto first = co_await std::move(race);
-    if (first.index() == 1)
-        co_return attempt.failed(Cause::timeout);
-    co_return std::get<0>(std::move(first));
-}
-
 }  // namespace
 
-awaitable<OutboundReply> send_outbound(EventLoop& loop, RoutingTablePtr table, const OutboundRequest& request,
-                                       AttemptTimeouts limits, Clock::duration bound)
+awaitable<OutboundReply> send_outbound(EventLoop& loop, Destination destination, OutboundRequest request,
+                                       OutboundLimits limits)
 {
-    const auto fields = as_fields(request);
-    std::optional<std::uint64_t> body_bytes;
-    if (!request.body.empty())
-        body_bytes = request.body.size();
-    const RequestFacts facts;
-    const UpstreamRequest head{request.method, "/v1", request.query, fields, body_bytes};
-    const OutgoingRequest outgoing{head, request.body, facts};
-    const AttemptLimits attempt_limits{limits};
-    ReplyCapture unrecorded;
-    const auto begin = Clock::now();
-    Patience patience{loop, begin + bound};
-    Attempt attempt{loop, *table, *table->upstreams.front(), outgoing, attempt_limits, patience, unrecorded};
-
-    OutboundReply reply;
-    reply.failure = co_await attempt.run();
-    if (!reply.failure) {
-        append(reply.body, attempt.pending());
-        attempt.drop_pending();
-        reply.failure = co_await read_rest_in_time(loop, attempt, ticks(limits.idle), reply.body, patience);
-        if (!reply.failure)
-            reply.status = attempt.reply().status();
-        if (attempt.complete())
-            attempt.release();
-    } else if (attempt.kept_whole()) {
-        append(reply.body, attempt.pending());
-    }
-    if (reply.failure) {
-        if (reply.failure->cause == Cause::client_gone)
-            reply.failure->cause = patience.stopped() ? Cause::stopped : Cause::timeout;
-        // What a proxy says is not the response, and one that was cut says nothing for sure.
-        const bool answered = reply.failure->cause == Cause::status && reply.failure->phase != Phase::proxy;
-        reply.status = answered ? *reply.failure->status : 0;
-        reply.retry_after = attempt.retry_after();
-    }
-    reply.elapsed = Clock::now() - begin;
+    Asking asking{loop, destination, std::move(request), limits};
+    auto run = asking.run();
+    auto reply = co_await std::move(run);
     co_return reply;
 }
 

@@ -3,35 +3,44 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
-#include "core/net/attempt.hpp"
+#include "core/failover_policy.hpp"
+#include "core/net/destination.hpp"
+#include "core/net/event_loop.hpp"
+#include "core/timeouts.hpp"
 
 namespace route::net {
 
 /// A request of the router's own, not a client's.
 struct OutboundRequest
 {
-    std::string method;
-    std::string query = {};  ///< with its '?', or empty
-    std::vector<std::pair<std::string, std::string>> fields = {};
+    std::string head;  ///< as it goes out
     std::string body = {};
+};
+
+/// How long it may take.
+struct OutboundLimits
+{
+    AttemptTimeouts timeouts;
+    TimePoint total = TimePoint::max();
 };
 
 struct OutboundReply
 {
-    std::optional<AttemptFailure> failure = {};  ///< another status than 2xx included
-    unsigned status = 0;                         ///< 0: there was no response
-    std::string body = {};                       ///< its first 64 KiB; of a failed response, if it came whole
+    /// Why there is no response, or that one which says it succeeds broke off.
+    std::optional<AttemptFailure> failure = {};
+    unsigned status = 0;    ///< 0: there was no response
+    std::string body = {};  ///< its first 64 KiB
+    bool whole = false;     ///< that is all there is
+    std::string content_type = {};
+    std::string content_encoding = {};
     std::string retry_after = {};
     Clock::duration elapsed{};
 };
 
-/// Sends it to the one upstream of `table`, whose endpoint is the whole URL, by the same connections, TLS and
-/// proxies as requests of clients. Takes `limits.connect`, `.head` and `.idle` at most, and `bound` in all.
-/// On the loop's thread.
-awaitable<OutboundReply> send_outbound(EventLoop& loop, RoutingTablePtr table, const OutboundRequest& request,
-                                       AttemptTimeouts limits, Clock::duration bound);
+/// Sends it by the same connections, TLS and proxies as requests of clients. `Cause::stopped` when the loop
+/// stops meanwhile. What `destination` refers to outlives it. On the loop's thread.
+awaitable<OutboundReply> send_outbound(EventLoop& loop, Destination destination, OutboundRequest request,
+                                       OutboundLimits limits);
 
 }  // namespace route::net

@@ -2,6 +2,7 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include "core/net/destination.hpp"
 #include "core/net/proxy_secrets.hpp"
 
 namespace route::net {
@@ -43,22 +44,27 @@ bool trusted(const RoutingTable& table, const ip::address& address)
 
 }  // namespace
 
+void find_path(Upstream& upstream, const RoutingTable& table)
+{
+    auto path = path_to(upstream.endpoint, upstream.proxy, table.settings.upstream.proxy, table.proxies,
+                        table.tls.get());
+    upstream.via = std::move(path.proxy);
+    upstream.proxy_authorization = std::move(path.proxy_authorization);
+    upstream.pool_key = path.pool_key;
+}
+
+void add_secrets(SecretEraser& secrets, const Upstream& upstream)
+{
+    if (!upstream.asis)
+        secrets.add(upstream.key);
+    for (const auto& secret : proxy_secrets(upstream))
+        secrets.add(secret);
+}
+
 void add_upstream(RoutingTable& table, Upstream upstream)
 {
-    upstream.via =
-        choose_proxy(upstream.endpoint, upstream.proxy, table.settings.upstream.proxy, table.proxies);
-    std::string proxy;
-    if (upstream.via) {
-        upstream.proxy_authorization = proxy_authorization(*upstream.via);
-        proxy = upstream.via->host + ":" + std::to_string(upstream.via->port) + " " +
-                upstream.proxy_authorization;
-    }
-    if (!upstream.asis)
-        table.secrets.add(upstream.key);
-    for (const auto& secret : proxy_secrets(upstream))
-        table.secrets.add(secret);
-    const auto authorities = upstream.endpoint.tls ? table.tls->number() : 0;
-    upstream.pool_key = pool_key(upstream.endpoint.origin, proxy, authorities);
+    find_path(upstream, table);
+    add_secrets(table.secrets, upstream);
     table.rules_on_models = table.rules_on_models || !upstream.allow.empty() || !upstream.deny.empty() ||
                             !upstream.rename.empty();
     table.upstreams.push_back(std::make_shared<const Upstream>(std::move(upstream)));

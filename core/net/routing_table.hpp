@@ -34,8 +34,15 @@ struct RoutingTable
 
 using RoutingTablePtr = std::shared_ptr<const RoutingTable>;
 
-/// Puts `upstream` behind those that are there, with the proxy and the key of its connections, and its
-/// secrets among the table's. The table's settings, TLS client and proxies must be in place.
+/// Gives the upstream the proxy and the key of its connections. The table's settings, TLS client and proxies
+/// must be in place.
+void find_path(Upstream& upstream, const RoutingTable& table);
+
+/// Adds its key and the credentials of its proxy.
+void add_secrets(SecretEraser& secrets, const Upstream& upstream);
+
+/// Puts `upstream` behind those that are there, with its path, and its secrets among the table's. The table's
+/// settings, TLS client and proxies must be in place.
 void add_upstream(RoutingTable& table, Upstream upstream);
 
 /// Parses `server.trusted_proxies` into the table; a single address counts as a network of one. Refuses what

@@ -9,15 +9,15 @@ namespace route {
 namespace {
 
 /// A JSON string, quotes included.
-std::string quoted(std::string_view text)
+std::string json_string(std::string_view text)
 {
     return boost::json::serialize(boost::json::string_view{clean_utf8(std::string{text})});
 }
 
 std::string openai_error(std::string_view message, std::string_view type, std::string_view code)
 {
-    return R"({"error":{"message":)" + quoted(message) + R"(,"type":)" + quoted(type) +
-           R"(,"param":null,"code":)" + quoted(code) + "}}";
+    return R"({"error":{"message":)" + json_string(message) + R"(,"type":)" + json_string(type) +
+           R"(,"param":null,"code":)" + json_string(code) + "}}";
 }
 
 /// Whether `path` is `endpoint` or below it.
@@ -61,8 +61,8 @@ std::string error_body(const RouterError& error, std::string_view path)
 {
     if (!is_at(path, messages))
         return openai_error(error.message, error_type(error.status), error.code);
-    return R"({"type":"error","error":{"type":)" + quoted(anthropic_type(error.status)) + R"(,"message":)" +
-           quoted(error.message) + "}}";
+    return R"({"type":"error","error":{"type":)" + json_string(anthropic_type(error.status)) +
+           R"(,"message":)" + json_string(error.message) + "}}";
 }
 
 std::string_view error_type(unsigned status)
@@ -75,12 +75,12 @@ std::string truncation_event(std::string_view path, std::string_view message, st
     if (is_at(path, messages))
         return R"(event: error
 data: {"type":"error","error":{"type":"api_error","message":)" +
-               quoted(message) + R"(,"code":)" + quoted(truncated_code) + "}}\n\n";
+               json_string(message) + R"(,"code":)" + json_string(truncated_code) + "}}\n\n";
     if (is_at(path, responses))
         return R"(event: error
 data: {"type":"error","sequence_number":)" +
-               std::to_string(events) + R"(,"code":)" + quoted(truncated_code) + R"(,"message":)" +
-               quoted(message) + R"(,"param":null})" + "\n\n";
+               std::to_string(events) + R"(,"code":)" + json_string(truncated_code) + R"(,"message":)" +
+               json_string(message) + R"(,"param":null})" + "\n\n";
     return "data: " + openai_error(message, error_type(502), truncated_code) + "\n\n";
 }
 

@@ -26,6 +26,7 @@ struct RequestFacts
     std::size_t model_begin = 0;
     std::size_t model_end = 0;
     bool model_is_json = false;
+    bool model_in_query = false;  ///< they count in the query: read_query_facts()
 };
 
 /// Spare bytes a body needs behind its end: simdjson reads over it.

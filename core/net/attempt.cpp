@@ -8,6 +8,8 @@
 #include <boost/system/system_error.hpp>
 #include <utility>
 
+#include "core/http/query_facts.hpp"
+
 namespace route::net {
 
 namespace {
@@ -191,7 +193,8 @@ void Attempt::look_at_limits()
     timer_.cancel();
 }
 
-/// The value of `model` as this upstream wants it, in the body's own notation; none when it stays as it is.
+/// The value of `model` as this upstream wants it, in the body's own notation, or the query with it; none
+/// when it stays as it is.
 std::optional<std::string> Attempt::renamed_model() const
 {
     const auto& facts = request_.facts;
@@ -200,6 +203,8 @@ std::optional<std::string> Attempt::renamed_model() const
     const auto renamed = upstream_.rename.find(*facts.model);
     if (renamed == upstream_.rename.end())
         return std::nullopt;
+    if (facts.model_in_query)
+        return rename_model_in_query(request_.head.query, facts, renamed->second);
     auto value_only = facts;
     value_only.model_begin = 0;
     value_only.model_end = facts.model_end - facts.model_begin;
@@ -217,9 +222,14 @@ bool Attempt::send()
         write_upstream_head(head, request_.head, upstream_);
         return http_.send({head, request_.body});
     }
-    // Only the value of `model` differs: the body is sent around it, not copied.
     const auto& facts = request_.facts;
     auto outgoing = request_.head;
+    if (facts.model_in_query) {
+        outgoing.query = *model_;
+        write_upstream_head(head, outgoing, upstream_);
+        return http_.send({head, request_.body});
+    }
+    // Only the value of `model` differs: the body is sent around it, not copied.
     outgoing.body_bytes = request_.body.size() - (facts.model_end - facts.model_begin) + model_->size();
     write_upstream_head(head, outgoing, upstream_);
     return http_.send(

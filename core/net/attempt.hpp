@@ -149,7 +149,7 @@ class Attempt
     std::optional<AttemptFailure> failure_;          ///< of the first alternative
     std::exception_ptr broken_;
 
-    std::optional<std::string> model_;  ///< as this upstream calls it
+    std::optional<std::string> model_;  ///< as this upstream calls it, or the query with it
     std::string held_;                  ///< of the body, before commit
     std::string_view fresh_;            ///< of the body, in the loop's scratch
     std::size_t accounted_ = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/http/query_facts.hpp"
 #include "core/net/off_loop.hpp"
 #include "core/text.hpp"
 
@@ -266,8 +267,22 @@ bool Exchange::reads_on_loop() const
            !is_encoded(find_field(request_.fields(), http::field::content_encoding));
 }
 
+/// A request for WebSocket names its model there.
+RequestBody Exchange::facts_of_query() const
+{
+    RequestBody read;
+    auto facts = read_query_facts(request_.query);
+    if (facts)
+        read.facts = *std::move(facts);
+    else
+        read.refusal = RouterError{400, "bad_request", facts.error().reason};
+    return read;
+}
+
 RequestBody Exchange::facts_of_body() const
 {
+    if (websocket_)
+        return facts_of_query();
     const auto& fields = request_.fields();
     return read_request_body(find_field(fields, http::field::content_type),
                              find_field(fields, http::field::content_encoding), request_.body,

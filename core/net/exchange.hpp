@@ -49,6 +49,7 @@ class Exchange
     std::optional<RouterError> refuse_head();
     bool reads_on_loop() const;
     RequestBody facts_of_body() const;
+    RequestBody facts_of_query() const;
     std::optional<RouterError> read_facts();
     awaitable<std::optional<RouterError>> read_facts_off_loop();
     std::optional<RouterError> take_facts(RequestBody read);

@@ -90,6 +90,27 @@ def test_the_handshake_fails_over(route, make_upstream):
     assert [each["outcome"] for each in attempts] == ["connect", "status", "cut", "timeout", "ok"]
 
 
+def test_the_model_of_the_query_counts(route, make_upstream):
+    denying, renaming = make_upstream(accept(echo)), make_upstream(accept(echo))
+    router = route({"endpoint": denying.url, "deny": ["gpt-rt*"]}, {"endpoint": renaming.url, "rename": {"gpt-rt/1": "a b"}})
+    client, answer = opened(router, path="/v1/realtime?x=1&model=gpt-rt%2F1&y=2")
+    assert answer.header("x-route-upstream") == "second"
+    client.close()
+    assert renaming.requests[0].target == "/v1/realtime?x=1&model=a%20b&y=2"
+    assert not denying.requests
+    assert router.only_record()["model"] == "gpt-rt/1"
+
+
+def test_a_model_named_twice_in_the_query_is_refused(route, upstream):
+    router = route(upstream)
+    with router.client() as client:
+        client.send(handshake(path="/v1/realtime?model=a&model=b"))
+        answer = client.read_response("GET")
+    assert answer.status == 400
+    assert answer.json()["error"]["message"] == "the query names `model` twice"
+    assert not upstream.requests
+
+
 def test_when_no_upstream_takes_it_the_last_reply_is_the_answer(route, make_upstream):
     router = route(make_upstream(reply(500)), make_upstream(reply(429)))
     with router.client() as client:

@@ -1,6 +1,5 @@
 #include "app/command_loop.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <csignal>
 #include <exception>
 #include <utility>
@@ -40,7 +39,7 @@ void CommandLoop::run(net::awaitable<void> work)
         if (thrown)
             std::rethrow_exception(thrown);
     };
-    boost::asio::co_spawn(loop_.io.get_executor(), std::move(work), done);
+    loop_.spawn(std::move(work), done);
     loop_.run();
 }
 

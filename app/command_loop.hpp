@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "core/net/event_loop.hpp"
+#include "core/net/loop/event_loop.hpp"
 
 namespace route {
 

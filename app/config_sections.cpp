@@ -3,7 +3,7 @@
 #include "app/config_table.hpp"
 #include "app/config_values.hpp"
 #include "app/secrets.hpp"
-#include "core/endpoint.hpp"
+#include "core/failover/endpoint.hpp"
 #include "storage/open.hpp"
 
 namespace route {

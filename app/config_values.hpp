@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/failover/upstream.hpp"
 #include "core/result.hpp"
-#include "core/upstream.hpp"
 
 namespace route {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "app/config_file.hpp"
-#include "core/net/routing_table.hpp"
+#include "core/net/loop/routing_table.hpp"
 #include "core/net/server.hpp"
 
 namespace route {

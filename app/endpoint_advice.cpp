@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "core/endpoint.hpp"
+#include "core/failover/endpoint.hpp"
 
 namespace route {
 

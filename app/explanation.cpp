@@ -8,8 +8,8 @@
 #include <random>
 
 #include "app/cli/json.hpp"
-#include "core/candidates.hpp"
-#include "core/timeouts.hpp"
+#include "core/failover/candidates.hpp"
+#include "core/failover/timeouts.hpp"
 
 namespace route {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "app/config_file.hpp"
 #include "app/routing_view.hpp"
-#include "core/net/routing_table.hpp"
+#include "core/net/loop/routing_table.hpp"
 #include "storage/change_feed.hpp"
 
 namespace route {

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "app/live_routing.hpp"
-#include "core/net/local_server.hpp"
-#include "core/net/services.hpp"
+#include "core/net/loop/services.hpp"
+#include "core/net/transport/local_server.hpp"
 #include "core/timestamps.hpp"
 #include "metrics/metrics.hpp"
 

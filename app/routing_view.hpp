@@ -7,8 +7,8 @@
 
 #include "app/config_file.hpp"
 #include "app/upstream_sources.hpp"
-#include "core/cooldown.hpp"
-#include "core/net/routing_table.hpp"
+#include "core/failover/cooldown.hpp"
+#include "core/net/loop/routing_table.hpp"
 #include "core/timestamps.hpp"
 #include "storage/change_feed.hpp"
 

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "core/failover/upstream.hpp"
 #include "core/settings.hpp"
-#include "core/upstream.hpp"
 
 namespace route {
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/post.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
@@ -152,7 +151,7 @@ Result<void> Program::start()
     services_->on_finished = [this](const Record& record) { metrics_->observe(record); };
     services_->on_cooldown = [this](const CooldownStart& start) {
         log_cooldown(start);
-        boost::asio::post(services_->pages, [this, start] { routing_->note_cooldown(start); });
+        services_->post_page([this, start] { routing_->note_cooldown(start); });
     };
     services_->on_recovered = [this](const CooldownEnd& end) {
         log_recovery(end);

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/upstream.hpp"
+#include "core/failover/upstream.hpp"
 
 namespace route {
 

@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "app/command_loop.hpp"
-#include "core/error_words.hpp"
-#include "core/header_rules.hpp"
+#include "core/http/header_rules.hpp"
 #include "core/http/reply_kind.hpp"
-#include "core/net/outbound_request.hpp"
-#include "core/shown_reply.hpp"
+#include "core/http/shown_reply.hpp"
+#include "core/net/http/outbound_request.hpp"
+#include "core/openai/error_words.hpp"
 #include "core/text.hpp"
 
 namespace route {

@@ -4,8 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/failover/upstream.hpp"
 #include "core/settings.hpp"
-#include "core/upstream.hpp"
 
 namespace route {
 

@@ -7,10 +7,10 @@
 #include <span>
 #include <utility>
 
-#include "core/media_type.hpp"
+#include "core/http/media_type.hpp"
 #include "core/openai/api.hpp"
-#include "core/reply_text.hpp"
-#include "core/request_facts.hpp"
+#include "core/openai/reply_text.hpp"
+#include "core/openai/request_facts.hpp"
 #include "core/secret_eraser.hpp"
 #include "core/text.hpp"
 

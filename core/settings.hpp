@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/upstream.hpp"
+#include "core/failover/upstream.hpp"
 
 namespace route {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cooldown.hpp"
+#include "core/failover/cooldown.hpp"
 #include "notify/agreement.hpp"
 #include "notify/failure_windows.hpp"
 #include "notify/message.hpp"

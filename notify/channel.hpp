@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/net/asio.hpp"
+#include "core/net/waiting/asio.hpp"
 #include "notify/message.hpp"
 #include "notify/web_url.hpp"
 

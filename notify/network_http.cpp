@@ -3,8 +3,8 @@
 #include <optional>
 #include <utility>
 
-#include "core/header_rules.hpp"
-#include "core/net/outbound_request.hpp"
+#include "core/http/header_rules.hpp"
+#include "core/net/http/outbound_request.hpp"
 
 namespace route::notify {
 

@@ -2,10 +2,10 @@
 
 #include <memory>
 
-#include "core/net/event_loop.hpp"
-#include "core/net/outbound_proxy.hpp"
+#include "core/failover/timeouts.hpp"
+#include "core/net/loop/event_loop.hpp"
+#include "core/net/transport/outbound_proxy.hpp"
 #include "core/settings.hpp"
-#include "core/timeouts.hpp"
 #include "notify/channel.hpp"
 
 namespace route::notify {

@@ -3,13 +3,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <deque>
 #include <exception>
 #include <utility>
 
-#include "core/net/wakeup.hpp"
+#include "core/net/waiting/wakeup.hpp"
 #include "core/text.hpp"
 #include "notify/failure_log.hpp"
 #include "notify/network_http.hpp"
@@ -171,7 +169,7 @@ net::awaitable<void> Sender::Worker::pause(milliseconds time)
         co_return;
     pause_.expires_after(time);
     // A tuple holds the error instead of its being thrown: a pause that is cancelled is over as well.
-    auto passed = pause_.async_wait(boost::asio::as_tuple(boost::asio::deferred));
+    auto passed = pause_.async_wait(net::no_throw);
     co_await std::move(passed);
 }
 
@@ -179,7 +177,7 @@ Sender::Sender(net::Services& services, Retries retries, Hooks hooks)
     : retries_{retries},
       hooks_{std::move(hooks)},
       loop_{services, no_upstreams()},
-      work_{boost::asio::make_work_guard(loop_.io)},
+      work_{loop_.io.get_executor()},
       http_{hooks_.make_http ? hooks_.make_http(loop_)
                              : std::make_unique<NetworkHttp>(loop_, net::EnvironmentProxies{})},
       limit_{loop_.io},
@@ -209,12 +207,11 @@ void Sender::set_channels(std::vector<ChannelPtr> channels)
             auto& worker = workers_[name] = std::make_unique<Worker>(*this, name);
             worker->set_channel(channel);
             ++running_;
-            boost::asio::co_spawn(loop_.io.get_executor(), worker->run(),
-                                  [this, name](const std::exception_ptr& thrown) {
-                                      if (thrown)
-                                          spdlog::error("messages to {} end: there is no memory", name);
-                                      worker_ended();
-                                  });
+            loop_.spawn(worker->run(), [this, name](const std::exception_ptr& thrown) {
+                if (thrown)
+                    spdlog::error("messages to {} end: there is no memory", name);
+                worker_ended();
+            });
         }
     });
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/asio/executor_work_guard.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -8,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/net/event_loop.hpp"
+#include "core/net/loop/event_loop.hpp"
 #include "notify/backoff.hpp"
 #include "notify/channel.hpp"
 
@@ -63,7 +62,7 @@ class Sender
     Retries retries_;
     Hooks hooks_;
     net::EventLoop loop_;
-    boost::asio::executor_work_guard<net::Executor> work_;
+    net::WorkGuard work_;
     std::unique_ptr<Http> http_;
     std::map<std::string, std::unique_ptr<Worker>, std::less<>> workers_;  ///< on the loop's thread only
     net::Timer limit_;

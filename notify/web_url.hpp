@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/endpoint.hpp"
+#include "core/failover/endpoint.hpp"
 #include "core/result.hpp"
 
 namespace route::notify {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/client_key.hpp"
-#include "core/upstream.hpp"
+#include "core/failover/upstream.hpp"
 
 namespace route::storage {
 

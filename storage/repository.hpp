@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "core/client_key.hpp"
+#include "core/failover/upstream.hpp"
 #include "core/record.hpp"
-#include "core/upstream.hpp"
 
 namespace route::storage {
 

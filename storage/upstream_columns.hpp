@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/upstream.hpp"
+#include "core/failover/upstream.hpp"
 
 namespace route::storage {
 

@@ -6,21 +6,30 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+NET = {"core/net/waiting", "core/net/transport", "core/net/loop", "core/net/http"}
+
 # Which rooms' headers a room may include, beside its own.
 MAY_USE = {
     "core": set(),
-    "core/net": {"core"},
+    # Its rooms from the bottom to the top; the line of a request is core/net itself.
+    "core/net/waiting": {"core"},
+    "core/net/transport": {"core", "core/net/waiting"},
+    "core/net/loop": {"core", "core/net/waiting", "core/net/transport"},
+    "core/net/http": {"core", *NET - {"core/net/http"}},
+    "core/net": {"core", *NET},
     "storage": {"core"},
     "metrics": {"core"},
-    "notify": {"core", "core/net"},
-    "app": {"core", "core/net", "storage", "metrics", "notify"},
-    "tests": {"core", "core/net", "storage", "metrics", "notify", "app"},
+    "notify": {"core", "core/net", *NET},
+    "app": {"core", "core/net", *NET, "storage", "metrics", "notify"},
+    "tests": {"core", "core/net", *NET, "storage", "metrics", "notify", "app"},
 }
 
 # What only some rooms may touch: a pattern in angle brackets, and the rooms it belongs to.
 BELONGS_TO = [
     # Beast's names of fields and statuses are values, not I/O.
-    (r"boost/(asio|beast(?!/http/(field|status|verb)\.hpp))|sys/socket\.h|netinet/|arpa/|netdb\.h|sys/epoll\.h", {"core/net", "notify", "app", "tests"}),
+    (r"boost/(asio|beast(?!/http/(field|status|verb)\.hpp))", {"core/net", *NET, "tests"}),
+    (r"sys/socket\.h|netinet/|arpa/|netdb\.h", {"core/net/transport", "tests"}),
+    (r"sys/epoll\.h", {"core/net/waiting", "tests"}),
     (r"SQLiteCpp/|sqlite3\.h|pqxx/|libpq-fe\.h", {"storage", "tests"}),
     (r"prometheus/", {"metrics", "tests"}),
     (r"toml\+\+/|CLI/", {"app", "tests"}),
@@ -31,6 +40,10 @@ BELONGS_TO = [
 ALLOWED = {
     # libpq waits for an answer for ever: only shutdown(2) of its socket ends that.
     ("storage/postgres/watchdog.cpp", "sys/socket.h"),
+    # accept4(2) and SO_REUSEPORT.
+    ("core/net/server.cpp", "sys/socket.h"),
+    # Whether a word is an address.
+    ("app/config_values.cpp", "arpa/inet.h"),
 }
 
 # core/ decides with what it is given: it reads no clock.

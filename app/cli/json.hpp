@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "core/failover/upstream.hpp"
 #include "core/record.hpp"
-#include "core/upstream.hpp"
 
 namespace route::cli {
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/cli/json.hpp"
-#include "core/endpoint.hpp"
+#include "core/failover/endpoint.hpp"
 #include "core/timestamps.hpp"
 
 namespace route::cli {

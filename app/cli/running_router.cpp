@@ -8,7 +8,7 @@
 
 #include "app/router_control.hpp"
 #include "app/routing_view.hpp"
-#include "core/net/local_client.hpp"
+#include "core/net/transport/local_client.hpp"
 #include "core/text.hpp"
 
 namespace route::cli {

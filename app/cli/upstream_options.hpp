@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "app/cli/session.hpp"
-#include "core/upstream.hpp"
+#include "core/failover/upstream.hpp"
 
 namespace route::cli {
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/cooldown.hpp"
+#include "core/failover/cooldown.hpp"
 #include "core/record.hpp"
 #include "core/settings.hpp"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/cooldown.hpp"
+#include "core/failover/cooldown.hpp"
 #include "core/record.hpp"
 #include "core/settings.hpp"
 

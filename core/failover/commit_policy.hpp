@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "core/failover_policy.hpp"
+#include "core/failover/failover_policy.hpp"
 #include "core/http/reply_kind.hpp"
 #include "core/openai/answer_signs.hpp"
 #include "core/openai/api.hpp"

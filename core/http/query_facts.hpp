@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/request_facts.hpp"
+#include "core/openai/request_facts.hpp"
 
 namespace route {
 

@@ -5,7 +5,7 @@
 #include <functional>
 #include <initializer_list>
 
-#include "core/media_type.hpp"
+#include "core/http/media_type.hpp"
 #include "core/text.hpp"
 
 namespace route {

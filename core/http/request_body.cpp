@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "core/content_decoder.hpp"
+#include "core/http/content_decoder.hpp"
 #include "core/text.hpp"
 
 namespace route {

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/error_body.hpp"
-#include "core/request_facts.hpp"
+#include "core/openai/error_body.hpp"
+#include "core/openai/request_facts.hpp"
 
 namespace route {
 

@@ -7,13 +7,13 @@
 #include <string>
 
 #include "core/failover/commit_policy.hpp"
-#include "core/failover_policy.hpp"
-#include "core/net/client.hpp"
-#include "core/net/http_client.hpp"
+#include "core/failover/failover_policy.hpp"
+#include "core/failover/timeouts.hpp"
+#include "core/http/shown_reply.hpp"
+#include "core/net/http/client.hpp"
+#include "core/net/http/http_client.hpp"
 #include "core/net/reply_recorder.hpp"
-#include "core/request_facts.hpp"
-#include "core/shown_reply.hpp"
-#include "core/timeouts.hpp"
+#include "core/openai/request_facts.hpp"
 
 namespace route::net {
 

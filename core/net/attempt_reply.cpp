@@ -1,8 +1,8 @@
 // What an attempt makes of its reply: whether it may be committed, what is said of it when not.
 #include <array>
 
-#include "core/error_words.hpp"
 #include "core/net/attempt.hpp"
+#include "core/openai/error_words.hpp"
 
 namespace route::net {
 

@@ -6,7 +6,7 @@
 #include <array>
 
 #include "core/http/query_facts.hpp"
-#include "core/net/off_loop.hpp"
+#include "core/net/loop/off_loop.hpp"
 #include "core/text.hpp"
 
 namespace route::net {

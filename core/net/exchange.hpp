@@ -5,11 +5,11 @@
 #include <optional>
 #include <string>
 
-#include "core/error_body.hpp"
 #include "core/http/request_body.hpp"
-#include "core/net/reply_writer.hpp"
-#include "core/net/request.hpp"
+#include "core/net/http/reply_writer.hpp"
+#include "core/net/http/request.hpp"
 #include "core/net/router.hpp"
+#include "core/openai/error_body.hpp"
 #include "core/record.hpp"
 
 namespace route::net {

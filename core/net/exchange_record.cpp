@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <array>
 
+#include "core/http/trace_context.hpp"
 #include "core/net/exchange.hpp"
 #include "core/secret_eraser.hpp"
 #include "core/text.hpp"
-#include "core/trace_context.hpp"
 #include "core/uuid.hpp"
 
 namespace route::net {

@@ -1,7 +1,7 @@
 // What the router answers itself: health, readiness, metrics, CORS preflights, and paths it does not know.
 #include "core/http/doubled_path.hpp"
 #include "core/net/exchange.hpp"
-#include "core/net/off_loop.hpp"
+#include "core/net/loop/off_loop.hpp"
 #include "core/text.hpp"
 
 namespace route::net {

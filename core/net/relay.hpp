@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "core/net/attempt.hpp"
-#include "core/net/reply_writer.hpp"
+#include "core/net/http/reply_writer.hpp"
 
 namespace route::net {
 

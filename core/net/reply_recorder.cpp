@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "core/error_words.hpp"
-#include "core/media_type.hpp"
+#include "core/http/media_type.hpp"
+#include "core/openai/error_words.hpp"
 
 namespace route::net {
 

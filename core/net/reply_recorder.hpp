@@ -5,12 +5,12 @@
 #include <string>
 #include <string_view>
 
-#include "core/content_decoder.hpp"
 #include "core/failover/commit_policy.hpp"
+#include "core/http/content_decoder.hpp"
+#include "core/openai/reply_text.hpp"
+#include "core/openai/sse_parser.hpp"
 #include "core/record.hpp"
-#include "core/reply_text.hpp"
 #include "core/settings.hpp"
-#include "core/sse_parser.hpp"
 
 namespace route::net {
 

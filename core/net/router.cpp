@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "core/candidates.hpp"
+#include "core/failover/candidates.hpp"
 #include "core/failover/retry_after.hpp"
 #include "core/text.hpp"
 

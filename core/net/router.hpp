@@ -4,9 +4,9 @@
 #include <optional>
 #include <vector>
 
-#include "core/candidates.hpp"
-#include "core/error_body.hpp"
+#include "core/failover/candidates.hpp"
 #include "core/net/attempt.hpp"
+#include "core/openai/error_body.hpp"
 #include "core/record.hpp"
 
 namespace route::net {

@@ -11,8 +11,8 @@
 #include <cerrno>
 #include <charconv>
 
-#include "core/net/listener_of.hpp"
 #include "core/net/session.hpp"
+#include "core/net/transport/listener_of.hpp"
 
 namespace route::net {
 

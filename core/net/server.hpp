@@ -4,7 +4,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/net/event_loop.hpp"
+#include "core/net/loop/event_loop.hpp"
 #include "core/result.hpp"
 
 namespace route::net {

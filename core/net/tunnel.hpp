@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
-#include "core/net/connection.hpp"
-#include "core/net/deadline.hpp"
-#include "core/net/event_loop.hpp"
+#include "core/net/loop/event_loop.hpp"
+#include "core/net/transport/connection.hpp"
+#include "core/net/waiting/deadline.hpp"
 
 namespace route::net {
 

@@ -1,5 +1,5 @@
 // WebSocket (RFC 6455): after the handshake, bytes that are nobody's business.
-#include "core/websocket.hpp"
+#include "core/http/websocket.hpp"
 
 #include <boost/asio/error.hpp>
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "core/json_reader.hpp"
+#include "core/openai/json_reader.hpp"
 
 namespace route {
 

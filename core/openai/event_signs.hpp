@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "core/openai/answer_parts.hpp"
-#include "core/sse_parser.hpp"
+#include "core/openai/sse_parser.hpp"
 
 namespace route {
 

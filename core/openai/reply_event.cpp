@@ -4,8 +4,8 @@
 #include <array>
 #include <string_view>
 
-#include "core/reply_parts.hpp"
-#include "core/reply_shapes.hpp"
+#include "core/openai/reply_parts.hpp"
+#include "core/openai/reply_shapes.hpp"
 
 namespace route {
 

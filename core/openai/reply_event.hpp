@@ -4,8 +4,8 @@
 #include <optional>
 #include <string_view>
 
-#include "core/json_reader.hpp"
-#include "core/reply_builder.hpp"
+#include "core/openai/json_reader.hpp"
+#include "core/openai/reply_builder.hpp"
 
 namespace route {
 

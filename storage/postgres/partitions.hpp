@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/upstream.hpp"
+#include "core/failover/upstream.hpp"
 #include "storage/postgres/pqxx.hpp"
 #include "storage/repository.hpp"
 

@@ -5,12 +5,12 @@
 
 #include "core/openai/answer_signs.hpp"
 #include "core/openai/event_signs.hpp"
+#include "core/openai/reply_text.hpp"
+#include "core/openai/request_facts.hpp"
+#include "core/openai/sse_parser.hpp"
 #include "core/record.hpp"
-#include "core/reply_text.hpp"
-#include "core/request_facts.hpp"
-#include "core/sse_parser.hpp"
 #include "core/text.hpp"
-#include "tests/core/reply_samples.hpp"
+#include "tests/core/openai/reply_samples.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace route;

@@ -4,7 +4,7 @@
 #include "app/config_values.hpp"
 #include "app/secrets.hpp"
 #include "app/upstream_file.hpp"
-#include "core/net/routing_table.hpp"
+#include "core/net/loop/routing_table.hpp"
 #include "core/text.hpp"
 #include "tests/fuzz/input.hpp"
 

@@ -2,12 +2,12 @@
 #include <chrono>
 #include <string>
 
-#include "core/endpoint.hpp"
+#include "core/failover/endpoint.hpp"
 #include "core/failover/retry_after.hpp"
-#include "core/media_type.hpp"
+#include "core/failover/upstream.hpp"
+#include "core/http/media_type.hpp"
+#include "core/http/trace_context.hpp"
 #include "core/text.hpp"
-#include "core/trace_context.hpp"
-#include "core/upstream.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace route;

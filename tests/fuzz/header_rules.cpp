@@ -1,13 +1,13 @@
 // What goes on of a head: a request's to an upstream, a reply's to a client. An input is a head; the number
 // chooses the upstream and the framing.
-#include "core/header_rules.hpp"
+#include "core/http/header_rules.hpp"
 
 #include <set>
 #include <string>
 
-#include "core/net/request.hpp"
+#include "core/http/websocket.hpp"
+#include "core/net/http/request.hpp"
 #include "core/text.hpp"
-#include "core/websocket.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/fuzz/reference_http.hpp"
 

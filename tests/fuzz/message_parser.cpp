@@ -1,6 +1,6 @@
 // Heads and bodies of HTTP/1.1 messages, requests and replies, against a reader that takes what the standard
 // has and no more. The number chooses how a body is split.
-#include "core/net/message_parser.hpp"
+#include "core/net/http/message_parser.hpp"
 
 #include <string>
 

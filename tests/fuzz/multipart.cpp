@@ -1,12 +1,12 @@
 // The model of a form, against a reader that goes line by line. An input is the boundary on a line of its
 // own, then the body.
-#include "core/multipart.hpp"
+#include "core/http/multipart.hpp"
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "core/media_type.hpp"
+#include "core/http/media_type.hpp"
 #include "core/text.hpp"
 #include "tests/fuzz/input.hpp"
 

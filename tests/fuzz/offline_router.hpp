@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/net/event_loop.hpp"
+#include "core/net/loop/event_loop.hpp"
 #include "tests/fuzz/socket_peer.hpp"
 
 namespace route::fuzz {

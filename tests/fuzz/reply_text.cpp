@@ -1,6 +1,6 @@
 // What replies say: streams, JSON and JSON too long to hold, up to the record. The first number chooses how
 // much is kept, the second how the bytes are split.
-#include "core/reply_text.hpp"
+#include "core/openai/reply_text.hpp"
 
 #include <string>
 

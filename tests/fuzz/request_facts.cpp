@@ -1,11 +1,11 @@
 // The facts of a request's body, and the body with another model. An input is the Content-Type on a line of
 // its own, then the body.
-#include "core/request_facts.hpp"
+#include "core/openai/request_facts.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/string.hpp>
 
-#include "core/media_type.hpp"
+#include "core/http/media_type.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace route;

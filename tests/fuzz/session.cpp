@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "core/net/message_parser.hpp"
+#include "core/http/websocket.hpp"
+#include "core/net/http/message_parser.hpp"
 #include "core/text.hpp"
-#include "core/websocket.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/fuzz/offline_router.hpp"
 #include "tests/fuzz/reference_http.hpp"

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "core/openai/event_signs.hpp"
-#include "core/sse_parser.hpp"
+#include "core/openai/sse_parser.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace route;

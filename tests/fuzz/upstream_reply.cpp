@@ -2,8 +2,8 @@
 // the upstream ends, the second the pieces.
 #include <string>
 
-#include "core/net/message_parser.hpp"
-#include "core/shown_reply.hpp"
+#include "core/http/shown_reply.hpp"
+#include "core/net/http/message_parser.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/fuzz/offline_router.hpp"
 #include "tests/fuzz/reference_http.hpp"

@@ -1,4 +1,4 @@
-#include "core/net/routing_table.hpp"
+#include "core/net/loop/routing_table.hpp"
 
 #include "tests/net/stage.hpp"
 

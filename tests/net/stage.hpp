@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "core/failover/upstream.hpp"
 #include "core/record.hpp"
 #include "core/settings.hpp"
-#include "core/upstream.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fake_upstream.hpp"
 #include "tests/support/silent_ports.hpp"

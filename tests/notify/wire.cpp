@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "core/net/wakeup.hpp"
+#include "core/net/waiting/wakeup.hpp"
 #include "notify/feishu.hpp"
 #include "notify/webhook.hpp"
 #include "tests/notify/scripted_http.hpp"

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/net/services.hpp"
+#include "core/net/loop/services.hpp"
 #include "notify/sender.hpp"
 
 namespace route::test {

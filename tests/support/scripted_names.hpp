@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "core/net/name_lookup.hpp"
+#include "core/net/transport/name_lookup.hpp"
 
 namespace route::test {
 

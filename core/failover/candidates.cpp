@@ -1,0 +1,107 @@
+#include "core/failover/candidates.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace route {
+
+namespace {
+
+using Iterator = std::vector<const Upstream*>::iterator;
+
+std::uint64_t total_weight(Iterator first, Iterator last)
+{
+    std::uint64_t sum = 0;
+    for (auto it = first; it != last; ++it)
+        sum += static_cast<std::uint64_t>(std::max((*it)->weight, 0));
+    return sum;
+}
+
+/// The place of the one drawn: each with a chance of its weight, all alike when no weight is left.
+Iterator draw(Iterator first, Iterator last, std::uint64_t random)
+{
+    const auto total = total_weight(first, last);
+    if (total == 0)
+        return first + static_cast<std::ptrdiff_t>(random % static_cast<std::uint64_t>(last - first));
+    auto point = random % total;
+    for (auto it = first; it != last; ++it) {
+        const auto weight = static_cast<std::uint64_t>(std::max((*it)->weight, 0));
+        if (point < weight)
+            return it;
+        point -= weight;
+    }
+    return first;
+}
+
+void shuffle_by_weight(Iterator first, Iterator last, const std::function<std::uint64_t()>& random)
+{
+    for (; last - first > 1; ++first) {
+        const auto chosen = draw(first, last, random());
+        std::rotate(first, chosen, chosen + 1);
+    }
+}
+
+void shuffle_equal_priorities(std::vector<const Upstream*>& order,
+                              const std::function<std::uint64_t()>& random)
+{
+    for (auto first = order.begin(); first != order.end();) {
+        const auto last = std::find_if(
+            first, order.end(), [first](const Upstream* u) { return u->priority != (*first)->priority; });
+        shuffle_by_weight(first, last, random);
+        first = last;
+    }
+}
+
+std::string_view model_of(const Wanted& wanted)
+{
+    return wanted.model ? std::string_view{*wanted.model} : std::string_view{};
+}
+
+void move_resting_to_end(std::vector<const Upstream*>& order, std::string_view model,
+                         std::chrono::steady_clock::time_point now)
+{
+    std::vector<const Upstream*> resting;
+    auto end = order.begin();
+    for (const auto* upstream : order)
+        // Asked once for each: other threads change the answer, and none may be lost or doubled by it.
+        if (upstream->cooldown && !upstream->cooldown->has_turn(model, now))
+            resting.push_back(upstream);
+        else
+            *end++ = upstream;
+    std::copy(resting.begin(), resting.end(), end);
+}
+
+}  // namespace
+
+std::vector<const Upstream*> candidates(const Upstreams& upstreams, const Wanted& wanted, UpstreamOrder order,
+                                        std::chrono::steady_clock::time_point now,
+                                        const std::function<std::uint64_t()>& random)
+{
+    std::vector<const Upstream*> result;
+    result.reserve(upstreams.size());
+    for (const auto& upstream : upstreams)
+        if (allows(upstream->allow, upstream->deny, wanted.model, wanted.path, wanted.model_cut))
+            result.push_back(upstream.get());
+
+    if (order == UpstreamOrder::random)
+        shuffle_equal_priorities(result, random);
+
+    move_resting_to_end(result, model_of(wanted), now);
+    return result;
+}
+
+CooldownTurn take_turn(std::vector<const Upstream*>& order, std::size_t index, const Wanted& wanted,
+                       std::chrono::steady_clock::time_point now)
+{
+    const auto next = order.begin() + static_cast<std::ptrdiff_t>(index);
+    for (auto left = order.end() - next; left > 0; --left) {
+        if (!(*next)->cooldown)
+            return {};
+        if (auto turn = (*next)->cooldown->take_turn(model_of(wanted), now))
+            return std::move(*turn);
+        std::rotate(next, next + 1, order.end());
+    }
+    return {};
+}
+
+}  // namespace route

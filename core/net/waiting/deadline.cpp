@@ -1,0 +1,71 @@
+#include "core/net/waiting/deadline.hpp"
+
+namespace route::net {
+
+namespace {
+
+/// So many are acted on in a row, then others of the loop have their turn.
+constexpr int most_expired = 64;
+
+}  // namespace
+
+void Deadline::expire_at(TimePoint when)
+{
+    when_ = when;
+    if (is_linked() && key_ <= when)
+        return;  // found to be later when its place in the tree comes up
+    if (is_linked())
+        unlink();
+    key_ = when;
+    owner_.add(*this);
+}
+
+void Deadlines::add(Deadline& deadline)
+{
+    pending_.insert(deadline);
+    if (deadline.key_ < armed_for_)
+        arm();
+}
+
+void Deadlines::arm()
+{
+    if (stopped_ || pending_.empty()) {
+        armed_for_ = TimePoint::max();
+        return;
+    }
+    armed_for_ = pending_.begin()->key_;
+    timer_.expires_at(armed_for_);
+    timer_.async_wait([this](error_code error) {
+        if (!error)
+            expire();
+    });
+}
+
+void Deadlines::expire()
+{
+    armed_for_ = TimePoint::max();
+    const auto now = Clock::now();
+    for (int acted = 0; acted < most_expired && !pending_.empty() && pending_.begin()->key_ <= now;) {
+        auto& deadline = *pending_.begin();
+        pending_.erase(pending_.begin());
+        if (deadline.when_ == TimePoint::max())
+            continue;  // cancelled meanwhile
+        if (deadline.when_ > now) {
+            deadline.key_ = deadline.when_;
+            pending_.insert(deadline);
+            continue;
+        }
+        deadline.when_ = TimePoint::max();
+        ++acted;
+        deadline.target_.on_expired();  // may destroy it
+    }
+    arm();
+}
+
+void Deadlines::stop()
+{
+    stopped_ = true;
+    timer_.cancel();
+}
+
+}  // namespace route::net

@@ -1,0 +1,121 @@
+#include "core/failover/candidates.hpp"
+
+#include <cmath>
+#include <map>
+#include <random>
+
+#include "tests/support/catch.hpp"
+
+using namespace route;
+using std::chrono::steady_clock;
+
+namespace {
+
+const steady_clock::time_point now{std::chrono::hours{1}};
+
+std::shared_ptr<Upstream> upstream(std::string name, int priority = 0, int weight = 1)
+{
+    auto result = std::make_shared<Upstream>();
+    result->name = std::move(name);
+    result->priority = priority;
+    result->weight = weight;
+    result->cooldown = std::make_shared<Cooldown>();
+    return result;
+}
+
+void rest(Cooldown& cooldown, std::chrono::seconds wait)
+{
+    cooldown.failed({}, false, now, {now, wait}, {1000, std::chrono::hours{1}});
+}
+
+std::string names(const std::vector<const Upstream*>& order)
+{
+    std::string text;
+    for (const auto* one : order)
+        text += one->name;
+    return text;
+}
+
+std::uint64_t never()
+{
+    FAIL("the order by priority asked for a random number");
+    return 0;
+}
+
+std::string in_order(const Upstreams& upstreams, const Wanted& wanted = {"gpt-4o", "/v1/chat/completions"})
+{
+    return names(candidates(upstreams, wanted, UpstreamOrder::priority, now, never));
+}
+
+}  // namespace
+
+TEST_CASE("candidates keep the order of the upstreams")
+{
+    CHECK(in_order({upstream("a", -1), upstream("b"), upstream("c", 7)}) == "abc");
+    CHECK(in_order({}).empty());
+}
+
+TEST_CASE("candidates are only those that allow the model or the path")
+{
+    auto a = upstream("a");
+    a->allow = {"gpt-*"};
+    auto b = upstream("b");
+    b->deny = {"gpt-4o"};
+    auto c = upstream("c");
+    c->allow = {"/v1/files*"};
+    auto d = upstream("d");
+    const Upstreams all{a, b, c, d};
+    CHECK(in_order(all) == "ad");
+    CHECK(in_order(all, {"claude", "/v1/messages"}) == "bd");
+    CHECK(in_order(all, {std::nullopt, "/v1/files/f-1"}) == "bcd");
+    CHECK(in_order(all, {std::nullopt, "/v1/batches"}) == "bd");
+}
+
+TEST_CASE("candidates in cooldown move to the end in their order and are never left out")
+{
+    auto a = upstream("a");
+    auto b = upstream("b");
+    auto c = upstream("c", 1);
+    auto d = upstream("d", 2);
+    const Upstreams all{a, b, c, d};
+    rest(*a->cooldown, std::chrono::seconds{5});
+    rest(*c->cooldown, std::chrono::seconds{5});
+    CHECK(in_order(all) == "bdac");
+    rest(*b->cooldown, std::chrono::seconds{1});
+    rest(*d->cooldown, std::chrono::seconds{1});
+    CHECK(in_order(all) == "abcd");
+    d->cooldown->succeeded({});
+    d->cooldown.reset();
+    CHECK(in_order(all) == "dabc");
+}
+
+TEST_CASE("random order shuffles by weight within equal priority")
+{
+    const Upstreams all{upstream("a", 0, 3), upstream("b", 0, 1), upstream("c", 0, 0), upstream("x", 1),
+                        upstream("y", 1)};
+    std::mt19937_64 engine{42};
+    std::map<std::string, int> count;
+    constexpr int rounds = 8000;
+    for (int i = 0; i < rounds; ++i)
+        ++count[names(candidates(all, {"m", "/"}, UpstreamOrder::random, now, [&] { return engine(); }))];
+
+    REQUIRE(count.size() == 4);  // "c" of weight 0 is never before "a" and "b"; priorities never mix
+    const auto share = [&](const std::string& order) { return count[order] * 8.0 / rounds; };
+    CHECK(std::abs(share("abcxy") - 3) < 0.3);
+    CHECK(std::abs(share("abcyx") - 3) < 0.3);
+    CHECK(std::abs(share("bacxy") - 1) < 0.3);
+    CHECK(std::abs(share("bacyx") - 1) < 0.3);
+}
+
+TEST_CASE("random order among weights of 0 is even, and cooldown counts after it")
+{
+    const Upstreams all{upstream("a", 0, 0), upstream("b", 0, 0), upstream("c", 0, 5)};
+    rest(*all[2]->cooldown, std::chrono::seconds{5});
+    std::mt19937_64 engine{7};
+    std::map<std::string, int> count;
+    for (int i = 0; i < 4000; ++i)
+        ++count[names(candidates(all, {"m", "/"}, UpstreamOrder::random, now, [&] { return engine(); }))];
+    REQUIRE(count.size() == 2);
+    CHECK(std::abs(count["abc"] - 2000) < 200);
+    CHECK(std::abs(count["bac"] - 2000) < 200);
+}

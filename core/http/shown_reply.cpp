@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/http/content_decoder.hpp"
+#include "core/http/reply_kind.hpp"
 #include "core/openai/error_words.hpp"
 #include "core/text.hpp"
 
@@ -33,6 +34,31 @@ std::string_view shown(ShownReply& reply, std::string_view text, std::span<const
         return text;
     std::string copy{text};
     return erase_secrets(copy, erasers, false) ? reply.texts.emplace_back(std::move(copy)) : text;
+}
+
+/// Bytes of a body that are looked at for its words.
+constexpr std::size_t most_quoted = 64u << 10;
+
+/// The body without its coding, or the beginning of a longer one; nothing where that cannot be read.
+std::optional<std::string> beginning_of(std::string_view content_encoding, std::string_view body)
+{
+    const auto coding = ContentDecoder::coding(content_encoding);
+    if (!coding) {
+        const auto beginning = body.substr(0, most_quoted + 1);
+        const bool plain = content_encoding.empty() || equal_ignoring_case(content_encoding, "identity");
+        return plain || is_plain_text(beginning) ? std::optional<std::string>{beginning} : std::nullopt;
+    }
+    ContentDecoder decoder{*coding};
+    std::string content;
+    for (auto rest = body; !rest.empty() && !decoder.gave_up() && content.size() <= most_quoted;) {
+        decoder.feed(rest.substr(0, portion), [&content](std::string_view piece) {
+            content.append(piece.substr(0, most_quoted + 1 - std::min(content.size(), most_quoted + 1)));
+        });
+        rest.remove_prefix(std::min(rest.size(), portion));
+    }
+    if (decoder.gave_up() && content.size() <= most_quoted)
+        return std::nullopt;
+    return content;
 }
 
 }  // namespace
@@ -78,10 +104,11 @@ std::optional<ShownReply> show_reply(std::string_view reason, const HeaderFields
 std::string quote_error(std::string_view content_type, std::string_view content_encoding,
                         std::string_view body, bool whole, std::span<const SecretEraser* const> erasers)
 {
-    const auto content = decoded_body(content_encoding, body, most_decoded);
+    const auto content = beginning_of(content_encoding, body);
     if (!content)
         return {};
-    return quote_words(error_words(content_type, *content), !whole, erasers);
+    const bool cut = !whole || content->size() > most_quoted;
+    return quote_words(error_words(content_type, *content), cut, erasers);
 }
 
 }  // namespace route

@@ -190,6 +190,8 @@ awaitable<void> Exchange::answer(RouterError error, std::string_view extra_field
     record_.status = error.status;
     record_.outcome = outcome_of_error(error);
     record_.error = error.message;
+    if (error.code == "overloaded")
+        extra_fields = "Retry-After: 1\r\n";
     auto body = error_body(error, record_.path);
     co_await answer_own(error.status, "application/json", extra_fields, std::move(body));
 }

@@ -392,7 +392,6 @@ awaitable<void> Exchange::answer_unread_body(ReadOutcome outcome)
 {
     record_.body_bytes = request_.body.size();
     RouterError error{400, "bad_request", "the body is not validly framed"};
-    std::string_view fields;
     if (outcome == ReadOutcome::timed_out) {
         error = RouterError{408, "request_timeout", "the body did not arrive in time"};
     } else if (outcome == ReadOutcome::too_large) {
@@ -402,12 +401,11 @@ awaitable<void> Exchange::answer_unread_body(ReadOutcome outcome)
     } else if (outcome == ReadOutcome::overloaded) {
         error = RouterError{503, "overloaded",
                             "the router holds as much as it may (server.max_buffered); try again shortly"};
-        fields = "Retry-After: 1\r\n";
     } else if (outcome != ReadOutcome::malformed) {
         client_closed("while it sent its body");
         co_return;
     }
-    co_await answer(std::move(error), fields);
+    co_await answer(std::move(error));
 }
 
 }  // namespace route::net

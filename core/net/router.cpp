@@ -5,6 +5,8 @@
 
 #include "core/failover/candidates.hpp"
 #include "core/failover/retry_after.hpp"
+#include "core/http/reply_kind.hpp"
+#include "core/net/loop/off_loop.hpp"
 #include "core/text.hpp"
 
 namespace route::net {
@@ -62,7 +64,8 @@ awaitable<Routed> Router::route()
             co_return routed;
         }
         note_failed_attempt(*attempt, *failure);
-        keep(routed, std::move(attempt), *failure);
+        auto keeping = keep(routed, std::move(attempt), *failure);
+        co_await std::move(keeping);
         Progress progress;
         progress.candidates_left = index + 1 < candidates_.size();
         progress.total_expired = Clock::now() >= total;
@@ -80,18 +83,37 @@ awaitable<Routed> Router::route()
 }
 
 /// The last reply that can be relayed is kept; of those that say they succeeded only the last one of all.
-void Router::keep(Routed& routed, std::unique_ptr<Attempt> attempt, const AttemptFailure& failure)
+awaitable<void> Router::keep(Routed& routed, std::unique_ptr<Attempt> attempt, AttemptFailure failure)
 {
-    auto shown = attempt->kept_whole() ? attempt->shown() : std::nullopt;
+    std::optional<ShownReply> shown;
+    if (attempt->kept_whole()) {
+        auto showing = show(*attempt);
+        shown = co_await std::move(showing);
+    }
     if (shown) {
         routed.shown = std::move(shown);
         routed.kept = std::move(attempt);
-        routed.kept_failure = failure;
-        return;
+        routed.kept_failure = std::move(failure);
+        co_return;
     }
     const bool replied = failure.status && *failure.status / 100 == 2;
     if (replied && routed.kept && routed.kept_failure->cause != Cause::status)
         routed.kept.reset();
+}
+
+/// Others of the loop go on while a long reply is looked through, or one of whose length nobody knows.
+awaitable<std::optional<ShownReply>> Router::show(const Attempt& attempt)
+{
+    constexpr std::size_t shown_on_loop = 64u << 10;
+    const auto coding = find_field(attempt.reply().fields(), http::field::content_encoding);
+    if (attempt.pending().size() <= shown_on_loop && is_no_coding(coding))
+        co_return attempt.shown();
+    const auto begin = Clock::now();
+    std::function<std::optional<ShownReply>()> read = [&attempt] { return attempt.shown(); };
+    auto reading = run_off_loop(loop_.services.bodies, loop_, std::move(read));
+    auto shown = co_await std::move(reading);
+    waited_ += Clock::now() - begin;
+    co_return shown;
 }
 
 AttemptRecord Router::attempt_record(const Attempt& attempt) const

@@ -47,7 +47,8 @@ class Router
     std::optional<RouterError> choose();
     AttemptLimits limits(std::size_t index, TimePoint total) const;
     void note_failed_attempt(const Attempt& attempt, AttemptFailure failure);
-    static void keep(Routed& routed, std::unique_ptr<Attempt> attempt, const AttemptFailure& failure);
+    awaitable<void> keep(Routed& routed, std::unique_ptr<Attempt> attempt, AttemptFailure failure);
+    awaitable<std::optional<ShownReply>> show(const Attempt& attempt);
     void note_answer(const Upstream& upstream);
     std::string_view model_asked() const;
     void report_cooldown(const Attempt& attempt, const AttemptFailure& failure,

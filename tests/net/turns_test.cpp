@@ -147,6 +147,32 @@ TEST_CASE("a large body is looked at while others are served")
     }
 }
 
+TEST_CASE("a failed reply that is much to read is looked through while others are served")
+{
+    const bool encoded = GENERATE(false, true);
+    CAPTURE(encoded);
+    const std::string words = "no more of this for sk-upstream-1, please";
+    const std::string body = words + std::string(100 << 10, ' ');
+    const auto failing =
+        encoded ? script::reply(400, {{"Content-Encoding", "gzip"}}, compressed(Format::gzip, words))
+                : script::reply(400, {{"Content-Type", "text/plain"}}, body);
+    Stage stage{{failing}};
+    std::promise<void> let_go;
+    const std::shared_future<void> gate{let_go.get_future()};
+    for (int i = 0; i < 16; ++i)
+        asio::post(stage.router().services().bodies, [gate] { gate.wait(); });
+    const auto client = stage.connect();
+    client->send(chat_request());
+    stage.run_until([&] { return stage.first().requests().size() == 1; });
+    stage.settle();
+    CHECK(stage.ask(get_request("/healthz")).status() == 200);
+    CHECK(client->replies().empty());
+    let_go.set_value();
+    stage.run_until([&] { return !client->replies().empty(); });
+    CHECK(client->replies()[0].status() == 400);
+    CHECK(client->replies()[0].body().starts_with("no more of this for …, please"));
+}
+
 TEST_CASE("requests that come together leave a turn to those of others")
 {
     constexpr std::size_t many = 1000;

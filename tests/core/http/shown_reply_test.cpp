@@ -87,3 +87,44 @@ TEST_CASE("a reply of which nobody can tell what it says is not shown")
     REQUIRE(plain);
     CHECK(plain->body == "wrong …!");
 }
+
+TEST_CASE("what an error says is quoted from its beginning, whatever its coding and length")
+{
+    const std::string json = R"({"error":{"message":"wrong sk-upstream\/\u002b1"}})";
+    const std::string random = [] {
+        std::string text;
+        for (unsigned i = 0, seed = 1; i < 40'000; ++i)
+            text += static_cast<char>('a' + (seed = seed * 1103515245u + 12345u) / 65536u % 26);
+        return text;
+    }();
+    const std::string long_text = "too long: " + std::string(3u << 20, 'x');
+    struct Row
+    {
+        std::string name;
+        std::string type;
+        std::string coding;
+        std::string body;
+        bool whole;
+        std::string words;
+    };
+    const Row rows[] = {
+        {"JSON", "application/json", "", json, true, "wrong …"},
+        {"JSON, identity", "application/json", "identity", json, true, "wrong …"},
+        {"JSON, a coding that is none", "application/json", "utf-8", json, true, "wrong …"},
+        {"JSON, gzip", "application/json", "gzip", gzip(json), true, "wrong …"},
+        {"no gzip", "application/json", "gzip", json, true, ""},
+        {"bytes", "application/json", "odd", "\x01\x02", true, ""},
+        {"text, cut inside a key", "text/plain", "", "it was sk-upstre", false, "it was …"},
+        {"long text", "text/plain", "", long_text, true, long_text.substr(0, 200)},
+        {"long text, gzip", "text/plain", "gzip", gzip(long_text), true, long_text.substr(0, 200)},
+        {"gzip, cut", "text/plain", "gzip", gzip(random).substr(0, 20'000), false, random.substr(0, 200)},
+        {"nothing", "text/plain", "gzip", "", true, ""},
+    };
+    SecretEraser eraser;
+    eraser.add(quoted_key);
+    const std::array<const SecretEraser*, 1> erasers{&eraser};
+    for (const auto& row : rows) {
+        CAPTURE(row.name);
+        CHECK(quote_error(row.type, row.coding, row.body, row.whole, erasers) == row.words);
+    }
+}

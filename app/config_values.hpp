@@ -28,13 +28,6 @@ std::string format_size(std::uint64_t bytes);
 Result<Seconds> parse_duration(std::string_view text);
 std::string format_duration(Seconds duration);
 
-/// Where to listen; an empty host means all interfaces, IPv4 and IPv6. IPv6 addresses have no brackets here.
-struct ListenAddress
-{
-    std::string host;
-    std::uint16_t port = 0;
-};
-
 /// HOST:PORT, :PORT or [IPV6]:PORT.
 Result<ListenAddress> parse_listen(std::string_view text);
 

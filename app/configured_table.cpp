@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "app/channels.hpp"
+#include "app/config_values.hpp"
 #include "app/secrets.hpp"
 
 namespace route {
@@ -58,11 +59,16 @@ ConfigResult<void> set_certificate(net::RoutingTable& table)
 
 }  // namespace
 
-ConfigResult<net::ListenAddress> listen_address(const Settings& settings)
+ConfigResult<ListenAddress> listen_address(const Settings& settings)
 {
-    auto address = net::parse_listen_address(settings.server.listen);
+    auto address = parse_listen(settings.server.listen);
     if (!address)
-        return error_of("server.listen", address.error().reason);
+        return error_of("server.listen", "expected " + address.error().reason);
+    if (address->host == "localhost")
+        address->host = "127.0.0.1";
+    if (!address->host.empty() && !net::is_address(address->host))
+        return error_of("server.listen",
+                        "expected an IP address before the port in '" + settings.server.listen + "'");
     return *std::move(address);
 }
 

@@ -12,8 +12,8 @@ namespace route {
 // What of serving the configuration alone decides. Their errors name the key ("auth.keys[0]"); located() says
 // where in the file that is.
 
-/// Where `server.listen` says to listen.
-ConfigResult<net::ListenAddress> listen_address(const Settings& settings);
+/// Where `server.listen` says to listen: on an address; of the names `localhost` alone is one.
+ConfigResult<ListenAddress> listen_address(const Settings& settings);
 
 /// What http_proxy, https_proxy and no_proxy of the environment say.
 Result<net::EnvironmentProxies> environment_proxies();

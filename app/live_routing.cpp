@@ -21,12 +21,13 @@ constexpr std::string_view public_key = "woshimima";
 
 }  // namespace
 
-LiveRouting::LiveRouting(Settings settings, storage::Known known, bool environment_counts)
+LiveRouting::LiveRouting(Settings settings, storage::UpstreamsAndKeys known, bool environment_counts)
     : settings_{std::move(settings)}, known_{std::move(known)}, environment_counts_{environment_counts}
 {
 }
 
-ConfigResult<std::unique_ptr<LiveRouting>> LiveRouting::make(Settings settings, storage::Known known,
+ConfigResult<std::unique_ptr<LiveRouting>> LiveRouting::make(Settings settings,
+                                                             storage::UpstreamsAndKeys known,
                                                              bool environment_counts)
 {
     std::unique_ptr<LiveRouting> routing{
@@ -51,7 +52,7 @@ net::RoutingTablePtr LiveRouting::current() const
     return current_;
 }
 
-void LiveRouting::set_known(const storage::Known& known)
+void LiveRouting::set_known(const storage::UpstreamsAndKeys& known)
 {
     const std::lock_guard lock{mutex_};
     known_ = known;

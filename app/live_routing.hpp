@@ -26,7 +26,7 @@ class LiveRouting
     /// `environment_counts`: the upstream of the environment serves while there is no other, for the database
     /// does not hold it. Refused
     /// when a key or file the settings name cannot be read; located() says where.
-    static ConfigResult<std::unique_ptr<LiveRouting>> make(Settings settings, storage::Known known,
+    static ConfigResult<std::unique_ptr<LiveRouting>> make(Settings settings, storage::UpstreamsAndKeys known,
                                                            bool environment_counts);
 
     /// From now on new tables go there.
@@ -35,7 +35,7 @@ class LiveRouting
     net::RoutingTablePtr current() const;
 
     /// What the database says now.
-    void set_known(const storage::Known& known);
+    void set_known(const storage::UpstreamsAndKeys& known);
 
     /// What the configuration file says now, and the files it names; refused as by make(), and then nothing
     /// changes.
@@ -61,7 +61,7 @@ class LiveRouting
         keep,
         read,
     };
-    LiveRouting(Settings settings, storage::Known known, bool environment_counts);
+    LiveRouting(Settings settings, storage::UpstreamsAndKeys known, bool environment_counts);
     ConfigResult<net::RoutingTablePtr> make_table(Files files);
     void add_upstreams(net::RoutingTable& table);
     std::shared_ptr<Cooldown> cooldown_of(const std::string& name);
@@ -71,7 +71,7 @@ class LiveRouting
 
     mutable std::mutex mutex_;
     Settings settings_;
-    storage::Known known_;
+    storage::UpstreamsAndKeys known_;
     bool environment_counts_;
     bool told_environment_ = false;
     std::map<std::string, std::shared_ptr<Cooldown>> cooldowns_;

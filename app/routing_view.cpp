@@ -67,7 +67,7 @@ const ViewedUpstream* RoutingView::find(const std::string& id) const
     return found == upstreams.end() ? nullptr : &*found;
 }
 
-RoutingView own_view(const Settings& settings, const storage::Known& stored)
+RoutingView own_view(const Settings& settings, const storage::UpstreamsAndKeys& stored)
 {
     const bool stores = settings.storage.backend != Backend::none;
     RoutingView view;
@@ -93,7 +93,7 @@ RoutingView own_view(const Settings& settings, const storage::Known& stored)
     return view;
 }
 
-std::string digest_of(const storage::Known& known)
+std::string digest_of(const storage::UpstreamsAndKeys& known)
 {
     boost::json::array upstreams;
     for (const auto& upstream : known.upstreams)

@@ -46,10 +46,10 @@ struct RoutingView
 bool is_called(const UpstreamDefinition& definition, const std::string& id);
 
 /// What this process sees: `stored` is the database's.
-RoutingView own_view(const Settings& settings, const storage::Known& stored);
+RoutingView own_view(const Settings& settings, const storage::UpstreamsAndKeys& stored);
 
 /// Says whether two processes know the same: 64 hex digits out of all that the database holds of upstreams
 /// and client keys.
-std::string digest_of(const storage::Known& known);
+std::string digest_of(const storage::UpstreamsAndKeys& known);
 
 }  // namespace route

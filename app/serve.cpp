@@ -172,8 +172,9 @@ Result<void> Program::start()
         return server.error();
     server_ = *std::move(server);
     routing_->publish_to([this](const net::RoutingTablePtr& table) { server_->set_routing(table); });
-    feed_ = storage::follow(settings.storage, begun,
-                            [this](const storage::Known& changed) { routing_->set_known(changed); });
+    feed_ = storage::follow(settings.storage, begun, [this](const storage::UpstreamsAndKeys& changed) {
+        routing_->set_known(changed);
+    });
     server_->start();
     start_control();
     say_what_is_next();

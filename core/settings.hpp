@@ -51,6 +51,13 @@ struct SecretSettings
     bool operator==(const SecretSettings&) const = default;
 };
 
+/// Where to listen: HOST:PORT taken apart.
+struct ListenAddress
+{
+    std::string host;  ///< an address, without brackets, or a name; "": all interfaces, IPv4 and IPv6
+    std::uint16_t port = 0;
+};
+
 struct TimeoutSettings
 {
     Seconds default_{60};

@@ -11,12 +11,12 @@
 namespace route::storage {
 
 /// What the database says of upstreams and client keys.
-struct Known
+struct UpstreamsAndKeys
 {
     std::vector<UpstreamDefinition> upstreams;
     std::vector<ClientKey> keys;
 
-    bool operator==(const Known&) const = default;
+    bool operator==(const UpstreamsAndKeys&) const = default;
 };
 
 /// Tells of changes to upstreams and client keys within a second, on a thread of its own. While the database
@@ -25,7 +25,7 @@ class ChangeFeed
 {
   public:
     /// Called on the feed's thread, only with what differs from the last time. Not after stop() returned.
-    using OnChange = std::function<void(const Known&)>;
+    using OnChange = std::function<void(const UpstreamsAndKeys&)>;
 
     virtual ~ChangeFeed() = default;
 

@@ -166,7 +166,7 @@ std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start&
     auto known = start.known;
     remember_for_next_start(settings, {known, start.ever_had_upstream});
     auto remembering = [settings, next = std::move(on_change),
-                        ever = start.ever_had_upstream](const Known& changed) mutable {
+                        ever = start.ever_had_upstream](const UpstreamsAndKeys& changed) mutable {
         next(changed);
         ever = ever || !changed.upstreams.empty();
         remember_for_next_start(settings, {changed, ever});
@@ -176,11 +176,11 @@ std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start&
     sqlite.identity = postgres.identity = start.identity;
     switch (settings.backend) {
         case Backend::sqlite:
-            return std::make_unique<Following>(std::make_unique<SqliteChanges>(std::move(sqlite)),
-                                               std::move(known), std::move(remembering));
+            return std::make_unique<ChangePoller>(std::make_unique<SqliteChanges>(std::move(sqlite)),
+                                                  std::move(known), std::move(remembering));
         case Backend::postgres:
-            return std::make_unique<Following>(std::make_unique<PostgresChanges>(std::move(postgres)),
-                                               std::move(known), std::move(remembering));
+            return std::make_unique<ChangePoller>(std::make_unique<PostgresChanges>(std::move(postgres)),
+                                                  std::move(known), std::move(remembering));
         case Backend::none:
             break;
     }

@@ -24,7 +24,7 @@ struct Start
 {
     /// Null when the database is away and the router starts with what was last known.
     std::unique_ptr<AnyRepository> repository;
-    Known known;
+    UpstreamsAndKeys known;
     bool ever_had_upstream = false;
     /// Which database it is, for all parts of the program.
     std::shared_ptr<SchemaIdentity> identity = std::make_shared<SchemaIdentity>();

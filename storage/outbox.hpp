@@ -82,7 +82,7 @@ class Outbox
 /// What a router knew when the database could last be read.
 struct Remembered
 {
-    Known known;
+    UpstreamsAndKeys known;
     bool ever_had_upstream = false;
 };
 

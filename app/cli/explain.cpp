@@ -80,7 +80,7 @@ void print_text(Session& session, const boost::json::object& explained)
 
 boost::json::object explain_here(Session& session, const ImaginedRequest& request)
 {
-    storage::Known stored;
+    storage::UpstreamsAndKeys stored;
     if (session.has_database())
         stored = {session.database().upstreams(), session.database().client_keys()};
     return explain(own_view(session.configuration().settings, stored), request);

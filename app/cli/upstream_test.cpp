@@ -26,7 +26,7 @@ constexpr std::chrono::hours patience{1};
 boost::json::object test_here(Session& session, const std::string& id)
 {
     const auto& configuration = session.configuration();
-    storage::Known stored;
+    storage::UpstreamsAndKeys stored;
     if (session.has_database())
         stored.upstreams = session.database().upstreams();
     auto view = own_view(configuration.settings, stored);

@@ -52,7 +52,7 @@ void shuffle_equal_priorities(std::vector<const Upstream*>& order,
     }
 }
 
-std::string_view model_of(const Wanted& wanted)
+std::string_view model_of(const ModelAndPath& wanted)
 {
     return wanted.model ? std::string_view{*wanted.model} : std::string_view{};
 }
@@ -73,8 +73,8 @@ void move_resting_to_end(std::vector<const Upstream*>& order, std::string_view m
 
 }  // namespace
 
-std::vector<const Upstream*> candidates(const Upstreams& upstreams, const Wanted& wanted, UpstreamOrder order,
-                                        std::chrono::steady_clock::time_point now,
+std::vector<const Upstream*> candidates(const Upstreams& upstreams, const ModelAndPath& wanted,
+                                        UpstreamOrder order, std::chrono::steady_clock::time_point now,
                                         const std::function<std::uint64_t()>& random)
 {
     std::vector<const Upstream*> result;
@@ -90,7 +90,7 @@ std::vector<const Upstream*> candidates(const Upstreams& upstreams, const Wanted
     return result;
 }
 
-CooldownTurn take_turn(std::vector<const Upstream*>& order, std::size_t index, const Wanted& wanted,
+CooldownTurn take_turn(std::vector<const Upstream*>& order, std::size_t index, const ModelAndPath& wanted,
                        std::chrono::steady_clock::time_point now)
 {
     const auto next = order.begin() + static_cast<std::ptrdiff_t>(index);

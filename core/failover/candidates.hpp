@@ -17,7 +17,7 @@ namespace route {
 using Upstreams = std::vector<std::shared_ptr<const Upstream>>;
 
 /// What a request asks an upstream for. `path` is that of the request, without its query.
-struct Wanted
+struct ModelAndPath
 {
     std::optional<std::string> model;
     std::string_view path;
@@ -28,14 +28,14 @@ struct Wanted
 /// Those in cooldown at `now`, and those that another request probes, move to the end and are never left out.
 /// `random()` gives uniform 64-bit numbers, used only by UpstreamOrder::random (shuffled by weight within
 /// equal priority; weight 0 comes after all others of its priority).
-std::vector<const Upstream*> candidates(const Upstreams& upstreams, const Wanted& wanted, UpstreamOrder order,
-                                        std::chrono::steady_clock::time_point now,
+std::vector<const Upstream*> candidates(const Upstreams& upstreams, const ModelAndPath& wanted,
+                                        UpstreamOrder order, std::chrono::steady_clock::time_point now,
                                         const std::function<std::uint64_t()>& random);
 
 /// Before `order[index]` is tried: the first of those from there on that has its turn at `now` comes to that
 /// place, the ones passed over go behind the others. Where none has, the order stays. What is returned is
 /// held until the try's verdict is noted.
-CooldownTurn take_turn(std::vector<const Upstream*>& order, std::size_t index, const Wanted& wanted,
+CooldownTurn take_turn(std::vector<const Upstream*>& order, std::size_t index, const ModelAndPath& wanted,
                        std::chrono::steady_clock::time_point now);
 
 }  // namespace route

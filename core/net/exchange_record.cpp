@@ -22,7 +22,7 @@ void Exchange::begin_record()
     const auto& fields = request_.fields();
     // All lines count, in their order: a proxy may add its own instead of extending the client's.
     std::string forwarded;
-    if (!table_->trusted_v4.empty() || !table_->trusted_v6.empty())
+    if (!table_->trusted.empty())
         for (const auto& field : fields)
             if (equal_ignoring_case(field.name, "x-forwarded-for"))
                 forwarded.append(forwarded.empty() ? "" : ", ").append(field.value);

@@ -19,7 +19,7 @@ Router::Router(EventLoop& loop, const RoutingTable& table, Client& client, const
       request_{request},
       record_{record},
       started_{started},
-      wanted_{request.facts.model, request.head.path, request.facts.model_cut}
+      asked_{request.facts.model, request.head.path, request.facts.model_cut}
 {
 }
 
@@ -27,7 +27,7 @@ Router::Router(EventLoop& loop, const RoutingTable& table, Client& client, const
 std::optional<RouterError> Router::choose()
 {
     const auto& facts = request_.facts;
-    candidates_ = candidates(table_.upstreams, wanted_, table_.settings.failover.order, Clock::now(),
+    candidates_ = candidates(table_.upstreams, asked_, table_.settings.failover.order, Clock::now(),
                              [this] { return loop_.random(); });
     if (!candidates_.empty())
         return std::nullopt;
@@ -53,7 +53,7 @@ awaitable<Routed> Router::route()
     const auto longest = table_.settings.failover.total;
     const auto total = longest.count() > 0 ? Clock::now() + ticks(longest) : TimePoint::max();
     for (std::size_t index = 0; index < candidates_.size() && !client_.has_left(); ++index) {
-        auto turn = take_turn(candidates_, index, wanted_, Clock::now());
+        auto turn = take_turn(candidates_, index, asked_, Clock::now());
         const auto& upstream = *candidates_[index];
         auto attempt = std::make_unique<Attempt>(loop_, table_, upstream, request_, limits(index, total),
                                                  client_, record_.reply);
@@ -189,7 +189,7 @@ void Router::report_cooldown(const Attempt& attempt, const AttemptFailure& failu
 /// The client's name for the model, "" when it names none.
 std::string_view Router::model_asked() const
 {
-    return wanted_.model ? std::string_view{*wanted_.model} : std::string_view{};
+    return asked_.model ? std::string_view{*asked_.model} : std::string_view{};
 }
 
 /// Others may ask the upstream in its order again. Whether the reply is whole remains to be seen.

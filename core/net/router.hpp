@@ -62,7 +62,7 @@ class Router
     const OutgoingRequest& request_;
     Record& record_;
     TimePoint started_;
-    Wanted wanted_;
+    ModelAndPath asked_;
     std::vector<const Upstream*> candidates_;
     Clock::duration waited_{};
 };

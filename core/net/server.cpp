@@ -9,7 +9,6 @@
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
-#include <charconv>
 
 #include "core/net/session.hpp"
 #include "core/net/transport/listener_of.hpp"
@@ -46,32 +45,6 @@ bool out_of_descriptors(error_code error)
 }
 
 }  // namespace
-
-Result<ListenAddress> parse_listen_address(std::string_view text)
-{
-    const auto colon = text.rfind(':');
-    ListenAddress address;
-    unsigned port = 0;
-    if (colon == std::string_view::npos)
-        return Invalid{"expected HOST:PORT or :PORT, got '" + std::string{text} + "'"};
-    const auto digits = text.substr(colon + 1);
-    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-    if (parsed.ec != std::errc{} || parsed.ptr != digits.data() + digits.size() || port > 65535)
-        return Invalid{"expected a port from 0 to 65535 in '" + std::string{text} + "'"};
-    address.port = static_cast<std::uint16_t>(port);
-    auto host = text.substr(0, colon);
-    if (host.starts_with('[') && host.ends_with(']'))
-        host = host.substr(1, host.size() - 2);
-    if (host == "localhost")
-        host = "127.0.0.1";
-    address.host = host == "*" ? std::string_view{} : host;
-    error_code error;
-    if (!address.host.empty())
-        asio::ip::make_address(address.host, error);
-    if (error)
-        return Invalid{"expected an IP address before the port in '" + std::string{text} + "'"};
-    return address;
-}
 
 Acceptor::Acceptor(EventLoop& loop)
     : loop_{loop}, acceptor_{loop.io.get_executor()}, pause_{loop.io.get_executor()}

@@ -9,14 +9,6 @@
 
 namespace route::net {
 
-/// Where to listen: `:8888` is every interface, IPv6 and IPv4.
-struct ListenAddress
-{
-    std::string host;  ///< "" is every interface
-    std::uint16_t port = 0;
-};
-Result<ListenAddress> parse_listen_address(std::string_view text);
-
 /// Who else may listen on an address.
 enum class Listening
 {
@@ -31,8 +23,8 @@ class Acceptor
   public:
     explicit Acceptor(EventLoop& loop);
 
-    /// Listens; says the address and why not on failure. Once it listens alone others may join it with
-    /// `together`, but nobody can listen alone.
+    /// Listens on an address (no name); says the address and why not on failure. Once it listens alone others
+    /// may join it with `together`, but nobody can listen alone.
     Result<tcp::endpoint> listen(const ListenAddress& address, Listening listening = Listening::alone);
 
     /// Accepts until drain() or close(). Running out of file descriptors pauses it for a moment instead of

@@ -33,7 +33,7 @@ PostgresChanges::~PostgresChanges()
     close();
 }
 
-std::optional<Known> PostgresChanges::look()
+std::optional<UpstreamsAndKeys> PostgresChanges::look()
 {
     if (!repository_) {
         repository_ = std::make_unique<PostgresRepository>(options_);
@@ -41,7 +41,7 @@ std::optional<Known> PostgresChanges::look()
         if (!repository_->connection().pooled())
             listener_ = repository_->connection().listen(changes_channel, bound);
     }
-    Known now;
+    UpstreamsAndKeys now;
     int looks = 0;
     do {
         now = {repository_->upstreams(), repository_->client_keys()};

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "storage/following.hpp"
+#include "storage/change_poller.hpp"
 #include "storage/postgres/postgres_repository.hpp"
 
 namespace route::storage {
@@ -23,7 +23,7 @@ class PostgresChanges final : public ChangeSource
     explicit PostgresChanges(PostgresOptions options, PostgresIntervals intervals = {});
     ~PostgresChanges() override;
 
-    std::optional<Known> look() override;
+    std::optional<UpstreamsAndKeys> look() override;
     void close() override;
     void wait(int stop) override;
 

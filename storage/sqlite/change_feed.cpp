@@ -54,7 +54,7 @@ void SqliteChanges::checkpoint_now_and_then(bool changed)
     }
 }
 
-std::optional<Known> SqliteChanges::look()
+std::optional<UpstreamsAndKeys> SqliteChanges::look()
 {
     const bool fresh = !repository_;
     if (fresh)
@@ -66,7 +66,7 @@ std::optional<Known> SqliteChanges::look()
     if (!fresh && version == version_)
         return {};
     repository_->check_identity();
-    Known now{repository_->upstreams(), repository_->client_keys()};
+    UpstreamsAndKeys now{repository_->upstreams(), repository_->client_keys()};
     version_ = version;
     return now;
 }

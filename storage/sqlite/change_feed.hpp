@@ -3,7 +3,7 @@
 #include <chrono>
 #include <optional>
 
-#include "storage/following.hpp"
+#include "storage/change_poller.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
 
 namespace route::storage {
@@ -19,7 +19,7 @@ class SqliteChanges final : public ChangeSource
     explicit SqliteChanges(SqliteOptions options, std::chrono::milliseconds interval = default_interval,
                            std::chrono::milliseconds checkpoint_interval = std::chrono::seconds{30});
 
-    std::optional<Known> look() override;
+    std::optional<UpstreamsAndKeys> look() override;
     void close() override { repository_.reset(); }
     void wait(int stop) override;
 

@@ -35,7 +35,7 @@ UpstreamDefinition named(const std::string& name, const std::string& endpoint = 
 /// A router without the rest of it.
 struct Routers
 {
-    explicit Routers(Settings settings, storage::Known known = {})
+    explicit Routers(Settings settings, storage::UpstreamsAndKeys known = {})
         : routing{LiveRouting::make(settings, std::move(known), false).value()},
           control{*routing, services, gauges(), {"127.0.0.1:1", "/etc/a.toml", settings.storage}}
     {
@@ -242,7 +242,7 @@ TEST_CASE("a router that is asked waits for the changes that were just made")
     Routers router{Settings{}};
     auto added = named("added");
     added.id = 1;
-    const storage::Known changed{{added}, {}};
+    const storage::UpstreamsAndKeys changed{{added}, {}};
     auto later = std::async(std::launch::async, [&] { router.routing->set_known(changed); });
     const auto explained = router.ask("/explain", {{"model", "m"}, {"known", digest_of(changed)}});
     CHECK(names_in(explained, "order") == std::vector<std::string>{"added"});
@@ -258,7 +258,7 @@ TEST_CASE("a router that is asked waits for the changes that were just made")
 TEST_CASE("the digest of what is known depends on all of it")
 {
     const auto with = [](const auto& change) {
-        storage::Known known{{named("a")}, {{1, "alice", hash_key("key"), {}}}};
+        storage::UpstreamsAndKeys known{{named("a")}, {{1, "alice", hash_key("key"), {}}}};
         change(known);
         return digest_of(known);
     };
@@ -340,7 +340,7 @@ TEST_CASE("commands ask the router that runs here, if it uses their database")
     Settings settings;
     settings.storage.outbox = (line.directory / "outbox.sqlite").string();
     settings.storage.sqlite = line.database_path();
-    const storage::Known known{line.database().upstreams(), line.database().client_keys()};
+    const storage::UpstreamsAndKeys known{line.database().upstreams(), line.database().client_keys()};
     Routers router{settings, known};
     router.control.start();
     rest(*router.routing, "a");

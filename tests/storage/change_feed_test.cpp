@@ -25,7 +25,7 @@ class Told
   public:
     ChangeFeed::OnChange listener()
     {
-        return [this](const Known& known) {
+        return [this](const UpstreamsAndKeys& known) {
             const std::lock_guard lock{mutex_};
             told_.push_back(known);
             changed_.notify_all();
@@ -33,7 +33,7 @@ class Told
     }
 
     /// The `number`th thing told (from 1); fails when nothing comes.
-    Known wait_for(std::size_t number)
+    UpstreamsAndKeys wait_for(std::size_t number)
     {
         std::unique_lock lock{mutex_};
         REQUIRE(changed_.wait_for(lock, 10s, [&] { return told_.size() >= number; }));
@@ -49,7 +49,7 @@ class Told
   private:
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::vector<Known> told_;
+    std::vector<UpstreamsAndKeys> told_;
 };
 
 UpstreamDefinition definition_of(const std::string& sk)
@@ -99,7 +99,7 @@ TEMPLATE_TEST_CASE("a feed tells of upstreams and keys, by whomever they are cha
     TestType database;
     auto repository = database.open();
     Told told;
-    Following feed{source_of(database, interval_of(database)), {}, told.listener()};
+    ChangePoller feed{source_of(database, interval_of(database)), {}, told.listener()};
     repository.add_upstream(definition_of("sk-1"));
     CHECK(told.wait_for(1).upstreams.at(0).sk == "sk-1");
     repository.add_client_key("alice", hash_key("a"));
@@ -119,7 +119,7 @@ TEMPLATE_TEST_CASE("a feed tells what changed before it began, and nothing that 
     Told told;
     SECTION("known")
     {
-        Following feed{source_of(database, 1ms), {repository.upstreams(), {}}, told.listener()};
+        ChangePoller feed{source_of(database, 1ms), {repository.upstreams(), {}}, told.listener()};
         // Records change the file, and nothing of this.
         const auto record = sample_record(1);
         repository.insert(std::span{&record, 1});
@@ -129,7 +129,7 @@ TEMPLATE_TEST_CASE("a feed tells what changed before it began, and nothing that 
     }
     SECTION("changed before")
     {
-        Following feed{source_of(database, 1h), {}, told.listener()};
+        ChangePoller feed{source_of(database, 1h), {}, told.listener()};
         CHECK(told.wait_for(1).upstreams.size() == 1);
     }
 }
@@ -138,7 +138,7 @@ TEMPLATE_TEST_CASE("a feed stops at once, however long its interval is", "", Sql
 {
     TestType database;
     auto repository = database.open();
-    Following feed{source_of(database, 1h), {}, [](const Known&) {}};
+    ChangePoller feed{source_of(database, 1h), {}, [](const UpstreamsAndKeys&) {}};
     feed.stop();
 }
 
@@ -148,7 +148,7 @@ TEST_CASE("a feed keeps what it knows while the file is away")
     auto repository = database.open();
     repository.add_upstream(definition_of("sk-1"));
     Told told;
-    Following feed{source_of(database, 1ms), {repository.upstreams(), {}}, told.listener()};
+    ChangePoller feed{source_of(database, 1ms), {repository.upstreams(), {}}, told.listener()};
     std::filesystem::rename(database.path(), database.path() + ".moved");
     while (!feed.failing())
         std::this_thread::yield();
@@ -168,7 +168,7 @@ TEST_CASE("a feed keeps what it knows when its file becomes another database, an
     std::filesystem::copy_file(database.path(), backup);
     database.open().add_upstream(definition_of("sk-2"));
     Told told;
-    Following feed{source_of(database, 1ms), {}, told.listener()};
+    ChangePoller feed{source_of(database, 1ms), {}, told.listener()};
     CHECK(told.wait_for(1).upstreams.size() == 2);
     const auto wait_until_failing = [&](bool failing) {
         while (feed.failing() != failing)

@@ -34,7 +34,7 @@ TEST_CASE("a start makes the database and reads it")
     {
         const auto started = start(settings);
         REQUIRE(started.repository);
-        CHECK(started.known == Known{});
+        CHECK(started.known == UpstreamsAndKeys{});
         CHECK_FALSE(started.ever_had_upstream);
         UpstreamDefinition definition;
         definition.sk = "sk-1";
@@ -149,7 +149,7 @@ TEST_CASE("without a database nothing is kept and nothing is followed")
     started.repository->insert(std::span{&record, 1});
     CHECK_FALSE(started.repository->find_record(record.request_id));
     CHECK_THROWS_AS(started.repository->add_client_key("alice", hash_key("a")), StorageError);
-    CHECK(follow(settings.storage, {}, [](const Known&) {}) == nullptr);
+    CHECK(follow(settings.storage, {}, [](const UpstreamsAndKeys&) {}) == nullptr);
     CHECK(writer_options(settings).outbox.empty());
     settings.storage.backend = Backend::sqlite;
     CHECK(writer_options(settings).outbox == settings.storage.outbox);
@@ -163,8 +163,8 @@ TEST_CASE("a change is followed from what the start gave")
     auto started = start(settings);
     std::mutex mutex;
     std::condition_variable changed;
-    Known told;
-    const auto feed = follow(settings, started, [&](const Known& known) {
+    UpstreamsAndKeys told;
+    const auto feed = follow(settings, started, [&](const UpstreamsAndKeys& known) {
         const std::lock_guard lock{mutex};
         told = known;
         changed.notify_all();

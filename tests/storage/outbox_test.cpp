@@ -122,7 +122,7 @@ TEST_CASE("upstreams and keys are remembered for a start without the database")
     CHECK_FALSE(remembered(path));
     Outbox{path}.insert(samples(1));
     CHECK_FALSE(remembered(path));
-    Known known;
+    UpstreamsAndKeys known;
     known.upstreams.resize(2);
     known.upstreams[0].id = 9;
     known.upstreams[0].sk = "sk-1";
@@ -140,7 +140,7 @@ TEST_CASE("upstreams and keys are remembered for a start without the database")
     CHECK(Outbox{path}.size() == 1);
     // That there is nothing is known, too.
     remember(path, {});
-    CHECK(remembered(path)->known == Known{});
+    CHECK(remembered(path)->known == UpstreamsAndKeys{});
     CHECK_FALSE(remembered(path)->ever_had_upstream);
 }
 
@@ -148,7 +148,7 @@ TEST_CASE("rows that are the same to SQLite alone do not keep the others from be
 {
     TempDir directory;
     const auto path = directory / "outbox.sqlite";
-    Known known;
+    UpstreamsAndKeys known;
     known.upstreams.resize(3);
     known.upstreams[0].id = 1;
     known.upstreams[1].id = 2;

@@ -128,7 +128,7 @@ TEST_CASE("a router has no more connections to PostgreSQL than it may")
     auto options = pruner_options(settings);
     options.timing.measure = 1ms;
     RecordPruner pruner{made.pruner, options};
-    const auto feed = follow(settings.storage, started, [](const Known&) {});
+    const auto feed = follow(settings.storage, started, [](const UpstreamsAndKeys&) {});
     const auto agreement = message_agreement(settings.storage);
     if (agreement)
         CHECK(agreement->begin("k", 60s));

@@ -1,5 +1,6 @@
 #include "core/net/loop/routing_table.hpp"
 
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 
 #include "core/net/transport/destination.hpp"
@@ -11,16 +12,6 @@ namespace ip = boost::asio::ip;
 
 namespace {
 
-bool contains(const ip::network_v4& network, const ip::address_v4& address)
-{
-    return (address.to_uint() & network.netmask().to_uint()) == network.network().to_uint();
-}
-
-bool contains(const ip::network_v6& network, const ip::address_v6& address)
-{
-    return ip::network_v6{address, network.prefix_length()}.network() == network.network();
-}
-
 ip::address unmapped(const ip::address& address)
 {
     if (address.is_v6() && address.to_v6().is_v4_mapped())
@@ -30,16 +21,8 @@ ip::address unmapped(const ip::address& address)
 
 bool trusted(const RoutingTable& table, const ip::address& address)
 {
-    if (address.is_v4()) {
-        for (const auto& network : table.trusted_v4)
-            if (contains(network, address.to_v4()))
-                return true;
-    } else {
-        for (const auto& network : table.trusted_v6)
-            if (contains(network, address.to_v6()))
-                return true;
-    }
-    return false;
+    return std::any_of(table.trusted.begin(), table.trusted.end(),
+                       [&](const Network& network) { return network.contains(address); });
 }
 
 }  // namespace
@@ -73,25 +56,19 @@ void add_upstream(RoutingTable& table, Upstream upstream)
 Result<void> set_trusted_proxies(RoutingTable& table, const std::vector<std::string>& networks)
 {
     for (const auto& text : networks) {
-        boost::system::error_code error;
-        if (const auto address = ip::make_address(text, error); !error) {
-            if (address.is_v4())
-                table.trusted_v4.emplace_back(address.to_v4(), 32);
-            else
-                table.trusted_v6.emplace_back(address.to_v6(), 128);
-            continue;
-        }
-        if (const auto v4 = ip::make_network_v4(text, error); !error) {
-            table.trusted_v4.push_back(v4.canonical());
-            continue;
-        }
-        if (const auto v6 = ip::make_network_v6(text, error); !error) {
-            table.trusted_v6.push_back(v6.canonical());
-            continue;
-        }
-        return Invalid{"'" + text + "' is no network such as 10.0.0.0/8"};
+        const auto network = Network::parse(text);
+        if (!network)
+            return Invalid{"'" + text + "' is no network such as 10.0.0.0/8"};
+        table.trusted.push_back(*network);
     }
     return {};
+}
+
+bool is_address(const std::string& text)
+{
+    boost::system::error_code error;
+    ip::make_address(text, error);
+    return !error;
 }
 
 std::string address_text(const ip::address& address)

@@ -1,13 +1,12 @@
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/ip/network_v4.hpp>
-#include <boost/asio/ip/network_v6.hpp>
 #include <memory>
 #include <vector>
 
 #include "core/client_key.hpp"
 #include "core/failover/candidates.hpp"
+#include "core/net/transport/network.hpp"
 #include "core/net/transport/outbound_proxy.hpp"
 #include "core/net/transport/tls_client.hpp"
 #include "core/net/transport/tls_server.hpp"
@@ -28,8 +27,7 @@ struct RoutingTable
     std::shared_ptr<TlsClient> tls;
     std::shared_ptr<const TlsServer> tls_server;  ///< null: clients speak plain HTTP
     EnvironmentProxies proxies;
-    std::vector<boost::asio::ip::network_v4> trusted_v4;
-    std::vector<boost::asio::ip::network_v6> trusted_v6;
+    std::vector<Network> trusted;  ///< proxies whose X-Forwarded-For is believed
 };
 
 using RoutingTablePtr = std::shared_ptr<const RoutingTable>;
@@ -48,6 +46,9 @@ void add_upstream(RoutingTable& table, Upstream upstream);
 /// Parses `server.trusted_proxies` into the table; a single address counts as a network of one. Refuses what
 /// is neither.
 Result<void> set_trusted_proxies(RoutingTable& table, const std::vector<std::string>& networks);
+
+/// Whether it is an address of IPv4 or IPv6, a zone included (`fe80::1%eth0`).
+bool is_address(const std::string& text);
 
 /// An address in words; one of IPv4 inside IPv6 as that of IPv4.
 std::string address_text(const boost::asio::ip::address& address);

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/ip/network_v4.hpp>
-#include <boost/asio/ip/network_v6.hpp>
 #include <charconv>
 
+#include "core/net/transport/network.hpp"
 #include "core/text.hpp"
 
 namespace route::net {
@@ -28,23 +27,6 @@ Result<std::optional<ProxyEndpoint>> parse_variable(const char* name, std::strin
     if (!proxy)
         return Invalid{std::string{name} + " of the environment: " + proxy.error().reason};
     return std::optional<ProxyEndpoint>{*std::move(proxy)};
-}
-
-template <class Network, class Address>
-bool in_network(const Network& network, const Address& address)
-{
-    return Network{address, network.prefix_length()}.canonical() == network.canonical();
-}
-
-bool in_network(const std::string& text, const ip::address& address)
-{
-    error_code error;
-    if (address.is_v4()) {
-        const auto network = ip::make_network_v4(text, error);
-        return !error && in_network(network, address.to_v4());
-    }
-    const auto network = ip::make_network_v6(text, error);
-    return !error && in_network(network, address.to_v6());
 }
 
 bool is_below(std::string_view host, std::string_view domain)
@@ -84,8 +66,8 @@ bool entry_fits(std::string_view entry, const Endpoint& endpoint)
     error_code error;
     const auto address = ip::make_address(endpoint.host, error);
     if (!error) {
-        const auto other = ip::make_address(std::string{entry}, error);
-        return error ? in_network(std::string{entry}, address) : other == address;
+        const auto network = Network::parse(entry);
+        return network && network->contains(address);
     }
     if (entry.starts_with("*."))
         entry.remove_prefix(1);

@@ -42,7 +42,8 @@ std::uint64_t never()
     return 0;
 }
 
-std::string in_order(const Upstreams& upstreams, const Wanted& wanted = {"gpt-4o", "/v1/chat/completions"})
+std::string in_order(const Upstreams& upstreams,
+                     const ModelAndPath& wanted = {"gpt-4o", "/v1/chat/completions"})
 {
     return names(candidates(upstreams, wanted, UpstreamOrder::priority, now, never));
 }

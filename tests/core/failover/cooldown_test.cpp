@@ -148,7 +148,7 @@ TEST_CASE("who is probed by another request, or rests since, is passed over when
     const auto b = resting_one("b");
     const auto c = resting_one("c");
     const Upstreams all{a, b, c};
-    const Wanted wanted{"m", "/v1/chat/completions"};
+    const ModelAndPath wanted{"m", "/v1/chat/completions"};
     const auto ordered = [&](Cooldown::TimePoint now) {
         return candidates(all, wanted, UpstreamOrder::priority, now, [] { return std::uint64_t{0}; });
     };

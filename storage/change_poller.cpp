@@ -1,4 +1,4 @@
-#include "storage/following.hpp"
+#include "storage/change_poller.hpp"
 
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
@@ -21,7 +21,7 @@ constexpr std::size_t most_reasons = 10;
 
 }  // namespace
 
-Following::Following(std::unique_ptr<ChangeSource> source, Known known, OnChange on_change)
+ChangePoller::ChangePoller(std::unique_ptr<ChangeSource> source, UpstreamsAndKeys known, OnChange on_change)
     : source_{std::move(source)},
       known_{std::move(known)},
       on_change_{std::move(on_change)},
@@ -32,13 +32,13 @@ Following::Following(std::unique_ptr<ChangeSource> source, Known known, OnChange
     thread_ = std::thread{[this] { run(); }};
 }
 
-Following::~Following()
+ChangePoller::~ChangePoller()
 {
     stop();
     ::close(stop_event_);
 }
 
-void Following::stop()
+void ChangePoller::stop()
 {
     stopping_ = true;
     ::eventfd_write(stop_event_, 1);
@@ -46,7 +46,7 @@ void Following::stop()
         thread_.join();
 }
 
-void Following::run()
+void ChangePoller::run()
 {
     while (!stopping_) {
         try {
@@ -69,7 +69,7 @@ void Following::run()
 }
 
 /// Nothing may end the thread, nor memory that is short the program.
-void Following::failed(const char* reason) noexcept
+void ChangePoller::failed(const char* reason) noexcept
 {
     try {
         source_->close();
@@ -82,7 +82,7 @@ void Following::failed(const char* reason) noexcept
     }
 }
 
-void Following::look()
+void ChangePoller::look()
 {
     auto now = source_->look();
     if (!now || *now == known_)

@@ -19,7 +19,7 @@ class ChangeSource
 
     /// What the database says now; nothing when it has surely not changed since the last time. Opens the
     /// database if need be. Throws.
-    virtual std::optional<Known> look() = 0;
+    virtual std::optional<UpstreamsAndKeys> look() = 0;
 
     /// After a failure: the next look() opens the database anew.
     virtual void close() = 0;
@@ -29,12 +29,12 @@ class ChangeSource
 };
 
 /// The feed of a source, on a thread of its own.
-class Following final : public ChangeFeed
+class ChangePoller final : public ChangeFeed
 {
   public:
     /// `known` is what the caller has read: the first call tells what changed since.
-    Following(std::unique_ptr<ChangeSource> source, Known known, OnChange on_change);
-    ~Following() override;
+    ChangePoller(std::unique_ptr<ChangeSource> source, UpstreamsAndKeys known, OnChange on_change);
+    ~ChangePoller() override;
 
     void stop() override;
     bool failing() const override { return failing_; }
@@ -45,7 +45,7 @@ class Following final : public ChangeFeed
     void failed(const char* reason) noexcept;
 
     std::unique_ptr<ChangeSource> source_;
-    Known known_;
+    UpstreamsAndKeys known_;
     OnChange on_change_;
     std::set<std::string> reasons_;  ///< why it cannot be read, as far as they were logged
     std::atomic<bool> failing_{false};

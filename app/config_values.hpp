@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/failover/upstream.hpp"
+#include "core/settings.hpp"
 #include "core/result.hpp"
 
 namespace route {

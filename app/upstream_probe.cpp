@@ -79,7 +79,8 @@ net::awaitable<void> ask(net::EventLoop& loop, net::Destination destination, net
                          net::OutboundLimits limits, net::OutboundReply& reply)
 {
     auto sending = net::send_outbound(loop, destination, std::move(request), limits);
-    reply = co_await std::move(sending);
+    auto answer = co_await std::move(sending);
+    reply = std::move(answer);
 }
 
 ProbeResult probe(const RoutingView& view, const Upstream& upstream, bool only, const std::stop_token& stop)
@@ -90,7 +91,10 @@ ProbeResult probe(const RoutingView& view, const Upstream& upstream, bool only, 
         {boost::beast::http::field::user_agent, "User-Agent", "openai-api-route/" ROUTE_VERSION}};
     net::OutboundRequest request;
     write_upstream_head(request.head, {"GET", "/v1/models", "", fields, std::nullopt}, upstream);
-    const net::OutboundLimits limits{attempt_timeouts(table.settings.timeouts, {false, 0, only}, upstream)};
+    // Its first words are enough, also of a reply that does not end.
+    constexpr Seconds longest_body{2};
+    net::OutboundLimits limits{attempt_timeouts(table.settings.timeouts, {false, 0, only}, upstream)};
+    limits.body = longest_body;
     CommandLoop own{view.table};
     auto& loop = own.loop();
     const std::stop_callback on_stop{stop, [&] { loop.post([&loop] { loop.stop(); }); }};

@@ -75,8 +75,8 @@ CommitDecision judge_stream(const ReplyProgress& reply, const CommitPressure& pr
     if (stream.error)
         return fail(Cause::error_event);
     // What it said before it could not be read any more counts.
-    if (!reply.legible && !stream.end)
-        return commit_if(reply.bytes > 0);
+    if (!reply.legible && !stream.end && reply.bytes > 0)
+        return commit;
     if (pressure.first_content_passed && !stream.answered())
         return fail(Cause::timeout, no_content);
     if (rules.streams_whole)
@@ -109,14 +109,15 @@ CommitDecision judge_json(const ReplyProgress& reply, const CommitPressure& pres
 }
 
 /// Nothing shows yet what it is.
-CommitDecision judge_unknown(const ReplyProgress& reply, const CommitPressure& pressure,
-                             const CommitRules& rules)
+CommitDecision judge_unknown(const ReplyHead& head, const ReplyProgress& reply,
+                             const CommitPressure& pressure, const CommitRules& rules)
 {
     if (reply.label == ReplyKind::json)
         return judge_json(reply, pressure, rules);
-    if (pressure.first_content_passed)
+    const bool stream = reply.label == ReplyKind::event_stream || head.stream_asked;
+    if (stream && pressure.first_content_passed)
         return fail(Cause::timeout, no_content);
-    const bool limited = rules.first_content_limited || rules.streams_whole;
+    const bool limited = stream && (rules.first_content_limited || rules.streams_whole);
     return commit_if(pressure.memory_short || (pressure.commit_after_passed && !limited));
 }
 
@@ -133,7 +134,7 @@ CommitDecision decide_commit(const ReplyHead& head, const ReplyProgress& reply,
     if (reply.complete && empty && reply.label != ReplyKind::event_stream)
         return fail(Cause::empty, "empty reply");
     if (!reply.kind)
-        return judge_unknown(reply, pressure, rules);
+        return judge_unknown(head, reply, pressure, rules);
     switch (*reply.kind) {
         case ReplyKind::event_stream:
             return judge_stream(reply, pressure, rules);

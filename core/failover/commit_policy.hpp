@@ -18,6 +18,7 @@ struct ReplyHead
     unsigned status = 200;
     bool head_only = false;  ///< the answer to HEAD
     Api api = Api::other;
+    bool stream_asked = false;  ///< the request asked for a stream
 };
 
 /// What was seen so far of its body.

@@ -35,7 +35,8 @@ Result<RequestFacts> read_query_facts(std::string_view query)
     RequestFacts facts;
     for (std::size_t begin = query.starts_with('?') ? 1 : 0; begin < query.size();) {
         const auto end = std::min(query.find('&', begin), query.size());
-        const auto equals = std::min(query.find('=', begin), end);
+        const auto member = query.substr(begin, end - begin);
+        const auto equals = begin + std::min(member.find('='), member.size());
         if (decode(query.substr(begin, equals - begin), name.size() + 1) == name) {
             if (facts.model)
                 return Invalid{"the query names `model` twice"};

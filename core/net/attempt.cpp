@@ -142,7 +142,7 @@ awaitable<Attempt::Late> Attempt::out_of_time()
     const auto head = ticks(limits_.timeouts.head);
     for (;;) {
         auto limit = limit_;
-        auto look = std::min({commit_at_, first_content_at_, limits_.total});
+        auto look = limits_.total;
         if (http_.phase() == Phase::write_request || http_.phase() == Phase::await_head) {
             if (http_.still_taking())
                 look = std::min(look, Clock::now() + head / looks_within_wait);
@@ -154,8 +154,7 @@ awaitable<Attempt::Late> Attempt::out_of_time()
             co_return Late::limit;
         if (decided_by_time())
             co_return Late::decided;
-        look = std::min({limit, look, commit_at_, first_content_at_});
-        armed_for_ = look;
+        armed_for_ = std::min({limit, look, commit_at_, first_content_at_});
         timer_.expires_at(armed_for_);
         auto passed = timer_.async_wait(no_throw);
         co_await std::move(passed);
@@ -300,17 +299,18 @@ void Attempt::begin_record()
 awaitable<std::optional<AttemptFailure>> Attempt::hold()
 {
     const auto now = Clock::now();
-    commit_at_ = now + ticks(table_.settings.failover.commit_after);
-    if (limits_.timeouts.first_content > Seconds{0})
-        first_content_at_ = now + ticks(limits_.timeouts.first_content);
     limit_to(limits_.timeouts.idle);
-    if (std::min(commit_at_, first_content_at_) < armed_for_)
-        look_at_limits();
     auto decision = Decision::hold;
     if (recorder_.encoded()) {
         co_await record_held();
         decision = decide();
     }
+    // Not before all that has come was read: what time decides, it decides on that.
+    commit_at_ = now + ticks(table_.settings.failover.commit_after);
+    if (limits_.timeouts.first_content > Seconds{0})
+        first_content_at_ = now + ticks(limits_.timeouts.first_content);
+    if (std::min(commit_at_, first_content_at_) < armed_for_)
+        look_at_limits();
     while (decision == Decision::hold) {
         stash();
         auto step = read();

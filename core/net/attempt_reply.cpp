@@ -33,7 +33,7 @@ Attempt::Decision Attempt::decide()
 {
     if (complete())
         recorder_.complete();
-    const ReplyHead head{reply().status(), request_.head_only, recorder_.api()};
+    const ReplyHead head{reply().status(), request_.head_only, recorder_.api(), request_.facts.stream};
     CommitRules rules;
     rules.reply_buffer = table_.settings.failover.reply_buffer;
     rules.first_content_limited = limits_.timeouts.first_content > Seconds{0};
@@ -62,6 +62,7 @@ bool Attempt::decided_by_time()
 
 AttemptFailure Attempt::content_failure()
 {
+    stash();  // its connection may be looked at, by way of the loop's scratch
     const auto cause = decision_.cause;
     const bool is_reply = cause == Cause::blank || cause == Cause::error_event || cause == Cause::error_body;
     if (is_reply)
@@ -81,7 +82,6 @@ AttemptFailure Attempt::content_failure()
 /// What has come says all there is to say: nothing more is waited for.
 void Attempt::keep_failed_reply()
 {
-    stash();
     kept_whole_ = may_be_relayed(reply().status(), upstream_.asis);
 }
 

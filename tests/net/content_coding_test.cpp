@@ -1,3 +1,4 @@
+#include <random>
 #include <string>
 #include <vector>
 
@@ -235,6 +236,19 @@ TEST_CASE("compressed JSON is committed when it is complete")
     CHECK(stage.ask(chat_request()).header("x-route-upstream") == "second");
     CHECK(stage.record().attempts.at(0).outcome == AttemptOutcome::cut);
     CHECK(stage.record().response == "hello");
+}
+
+TEST_CASE("long compressed JSON that comes at once is judged whole, however soon it would be committed")
+{
+    std::mt19937 random{1};
+    std::string text;
+    while (text.size() < 100'000)
+        text += static_cast<char>('a' + random() % 26);
+    const auto body = compressed(Format::gzip, chat_reply(text));
+    Settings settings = patient_settings();
+    settings.failover.commit_after = Seconds{0};
+    Stage stage{{gzip_reply(200, json_headers, body), script::chat_reply("never")}, settings};
+    CHECK(relayed(stage, body, "gzip", chat_request()).response == text);
 }
 
 TEST_CASE("a compressed error that is relayed is read for the record")

@@ -250,6 +250,17 @@ TEST_CASE("a loop that stops ends what is under way")
     CHECK(line.reply->error == "router is stopping");
 }
 
+TEST_CASE("a loop that has stopped asks nobody")
+{
+    Line line;
+    FakeUpstream server{line.loop.io, script::silence()};
+    const auto request = post(url_of(server.port()));
+    line.loop.stop();
+    const auto reply = line.ask(request);
+    CHECK(reply.status == 0);
+    CHECK(reply.error == "router is stopping");
+}
+
 TEST_CASE("a server that cannot be verified gets nothing")
 {
     Line line;

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from fakes.router import within_a_second
-from fakes.upstream import close, raw, refused_url, reply, silence
+from fakes.upstream import chunk, close, head, raw, refused_url, reply, silence
 
 SK = "sk-upstream-first-0123456789"
 MODELS = {"object": "list", "data": [{"id": "gpt-4o", "object": "model"}]}
@@ -54,6 +54,8 @@ def test_an_upstream_of_the_database_is_asked_by_number_or_name(router, make_ups
     (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\nContent-Type: application/json\r\n\r\n{}"), 200, "cut", None),
     (raw(b"not http\r\n\r\n"), None, "cut", None),
     (silence, None, "timeout", "no response headers in time"),
+    (raw(head(401, [("Transfer-Encoding", "chunked"), ("Content-Type", "application/json")]) + chunk(b'{"error":"who?"}'), then="stall"), 401, "status",
+     "status 401: who?"),
 ])
 def test_what_failed_is_said(router, make_upstream, script, status, outcome, error):
     upstream = make_upstream(script)
@@ -87,6 +89,12 @@ def test_an_upstream_that_speaks_no_tls(router, upstream):
     done = router.run("upstream", "test", "first", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["outcome"] in ("tls", "connect", "timeout")
+
+
+def test_an_answer_that_does_not_end_is_one(router, make_upstream):
+    begun = head(200, [("Transfer-Encoding", "chunked"), ("Content-Type", "application/json")]) + chunk(b'{"data":[')
+    router.configure([make_upstream(raw(begun, then="stall"))]).make_database()
+    assert "200" in router.ok("upstream", "test", "first")
 
 
 def test_an_answer_that_is_no_json_is_warned_of(router, make_upstream):

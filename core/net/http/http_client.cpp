@@ -121,10 +121,11 @@ bool HttpClient::send(std::initializer_list<std::string_view> parts)
 awaitable<void> HttpClient::send_rest()
 {
     using namespace asio::experimental::awaitable_operators;
-    const std::string head{loop_.head_buffer};
-    const auto sent = static_cast<const char*>(parts_[0].iov_base) - loop_.head_buffer.data();
-    if (unsent_.data() == parts_.data())
-        parts_[0] = part(std::string_view{head}.substr(static_cast<std::size_t>(sent)));
+    std::string head;
+    if (unsent_.data() == parts_.data() && !unsent_.empty()) {
+        head.assign(static_cast<const char*>(parts_[0].iov_base), parts_[0].iov_len);
+        parts_[0] = part(head);
+    }
     while (!unsent_.empty()) {
         const auto written = connection_->write_some(unsent_);
         if (written.error && !written.must_wait())

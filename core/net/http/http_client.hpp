@@ -42,12 +42,12 @@ class HttpClient
     /// Gives up the connection, so that the request can be sent again over another one.
     void reset();
 
-    /// The parts of a request in one write: a whole head in the loop's buffer for heads, then the body. The
-    /// body outlives the request. False when not all of it was taken: then send_rest() is awaited.
+    /// The parts of a request in one write: a whole head, which need not outlast the next suspension, then
+    /// the body, which outlives the request. False when not all of it was taken: then send_rest() is awaited.
     bool send(std::initializer_list<std::string_view> parts);
 
     /// Sends what is left, or as much of it as the server wants to hear: its answer may come before. The
-    /// head is kept aside: others build theirs in its buffer meanwhile.
+    /// head is kept aside: others may build theirs in its place meanwhile.
     awaitable<void> send_rest();
 
     /// The request has been handed over; its reply is to be read. `body_bytes`: of the request.

@@ -25,7 +25,8 @@ class Asking final : public Stoppable
           request_{std::move(request)},
           limits_{limits},
           timer_{loop.io.get_executor()},
-          begin_{Clock::now()}
+          begin_{Clock::now()},
+          stopped_{loop.stopped()}
     {
         loop.sessions.push_back(*this);
     }
@@ -42,7 +43,7 @@ class Asking final : public Stoppable
         std::optional<AttemptFailure> failure;
         if (first.index() == 0)
             failure = std::get<0>(std::move(first));
-        else
+        else if (stopped_ || Clock::now() < body_end_)
             failure = http_.failed(stopped_ ? Cause::stopped : Cause::timeout);
         if (failure)
             fail(*std::move(failure));
@@ -132,6 +133,10 @@ class Asking final : public Stoppable
         reply_.content_encoding = find_field(fields, http::field::content_encoding);
         reply_.retry_after = find_field(fields, http::field::retry_after);
         http_.enter(Phase::relay_body);
+        if (limits_.body) {
+            body_end_ = Clock::now() + ticks(*limits_.body);
+            timer_.cancel();
+        }
         limit_to(limits_.timeouts.idle);
         keep(http_.payload());
         while (!http_.complete() && reply_.body.size() < most_body) {
@@ -163,7 +168,7 @@ class Asking final : public Stoppable
     awaitable<void> out_of_time()
     {
         while (!stopped_) {
-            const auto limit = std::min(limit_, limits_.total);
+            const auto limit = std::min({limit_, limits_.total, body_end_});
             if (Clock::now() >= limit)
                 co_return;
             timer_.expires_at(limit);
@@ -187,10 +192,11 @@ class Asking final : public Stoppable
     const OutboundLimits limits_;
     Timer timer_;
     const TimePoint begin_;
-    TimePoint limit_ = TimePoint::max();  ///< of what it waits for now
+    TimePoint limit_ = TimePoint::max();     ///< of what it waits for now
+    TimePoint body_end_ = TimePoint::max();  ///< of reading the body
     OutboundReply reply_;
     std::exception_ptr broken_;
-    bool stopped_ = false;
+    bool stopped_;
 };
 
 }  // namespace

@@ -23,6 +23,7 @@ struct OutboundLimits
 {
     AttemptTimeouts timeouts;
     TimePoint total = TimePoint::max();
+    std::optional<Seconds> body = {};  ///< after so long what has come of the body is the reply
 };
 
 struct OutboundReply

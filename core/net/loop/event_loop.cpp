@@ -67,6 +67,7 @@ void EventLoop::drain()
 
 void EventLoop::stop()
 {
+    stopped_ = true;
     for (auto session = sessions.begin(); session != sessions.end();) {
         auto& each = *session++;
         each.stop();

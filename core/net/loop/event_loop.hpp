@@ -51,6 +51,7 @@ class EventLoop
 
     void drain();
     void stop();
+    bool stopped() const { return stopped_; }  ///< of the loop's thread
 
     /// No new requests: true on all loops at once, before any of them was told to drain().
     bool draining() const { return services.draining.load(std::memory_order_relaxed); }
@@ -78,6 +79,7 @@ class EventLoop
     boost::intrusive::list<Stoppable, boost::intrusive::constant_time_size<false>> sessions;
 
   private:
+    bool stopped_ = false;
     RecordChain spares_;
     std::mt19937_64 random_;
 };

@@ -64,13 +64,6 @@ Result<void> set_trusted_proxies(RoutingTable& table, const std::vector<std::str
     return {};
 }
 
-bool is_address(const std::string& text)
-{
-    boost::system::error_code error;
-    ip::make_address(text, error);
-    return !error;
-}
-
 std::string address_text(const ip::address& address)
 {
     return unmapped(address).to_string();

@@ -47,9 +47,6 @@ void add_upstream(RoutingTable& table, Upstream upstream);
 /// is neither.
 Result<void> set_trusted_proxies(RoutingTable& table, const std::vector<std::string>& networks);
 
-/// Whether it is an address of IPv4 or IPv6, a zone included (`fe80::1%eth0`).
-bool is_address(const std::string& text);
-
 /// An address in words; one of IPv4 inside IPv6 as that of IPv4.
 std::string address_text(const boost::asio::ip::address& address);
 

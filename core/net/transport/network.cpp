@@ -2,11 +2,17 @@
 
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
-#include <string>
 
 namespace route::net {
 
 namespace ip = boost::asio::ip;
+
+bool is_address(const std::string& text)
+{
+    boost::system::error_code error;
+    ip::make_address(text, error);
+    return !error;
+}
 
 std::optional<Network> Network::parse(std::string_view text)
 {

@@ -2,9 +2,13 @@
 
 #include <boost/asio/ip/address.hpp>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace route::net {
+
+/// Whether it is an address of IPv4 or IPv6, one with a zone (`fe80::1%eth0`) included.
+bool is_address(const std::string& text);
 
 /// Addresses that begin with the same bits (RFC 4632, RFC 4291 2.3), or a single one.
 class Network

@@ -1,6 +1,5 @@
 #include "core/net/transport/tls_client.hpp"
 
-#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -8,15 +7,11 @@
 #include <map>
 #include <mutex>
 
+#include "core/net/transport/network.hpp"
+
 namespace route::net {
 
 namespace {
-
-bool is_address(const std::string& host)
-{
-    unsigned char bytes[16];
-    return inet_pton(AF_INET, host.c_str(), bytes) == 1 || inet_pton(AF_INET6, host.c_str(), bytes) == 1;
-}
 
 bool verify_address(SSL* ssl, const std::string& address)
 {

@@ -354,8 +354,36 @@ TEST_CASE("a reply that shows nothing of what it is")
         now.reply.complete = row.complete;
         now.pressure = row.pressure;
         now.rules.first_content_limited = row.limited;
+        now.head.stream_asked = true;
         CHECK(agree(decide(now), row.expected));
     }
+}
+
+TEST_CASE("a reply that is no stream by its label or its request is under no first_content limit")
+{
+    for (const auto label : {ReplyKind::other, ReplyKind::json}) {
+        Situation now;
+        now.reply.label = label;
+        now.rules.first_content_limited = true;
+        now.pressure.first_content_passed = true;
+        CHECK(agree(decide(now), holds));
+        now.pressure.commit_after_passed = true;
+        CHECK(agree(decide(now), commits));
+    }
+}
+
+TEST_CASE("time decides on a stream that cannot be read, too, while nothing of it has come")
+{
+    Situation now;
+    now.reply.label = ReplyKind::event_stream;
+    now.reply.kind = ReplyKind::event_stream;
+    now.reply.legible = false;
+    now.pressure.commit_after_passed = true;
+    CHECK(agree(decide(now), commits));
+    now.rules.first_content_limited = true;
+    CHECK(agree(decide(now), holds));
+    now.pressure.first_content_passed = true;
+    CHECK(agree(decide(now), fails(Cause::timeout)));
 }
 
 TEST_CASE("replies that cannot be read")

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/settings.hpp"
 #include "core/result.hpp"
+#include "core/settings.hpp"
 
 namespace route {
 

@@ -135,7 +135,8 @@ class Connection final : private Pollable
 
 /// Opens a non-blocking TCP socket that sends small writes at once and finds out when its peer has vanished,
 /// and begins to connect it. -1 when none can be opened. `error`: why, or how connecting failed at once, or
-/// operation_in_progress: it is done when the socket can be written, and Connection::connect_error() says how.
+/// operation_in_progress: it is done when the socket can be written, and Connection::connect_error() says
+/// how.
 int connect_socket(const tcp::endpoint& endpoint, error_code& error);
 
 /// Has the kernel ask a silent peer whether it is still there (tcp(7), SO_KEEPALIVE): one that has vanished

@@ -17,6 +17,7 @@ LABELS = {
     "tokens_total": ("upstream", "model", "type"),
     "records_written_total": (),
     "records_dropped_total": (),
+    "log_lines_dropped_total": (),
     "records_rejected_total": (),
     "record_queue_bytes": (),
     "outbox_records": (),

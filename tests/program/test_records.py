@@ -3,11 +3,13 @@
 import gzip
 import json
 import re
+import subprocess
 import zlib
 
 import pytest
 
 from fakes.client import chat
+from fakes.router import BINARY, eventually
 from fakes.upstream import CHAT_REPLY, chat_events, event, reply, stream
 
 
@@ -204,6 +206,21 @@ def test_the_record_commands(route, make_upstream):
     assert "needle" in shown and "500" in shown
     assert router.ok("record", "stats")
     assert router.run("record", "show", "no-such-id").returncode == 1
+
+
+def test_an_export_that_nobody_reads_lets_the_log_of_the_database_end(route, upstream):
+    """Its rows are read page by page, and no transaction is open while one is written."""
+    router = route(upstream)
+    for _ in range(40):
+        assert router.ask(body=chat(x="x" * 50_000)).status == 200
+    with subprocess.Popen([BINARY, "record", "export"], cwd=router.directory, env=router.environment(), stdout=subprocess.PIPE) as export:
+        first = export.stdout.read(1)
+        assert router.ask(body=chat()).status == 200
+        eventually(lambda: router.sql("PRAGMA wal_checkpoint(TRUNCATE)")[0]["busy"] == 0)
+        assert (router.directory / "db.sqlite-wal").stat().st_size == 0
+        lines = (first + export.stdout.read()).splitlines()
+        assert export.wait(20) == 0
+    assert len({json.loads(line)["request_id"] for line in lines}) == len(lines) >= 40
 
 
 def test_old_records_are_pruned(route, upstream):

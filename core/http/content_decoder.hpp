@@ -56,6 +56,7 @@ class ContentDecoder
     State state() const { return state_; }
     bool gave_up() const { return state_ == State::corrupt || state_ == State::excessive; }
     std::string_view name() const;
+    bool is_gzip() const { return coding_ == Coding::gzip; }
     /// Whether anything came out.
     bool has_content() const { return has_content_; }
 

@@ -56,9 +56,11 @@ std::optional<std::string> beginning_of(std::string_view content_encoding, std::
         });
         rest.remove_prefix(std::min(rest.size(), portion));
     }
-    if (decoder.gave_up() && content.size() <= most_quoted)
-        return std::nullopt;
-    return content;
+    if (!decoder.gave_up() || content.size() > most_quoted)
+        return content;
+    const auto beginning = body.substr(0, most_quoted + 1);
+    const bool mislabelled = content.empty() && is_plain_text(beginning);
+    return mislabelled ? std::optional<std::string>{beginning} : std::nullopt;
 }
 
 }  // namespace

@@ -68,8 +68,22 @@ void ReplyRecorder::add(std::string_view payload)
         settle(kind_);
 }
 
+/// A label of gzip over plain text says nothing: what is gzip begins with 1f 8b (RFC 1952 2.3.1).
+bool ReplyRecorder::is_mislabelled(std::string_view first) const
+{
+    const bool begins = progress_.content_bytes == 0 && progress_.bytes == first.size() && !first.empty();
+    return begins && decoder_ && decoder_->is_gzip() && is_plain_text(first);
+}
+
 void ReplyRecorder::add_encoded(std::string_view payload)
 {
+    if (is_mislabelled(payload)) {
+        odd_coding_ = decoder_->name();
+        decoder_.reset();
+        encoded_ = false;
+        add_content(payload);
+        return;
+    }
     if (decoder_ && !capture_.raw_cut)
         decoder_->feed(payload, [this](std::string_view content) { add_content(content); });
 }

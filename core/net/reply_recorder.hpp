@@ -78,6 +78,7 @@ class ReplyRecorder
     void on_event(const SseEvent& event);
     void judge(const SseEvent& event);
     void choose_decoder(std::string_view content_encoding);
+    bool is_mislabelled(std::string_view first) const;
     void add_encoded(std::string_view payload);
     void add_content(std::string_view content);
     void look_at(std::string_view first, bool all);

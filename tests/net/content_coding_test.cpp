@@ -187,6 +187,30 @@ TEST_CASE("codings that cannot be read are recorded by name and size")
     CHECK(relayed(stage, body, coding, request_for(headers)).response == mark(coding, body.size()));
 }
 
+TEST_CASE("what is labelled gzip and is none is judged by what it says")
+{
+    const std::string error = R"({"error":{"message":"no quota left","code":"insufficient_quota"}})";
+    SECTION("an error fails over")
+    {
+        Stage stage{{gzip_reply(200, json_headers, error), script::chat_reply("hello")}};
+        CHECK(stage.ask(chat_request()).header("x-route-upstream") == "second");
+        CHECK(stage.record().attempts.at(0).outcome == AttemptOutcome::error_body);
+        CHECK(stage.record().attempts.at(0).error == "error in place of an answer: no quota left");
+    }
+    SECTION("an answer is relayed as it came, and read")
+    {
+        const auto body = chat_reply("hello");
+        Stage stage{{gzip_reply(200, json_headers, body), script::chat_reply("never")}};
+        CHECK(relayed(stage, body, "gzip", chat_request()).response == "hello");
+    }
+    SECTION("so is a stream")
+    {
+        const auto body = joined(counted_events());
+        Stage stage{{gzip_reply(200, sse_headers, body), script::chat_reply("never")}};
+        CHECK(relayed(stage, body).response == "h\u00e9llo");
+    }
+}
+
 TEST_CASE("a stream whose coding cannot be read is committed at its first byte")
 {
     struct Case

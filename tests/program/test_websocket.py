@@ -5,6 +5,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 import threading
 
 import pytest
@@ -343,8 +344,10 @@ def test_a_slow_reader_is_not_silent(route, make_upstream):
         connection.peer.shutdown(1)
         connection.wait_closed()
 
-    router = route(make_upstream(accept(flood)), timeouts={"idle": 2})
+    router = route(make_upstream(accept(flood)), timeouts={"idle": 4})
     client, _ = opened(router)
+    # A large buffer's window opens only when much of it was read: no byte would move for seconds.
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 128 << 10)
     received = 0
     # Time passes between the pieces: far less than `idle` each, more than that in all.
     while received < size:

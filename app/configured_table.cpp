@@ -29,12 +29,14 @@ std::string_view variable(std::string name)
     return value == nullptr ? std::string_view{} : std::string_view{value};
 }
 
-ConfigResult<ClientKey> file_key(const Settings& settings, std::size_t index)
+/// Adds the key to `secrets`, too: whoever sends it somewhere else than as a credential shows it to nobody.
+ConfigResult<ClientKey> file_key(const Settings& settings, std::size_t index, SecretEraser& secrets)
 {
     const auto& configured = settings.auth.keys[index];
     const auto key = unrestricted_secrets()(configured.key);
     if (!key)
         return error_of(fmt::format("auth.keys[{}]", index), configured.name + ": " + key.error().reason);
+    secrets.add(*key);
     return ClientKey{0, configured.name, hash_key(*key), {}};
 }
 
@@ -107,7 +109,7 @@ ConfigResult<std::shared_ptr<net::RoutingTable>> configured_table(const Settings
     auto table = std::make_shared<net::RoutingTable>();
     table->settings = settings;
     for (std::size_t i = 0; i < settings.auth.keys.size(); ++i) {
-        auto key = file_key(settings, i);
+        auto key = file_key(settings, i, table->secrets);
         if (!key)
             return key.error();
         table->keys.push_back(*std::move(key));
@@ -140,7 +142,7 @@ std::vector<ConfigError> check_for_serving(const Configuration& configuration)
     table.settings = settings;
     check(listen_address(settings));
     for (std::size_t i = 0; i < settings.auth.keys.size(); ++i)
-        check(file_key(settings, i));
+        check(file_key(settings, i, table.secrets));
     check(set_proxies(table));
     check(set_outbound(table));
     check(set_certificate(table));

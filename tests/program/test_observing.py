@@ -422,3 +422,14 @@ def test_lines_that_were_dropped_are_counted_where_they_are_missing(route, upstr
     router.wait_for_line(r"warning [1-9]\d* lines? of the log (was|were) dropped", 60)
     answer = router.ask()
     router.wait_for_line(answer.header("x-request-id"), 60)
+
+
+@pytest.mark.parametrize("sent_by", [None, KEY], ids=["a stranger", "another client"])
+def test_a_key_of_the_file_in_a_path_is_shown_to_nobody(route, make_upstream, sent_by):
+    other = "sk-config-0123456789abcdefghij"
+    router = route(make_upstream(reply(404)), auth={"keys": [{"name": "tester", "key": KEY}, {"name": "other", "key": other}]})
+    answer = router.ask(f"/v1/{other}", method="GET", key=sent_by)
+    assert answer.status == (403 if sent_by is None else 404)
+    router.wait_for_line(answer.header("x-request-id"))
+    assert not [line for line in router.lines if other in line]
+    assert not [record for record in router.records() if other in str(tuple(record))]

@@ -138,6 +138,19 @@ TEST_CASE("connections are used again")
     CHECK(server.connections() == 1);
 }
 
+TEST_CASE("a kept connection that was reset is replaced before anybody has noticed")
+{
+    Line line;
+    FakeUpstream server{line.loop.io,
+                        {step::read_request(), step::send(test::reply_text(200, test::json_headers, "{}")),
+                         step::hold("gone"), step::reset()}};
+    CHECK(line.ask(post(url_of(server.port()))).status == 200);
+    // Both are under way before the loop looks at its sockets again.
+    server.release("gone");
+    CHECK(line.ask(post(url_of(server.port()))).status == 200);
+    CHECK(server.connections() == 2);
+}
+
 TEST_CASE("what a server refuses comes with its body and how long to wait")
 {
     Line line;

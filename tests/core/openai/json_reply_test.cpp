@@ -28,13 +28,7 @@ TEST_CASE("JSON says the same as the stream")
 {
     for (const auto& sample : reply_samples()) {
         CAPTURE(sample.name);
-        const auto summary = read_json_reply(sample.json, any_length);
-        CHECK(summary.text == sample.text);
-        CHECK_FALSE(summary.text_cut);
-        CHECK(summary.prompt_tokens == sample.prompt_tokens);
-        CHECK(summary.completion_tokens == sample.completion_tokens);
-        CHECK(summary.total_tokens == sample.total_tokens);
-        CHECK(summary.finish_reason == sample.finish_reason);
+        check_whole(read_json_reply(sample.json, any_length), sample);
     }
 }
 
@@ -43,13 +37,7 @@ TEST_CASE("long JSON, in pieces of any size, says the same")
     for (const auto& sample : reply_samples()) {
         for (const std::size_t step : {1u, 2u, 3u, 7u, 50u, 100'000u}) {
             CAPTURE(sample.name, step);
-            const auto summary = long_summary(sample.json, step, any_length);
-            CHECK(summary.text == sample.text);
-            CHECK_FALSE(summary.text_cut);
-            CHECK(summary.prompt_tokens == sample.prompt_tokens);
-            CHECK(summary.completion_tokens == sample.completion_tokens);
-            CHECK(summary.total_tokens == sample.total_tokens);
-            CHECK(summary.finish_reason == sample.finish_reason);
+            check_whole(long_summary(sample.json, step, any_length), sample);
         }
     }
 }

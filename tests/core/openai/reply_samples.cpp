@@ -1,5 +1,7 @@
 #include "tests/core/openai/reply_samples.hpp"
 
+#include "tests/support/catch.hpp"
+
 namespace route {
 namespace {
 
@@ -258,6 +260,16 @@ data: {"type":"message_stop"}
     "tool_use"};
 
 }  // namespace
+
+void check_whole(const ReplySummary& summary, const ReplySample& sample)
+{
+    CHECK(summary.text == sample.text);
+    CHECK_FALSE(summary.text_cut);
+    CHECK(summary.prompt_tokens == sample.prompt_tokens);
+    CHECK(summary.completion_tokens == sample.completion_tokens);
+    CHECK(summary.total_tokens == sample.total_tokens);
+    CHECK(summary.finish_reason == sample.finish_reason);
+}
 
 const std::vector<ReplySample>& reply_samples()
 {

@@ -23,6 +23,9 @@ struct ReplySample
     std::string finish_reason;
 };
 
+/// Checks that a summary says all that the sample does, uncut.
+void check_whole(const ReplySummary& summary, const ReplySample& sample);
+
 /// All four shapes, each with text, refusal, tool calls and what surrounds them.
 const std::vector<ReplySample>& reply_samples();
 

@@ -32,13 +32,7 @@ TEST_CASE("a stream says what its events say together")
 {
     for (const auto& sample : reply_samples()) {
         CAPTURE(sample.name);
-        const auto summary = summary_of(sample.stream);
-        CHECK(summary.text == sample.text);
-        CHECK_FALSE(summary.text_cut);
-        CHECK(summary.prompt_tokens == sample.prompt_tokens);
-        CHECK(summary.completion_tokens == sample.completion_tokens);
-        CHECK(summary.total_tokens == sample.total_tokens);
-        CHECK(summary.finish_reason == sample.finish_reason);
+        check_whole(summary_of(sample.stream), sample);
     }
 }
 

@@ -52,6 +52,8 @@ class Attempt
     awaitable<std::optional<AttemptFailure>> run();
 
     const Upstream& upstream() const { return upstream_; }
+    /// As the client asked it.
+    const UpstreamRequest& request() const { return request_.head; }
     const ReplyParser& reply() const { return http_.reply(); }
     ReplyRecorder& recorder() { return recorder_; }
 

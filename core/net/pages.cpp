@@ -1,6 +1,6 @@
-// What the router answers itself: health, readiness, metrics, CORS preflights, and paths it does not know.
+#include "core/net/pages.hpp"
+
 #include "core/http/doubled_path.hpp"
-#include "core/net/exchange.hpp"
 #include "core/net/loop/off_loop.hpp"
 #include "core/text.hpp"
 
@@ -28,23 +28,37 @@ bool is_preflight(const Request& request)
 
 }  // namespace
 
-/// Whether the request is for none of the upstreams.
-bool Exchange::is_page() const
+bool is_page(const Request& request, const RoutingTable& table)
 {
-    const auto path = request_.path;
-    return !path.starts_with("/v1/") || request_.parser->method() == "OPTIONS" ||
-           (path == table_->settings.metrics.path && reads(request_)) || !doubled_path(path).empty();
+    const auto path = request.path;
+    return !path.starts_with("/v1/") || request.parser->method() == "OPTIONS" ||
+           (path == table.settings.metrics.path && reads(request)) || !doubled_path(path).empty();
 }
 
-awaitable<void> Exchange::answer_page()
+Pages::Pages(EventLoop& loop, const RoutingTable& table, const Request& request, ClientReply& reply)
+    : loop_{loop}, table_{table}, request_{request}, reply_{reply}
+{
+}
+
+bool Pages::is_metrics() const
+{
+    return reads(request_) && request_.path == table_.settings.metrics.path;
+}
+
+bool Pages::needs_key() const
+{
+    return table_.settings.metrics.auth && is_metrics();
+}
+
+awaitable<std::optional<RouterError>> Pages::answer()
 {
     const auto path = request_.path;
     if (reads(request_) && path == "/healthz") {
-        std::string fine{"ok\n"};
-        co_await answer_own(200, plain_text, std::string_view{}, std::move(fine), false);
+        OwnReply fine{200, plain_text, {}, "ok\n", false};
+        co_await send(std::move(fine));
     } else if (reads(request_) && path == "/readyz") {
         co_await answer_readiness();
-    } else if (reads(request_) && path == table_->settings.metrics.path) {
+    } else if (is_metrics()) {
         co_await answer_metrics();
     } else if (is_preflight(request_)) {
         co_await answer_preflight();
@@ -52,14 +66,20 @@ awaitable<void> Exchange::answer_page()
         auto complaint = doubled_path(path);
         if (complaint.empty())
             complaint = "no such path; requests go to /v1/…";
-        RouterError error{404, "not_found", std::move(complaint)};
-        recorded_ = true;
-        authenticate_for_record();
-        co_await answer(std::move(error));
+        RouterError unknown{404, "not_found", std::move(complaint)};
+        co_return unknown;
     }
+    co_return std::nullopt;
 }
 
-awaitable<void> Exchange::answer_preflight()
+awaitable<void> Pages::send(OwnReply reply)
+{
+    const bool sent = co_await reply_.send_own(std::move(reply));
+    if (sent)
+        co_await reply_.release();
+}
+
+awaitable<void> Pages::answer_preflight()
 {
     const auto asked = find_field(request_.fields(), http::field::access_control_request_headers);
     std::string fields =
@@ -67,44 +87,31 @@ awaitable<void> Exchange::answer_preflight()
         "OPTIONS\r\nAccess-Control-Allow-Headers: ";
     fields.append(asked.empty() ? std::string_view{"Origin, Authorization, Content-Type"} : asked);
     fields.append("\r\nAccess-Control-Max-Age: 86400\r\n");
-    std::string nothing;
-    co_await answer_own(204, std::string_view{}, fields, std::move(nothing));
+    OwnReply reply{204, {}, fields, {}, true};
+    co_await send(std::move(reply));
 }
 
-awaitable<void> Exchange::answer_metrics()
+awaitable<void> Pages::answer_metrics()
 {
-    if (table_->settings.metrics.auth) {
-        if (auto refusal = authenticate()) {
-            recorded_ = true;
-            co_await answer(std::move(*refusal));
-            co_return;
-        }
-        client_.stranger.leave();
-    }
     auto ask = loop_.services.metrics_text;
     auto body = co_await run_off_loop(loop_.services.pages, loop_, std::move(ask));
-    co_await answer_own(200, metrics_text, std::string_view{}, std::move(body), false);
+    OwnReply reply{200, metrics_text, {}, std::move(body), false};
+    co_await send(std::move(reply));
 }
 
-awaitable<void> Exchange::answer_readiness()
+awaitable<void> Pages::answer_readiness()
 {
-    // The first byte says whether it is ready, the rest is the text.
-    std::function<std::string()> ask = [&services = loop_.services] {
-        const auto readiness = services.readiness();
-        return (readiness.ready ? "+" : "-") + readiness.text;
-    };
-    auto answered = co_await run_off_loop(loop_.services.pages, loop_, std::move(ask));
-    bool ready = answered.front() == '+';
-    auto text = answered.substr(1);
+    std::function<Readiness()> ask = [&services = loop_.services] { return services.readiness(); };
+    auto readiness = co_await run_off_loop(loop_.services.pages, loop_, std::move(ask));
     if (loop_.draining()) {
-        ready = false;
-        text = "draining";
+        readiness.ready = false;
+        readiness.text = "draining";
     }
-    if (text.empty())
-        text = "ready";
-    const unsigned status = ready ? 200 : 503;
-    text += '\n';
-    co_await answer_own(status, plain_text, std::string_view{}, std::move(text), false);
+    if (readiness.text.empty())
+        readiness.text = "ready";
+    readiness.text += '\n';
+    OwnReply reply{readiness.ready ? 200u : 503u, plain_text, {}, std::move(readiness.text), false};
+    co_await send(std::move(reply));
 }
 
 }  // namespace route::net

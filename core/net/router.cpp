@@ -150,6 +150,27 @@ void Router::note_failed_attempt(const Attempt& attempt, AttemptFailure failure)
     note_failure(attempt, failure);
 }
 
+void Router::note_end(const Attempt& attempt, const std::optional<AttemptFailure>& failure)
+{
+    const bool switched = attempt.reply().status() == 101;
+    auto note = attempt_record(attempt);
+    note.status = attempt.reply().status();
+    if (failure)
+        note.outcome = outcome_of(*failure);
+    else if (record_.outcome == RequestOutcome::truncated && !client_.stopped())
+        note.outcome = AttemptOutcome::timeout;  // of a tunnel in which nobody spoke
+    else if (record_.outcome != RequestOutcome::ok)
+        note.outcome = AttemptOutcome::client_closed;  // or the router stopped
+    if (note.outcome != AttemptOutcome::ok)
+        note.error = record_.error;
+    waited_ += attempt.waited();
+    record_.attempts.push_back(std::move(note));
+    if (failure)
+        note_failure(attempt, *failure);
+    else if (!switched)
+        note_success(attempt.upstream());  // of a tunnel that was said before: what happened meanwhile stays
+}
+
 void Router::note_failure(const Attempt& attempt, const AttemptFailure& failure)
 {
     const auto& upstream = attempt.upstream();

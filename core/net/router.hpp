@@ -32,15 +32,14 @@ class Router
 
     awaitable<Routed> route();
 
-    /// The upstream's reply was committed, and ended well as far as the upstream goes.
+    /// The reply that was committed has ended: as a line of the record, after what that says of the request,
+    /// and for the upstream's cooldown. `failure`: of the upstream, if it was one.
+    void note_end(const Attempt& attempt, const std::optional<AttemptFailure>& failure);
+
+    /// The upstream did what it was asked for: at the end of its reply, of a WebSocket at its beginning.
     void note_success(const Upstream& upstream);
-    /// It was committed, and broke off.
-    void note_failure(const Attempt& attempt, const AttemptFailure& failure);
 
-    /// A line of the record: how an attempt ended.
-    AttemptRecord attempt_record(const Attempt& attempt) const;
-
-    /// Time spent waiting for upstreams that failed.
+    /// Time spent waiting for upstreams.
     Clock::duration waited() const { return waited_; }
 
   private:
@@ -49,6 +48,8 @@ class Router
     void note_failed_attempt(const Attempt& attempt, AttemptFailure failure);
     awaitable<void> keep(Routed& routed, std::unique_ptr<Attempt> attempt, AttemptFailure failure);
     awaitable<std::optional<ShownReply>> show(const Attempt& attempt);
+    AttemptRecord attempt_record(const Attempt& attempt) const;
+    void note_failure(const Attempt& attempt, const AttemptFailure& failure);
     void note_answer(const Upstream& upstream);
     std::string_view model_asked() const;
     void report_cooldown(const Attempt& attempt, const AttemptFailure& failure,

@@ -1,37 +1,43 @@
 #include "core/net/tunnel.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ssl/error.hpp>
 
 namespace route::net {
 
-Tunnel::Tunnel(EventLoop& loop, Connection& client, Connection& upstream, Seconds idle)
+Tunnel::Tunnel(EventLoop& loop, Connection& client, Connection& upstream, TunnelReader& reader, Seconds idle)
     : loop_{loop},
-      client_{client, End::client},
-      upstream_{upstream, End::upstream},
+      reader_{reader},
+      client_{client, By::client, &TunnelReader::read_client},
+      upstream_{upstream, By::upstream, &TunnelReader::read_upstream},
       idle_{ticks(idle)},
       silence_{loop.deadlines, *this}
 {
 }
 
-awaitable<void> Tunnel::run(std::string from_client, std::string from_upstream)
+awaitable<TunnelEnd> Tunnel::run(std::string from_client, std::string from_upstream)
 {
+    using namespace asio::experimental::awaitable_operators;
     note_progress();
-    // Both are made before the first begins: after that nothing may throw.
-    auto other = pass(upstream_, client_, std::move(from_upstream));
-    auto own = pass(client_, upstream_, std::move(from_client));
-    asio::co_spawn(loop_.io.get_executor(), std::move(other), [this](const std::exception_ptr&) {
-        other_done_ = true;
-        other_.notify();
-    });
-    co_await std::move(own);
-    if (!other_done_) {
-        auto done = other_.wait();
-        co_await std::move(done);
-    }
+    auto to_upstream = pass(client_, upstream_, std::move(from_client));
+    auto to_client = pass(upstream_, client_, std::move(from_upstream));
+    auto both = std::move(to_upstream) && std::move(to_client);
+    co_await std::move(both);
     silence_.cancel();
+    TunnelEnd end;
+    end.by = broken_.value_or(By::both);
+    end.error = error_;
+    end.client_bytes = client_.received;
+    end.upstream_bytes = upstream_.received;
+    co_return end;
+}
+
+void Tunnel::take_in(Side& from, std::string_view bytes)
+{
+    from.received += bytes.size();
+    (reader_.*from.read)(bytes);
 }
 
 /// One direction. Throws nothing: the other one goes on with this object until it has ended, too.
@@ -40,7 +46,7 @@ awaitable<void> Tunnel::pass(Side& from, Side& to, std::string received)
     try {
         bool written = true;
         if (!received.empty()) {
-            from.received += received.size();
+            take_in(from, received);
             written = co_await write(to, std::move(received));
         }
         if (written)
@@ -67,10 +73,10 @@ awaitable<void> Tunnel::pass_on(Side& from, Side& to)
             co_return;
         }
         if (received.error) {
-            break_off(to.ended ? End::both : from.broken, received.error);
+            break_off(to.ended ? By::both : from.broken, received.error);
             co_return;
         }
-        from.received += received.bytes;
+        take_in(from, {scratch, received.bytes});
         note_progress();
         auto bytes = part({scratch, received.bytes});
         std::span<iovec> parts{&bytes, 1};
@@ -98,7 +104,7 @@ awaitable<bool> Tunnel::write(Side& to, std::string bytes)
             continue;
         }
         if (written.error) {
-            break_off(to.ended ? End::both : to.broken, written.error);
+            break_off(to.ended ? By::both : to.broken, written.error);
             co_return false;
         }
         note_progress();
@@ -121,10 +127,10 @@ void Tunnel::note_end(Side& side)
 }
 
 /// Both directions end; only the first reason counts.
-void Tunnel::break_off(End end, error_code error)
+void Tunnel::break_off(By by, error_code error)
 {
-    if (!end_) {
-        end_ = end;
+    if (!broken_) {
+        broken_ = by;
         error_ = error;
     }
     client_.connection.abandon();
@@ -133,12 +139,12 @@ void Tunnel::break_off(End end, error_code error)
 
 void Tunnel::on_expired()
 {
-    auto end = upstream_.ended || client_.ended ? End::both : End::silence;
+    auto by = upstream_.ended || client_.ended ? By::both : By::silence;
     if (client_.not_taking)
-        end = End::client;
+        by = By::client;
     else if (upstream_.not_taking)
-        end = End::upstream;
-    break_off(end, asio::error::timed_out);
+        by = By::upstream;
+    break_off(by, asio::error::timed_out);
 }
 
 }  // namespace route::net

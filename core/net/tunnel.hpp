@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/net/loop/event_loop.hpp"
 #include "core/net/transport/connection.hpp"
@@ -10,13 +11,10 @@
 
 namespace route::net {
 
-/// Passes bytes between a client and an upstream, both ways at once and untouched, until both have ended. The
-/// end of one direction is passed on as such (a half close), and the other one ends within 5 s; a slow reader
-/// holds its peer back. One thread: the loop's.
-class Tunnel final : private Expiring
+/// How a tunnel ended.
+struct TunnelEnd
 {
-  public:
-    enum class End
+    enum class By
     {
         both,      ///< each has ended its direction, or had when the other one broke off or fell silent
         client,    ///< the client's connection broke, or it took no byte for too long
@@ -24,26 +22,47 @@ class Tunnel final : private Expiring
         silence,   ///< no byte came for too long, in either direction
     };
 
+    By by = By::both;
+    error_code error;  ///< what broke a connection
+    std::uint64_t client_bytes = 0;
+    std::uint64_t upstream_bytes = 0;
+};
+
+/// Is shown the bytes that pass a tunnel, before they are sent on, on the loop's thread. Throws nothing.
+class TunnelReader
+{
+  public:
+    virtual void read_client(std::string_view bytes) = 0;
+    virtual void read_upstream(std::string_view bytes) = 0;
+
+  protected:
+    ~TunnelReader() = default;
+};
+
+/// Passes bytes between a client and an upstream, both ways at once and untouched, until both have ended. The
+/// end of one direction is passed on as such (a half close), and the other one ends within 5 s; a slow reader
+/// holds its peer back. One thread: the loop's.
+class Tunnel final : private Expiring
+{
+  public:
     /// Longest for the other side to end, too (SPEC 4): WebSocket knows no half-open connections.
     static constexpr std::chrono::seconds parting{5};
 
-    /// `idle`: the longest time in which no byte moves. The connections outlive it.
-    Tunnel(EventLoop& loop, Connection& client, Connection& upstream, Seconds idle);
+    /// `idle`: the longest time in which no byte moves. All outlive it.
+    Tunnel(EventLoop& loop, Connection& client, Connection& upstream, TunnelReader& reader, Seconds idle);
 
     /// `from_client` and `from_upstream` were received before. Afterwards both connections can only be
     /// closed.
-    awaitable<void> run(std::string from_client, std::string from_upstream);
-
-    End end() const { return end_.value_or(End::both); }
-    error_code error() const { return error_; }  ///< what broke a connection
-    std::uint64_t client_bytes() const { return client_.received; }
-    std::uint64_t upstream_bytes() const { return upstream_.received; }
+    awaitable<TunnelEnd> run(std::string from_client, std::string from_upstream);
 
   private:
+    using By = TunnelEnd::By;
+
     struct Side
     {
         Connection& connection;
-        End broken;  ///< what it is when this one breaks
+        By broken;                                     ///< what it is when this one breaks
+        void (TunnelReader::*read)(std::string_view);  ///< what came from it
         std::uint64_t received = 0;
         bool ended = false;       ///< it will send no more
         bool not_taking = false;  ///< bytes wait until it takes more
@@ -52,20 +71,20 @@ class Tunnel final : private Expiring
     awaitable<void> pass(Side& from, Side& to, std::string received);
     awaitable<void> pass_on(Side& from, Side& to);
     awaitable<bool> write(Side& to, std::string bytes);
-    void break_off(End end, error_code error);
+    void take_in(Side& from, std::string_view bytes);
+    void break_off(By by, error_code error);
     void on_expired() override;
     void note_progress();
     void note_end(Side& side);
 
     EventLoop& loop_;
+    TunnelReader& reader_;
     Side client_;
     Side upstream_;
     Clock::duration idle_;
     Deadline silence_;
-    std::optional<End> end_;
+    std::optional<By> broken_;
     error_code error_;
-    bool other_done_ = false;
-    Wakeup other_;
 };
 
 }  // namespace route::net

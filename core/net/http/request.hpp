@@ -25,6 +25,7 @@ struct Request
     const HeaderFields& fields() const { return parser->fields(); }
     bool http10() const { return parser->version() < 11; }
     bool head_only() const { return parser->method() == "HEAD"; }
+    bool asks_for_websocket() const;  ///< RFC 6455 4.1
 };
 
 enum class ReadOutcome

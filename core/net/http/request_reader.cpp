@@ -115,6 +115,12 @@ std::string_view without_authority(std::string_view target)
 
 }  // namespace
 
+bool Request::asks_for_websocket() const
+{
+    return parser->upgrade() && parser->method() == "GET" && !http10() &&
+           equal_ignoring_case(find_field(fields(), http::field::upgrade), "websocket");
+}
+
 HeadReader::HeadReader(Client& client, Request& request, HeadLimits limits, bool first)
     : client_{client}, request_{request}, limits_{limits}, first_{first}, waiting_{client.input.empty()}
 {

@@ -1,7 +1,6 @@
-// What goes to the client: the reply of an upstream, or one of the router's own.
-#include <algorithm>
+#include "core/net/client_reply.hpp"
 
-#include "core/net/exchange.hpp"
+#include "core/net/authentication.hpp"
 #include "core/net/relay.hpp"
 
 namespace route::net {
@@ -25,15 +24,20 @@ bool bodiless(const Request& request, unsigned status)
 
 }  // namespace
 
-/// Chooses the framing and puts the head into the loop's buffer; `shown` is what the client gets to see of a
-/// reply that is not passed on as it is.
-void Exchange::start_reply(Attempt& attempt, std::size_t attempts, const ShownReply* shown)
+ClientReply::ClientReply(EventLoop& loop, const RoutingTable& table, Client& client, const Request& request,
+                         Record& record)
+    : loop_{loop},
+      table_{table},
+      client_{client},
+      request_{request},
+      record_{record},
+      writer_{client, table.settings.timeouts.idle, table.settings.records.durability == Durability::commit}
 {
-    ReplyFacts facts;
+}
+
+void ClientReply::choose_framing(ReplyFacts& facts, Attempt& attempt, const ShownReply* shown) const
+{
     const auto& reply = attempt.reply();
-    facts.request_id = record_.request_id;
-    facts.upstream_name = attempt.upstream().name;
-    facts.attempts = static_cast<unsigned>(attempts);
     if (bodiless(request_, reply.status())) {
         facts.framing = Framing::none;
         if (request_.head_only())
@@ -47,13 +51,25 @@ void Exchange::start_reply(Attempt& attempt, std::size_t attempts, const ShownRe
     } else {
         facts.framing = request_.http10() ? Framing::close : Framing::chunked;
     }
+}
+
+/// Puts the head into the loop's buffer; `shown` is what the client gets to see of a reply that is not passed
+/// on as it is.
+void ClientReply::start(Attempt& attempt, std::size_t attempts, const ShownReply* shown)
+{
+    ReplyFacts facts;
+    const auto& reply = attempt.reply();
+    facts.request_id = record_.request_id;
+    facts.upstream_name = attempt.upstream().name;
+    facts.attempts = static_cast<unsigned>(attempts);
+    choose_framing(facts, attempt, shown);
     if (facts.framing == Framing::close || loop_.draining())
         keep_alive_ = false;
     facts.websocket = reply.status() == 101;
     facts.close = !keep_alive_ && !facts.websocket;
     facts.keep_alive_10 = keep_alive_ && request_.http10();
-    if (key_place_ == KeyPlace::websocket_protocol)
-        facts.key_among_protocols = key_among_protocols();
+    if (attempt.request().key_place == KeyPlace::websocket_protocol)
+        facts.key_among_protocols = key_among_protocols(request_.fields());
     auto& head = loop_.head_buffer;
     head.clear();
     if (shown != nullptr)
@@ -67,10 +83,9 @@ void Exchange::start_reply(Attempt& attempt, std::size_t attempts, const ShownRe
     record_.upstream_endpoint = attempt.upstream().endpoint_url;
 }
 
-/// A reply that is complete when it is committed: head and body in one write.
-awaitable<void> Exchange::reply_whole(Attempt& attempt)
+awaitable<void> ClientReply::send_whole(Attempt& attempt)
 {
-    start_reply(attempt, record_.attempts.size() + 1);
+    start(attempt, record_.attempts.size() + 1);
     record_.outcome = RequestOutcome::ok;
     auto written = writer_.write(attempt.pending(), true);
     attempt.drop_pending();
@@ -78,23 +93,22 @@ awaitable<void> Exchange::reply_whole(Attempt& attempt)
     if (written == ReplyWriter::Written::waiting)
         written = co_await writer_.drain();
     if (written == ReplyWriter::Written::gone)
-        client_closed("in the middle of the reply");
+        note_client_closed("in the middle of the reply");
     take_reply(attempt);
 }
 
-/// How the reply failed to be whole, if that was the upstream's doing.
-awaitable<std::optional<AttemptFailure>> Exchange::relay(Attempt& attempt)
+awaitable<std::optional<AttemptFailure>> ClientReply::relay(Attempt& attempt)
 {
-    start_reply(attempt, record_.attempts.size() + 1);
+    start(attempt, record_.attempts.size() + 1);
     record_.outcome = RequestOutcome::ok;
-    Relay relay{loop_, client_, writer_, attempt, ticks(table_->settings.timeouts.idle)};
+    Relay relay{loop_, client_, writer_, attempt, ticks(table_.settings.timeouts.idle)};
     auto end = co_await relay.run();
     waited_ += relay.waited();
     const bool said_all = attempt.recorder().progress().stream.end;
     if (said_all && end.client_left) {
         keep_alive_ = false;
     } else if (end.client_left) {
-        client_closed("in the middle of the reply");
+        note_client_closed("in the middle of the reply");
         end.broke_off.reset();
     } else if (said_all && end.broke_off && writer_.framing() != Framing::content_length) {
         // Whatever the connection did behind the end of the stream.
@@ -109,8 +123,7 @@ awaitable<std::optional<AttemptFailure>> Exchange::relay(Attempt& attempt)
     co_return end.broke_off;
 }
 
-/// An error in the midst of a reply that was sent.
-std::optional<AttemptFailure> Exchange::error_inside(const Attempt& attempt)
+std::optional<AttemptFailure> ClientReply::note_error_inside(const Attempt& attempt)
 {
     const bool sent = record_.outcome == RequestOutcome::ok || record_.outcome == RequestOutcome::truncated;
     auto failure = sent ? attempt.error_inside() : std::nullopt;
@@ -121,16 +134,16 @@ std::optional<AttemptFailure> Exchange::error_inside(const Attempt& attempt)
     return failure;
 }
 
-void Exchange::take_reply(Attempt& attempt)
+void ClientReply::take_reply(Attempt& attempt)
 {
     auto& recorder = attempt.recorder();
     record_.response_bytes = recorder.bytes();
-    if (table_->settings.records.response || recorder.kind() != ReplyKind::other)
+    if (table_.settings.records.response || recorder.kind() != ReplyKind::other)
         recorder.finish();
 }
 
 /// The reply can not be whole: the connection breaks, so that the client cannot take it for one that is.
-awaitable<void> Exchange::break_off(Attempt& attempt, const AttemptFailure& failure)
+awaitable<void> ClientReply::break_off(Attempt& attempt, const AttemptFailure& failure)
 {
     keep_alive_ = false;
     record_.outcome = RequestOutcome::truncated;
@@ -150,25 +163,25 @@ awaitable<void> Exchange::break_off(Attempt& attempt, const AttemptFailure& fail
         client_.connection.abandon();
 }
 
-awaitable<void> Exchange::relay_kept(Routed& routed)
+awaitable<void> ClientReply::send_kept(Routed& routed)
 {
     auto& attempt = *routed.kept;
     const auto& shown = *routed.shown;
     auto why = describe(*routed.kept_failure);  // its own, not what those after it did
     attempt.begin_record();
     co_await attempt.record_held();
-    start_reply(attempt, record_.attempts.size(), &shown);
+    start(attempt, record_.attempts.size(), &shown);
     record_.outcome = RequestOutcome::upstream_error;
     record_.error = std::move(why);
     auto written = writer_.write(shown.body, true);
     if (written == ReplyWriter::Written::waiting)
         written = co_await writer_.drain();
     if (written == ReplyWriter::Written::gone)
-        client_closed("in the middle of the reply");
+        note_client_closed("in the middle of the reply");
     take_reply(attempt);
 }
 
-void Exchange::client_closed(std::string_view when)
+void ClientReply::note_client_closed(std::string_view when)
 {
     keep_alive_ = false;
     if (client_.stopped()) {
@@ -185,26 +198,39 @@ void Exchange::client_closed(std::string_view when)
     record_.error.append(when);
 }
 
-awaitable<void> Exchange::answer(RouterError error, std::string_view extra_fields)
+awaitable<void> ClientReply::send_error(RouterError error, std::string_view extra_fields)
 {
     record_.status = error.status;
     record_.outcome = outcome_of_error(error);
     record_.error = error.message;
     if (error.code == "overloaded")
         extra_fields = "Retry-After: 1\r\n";
-    auto body = error_body(error, record_.path);
-    co_await answer_own(error.status, "application/json", extra_fields, std::move(body));
+    OwnReply reply;
+    reply.status = error.status;
+    reply.content_type = "application/json";
+    reply.extra_fields = extra_fields;
+    reply.body = error_body(error, record_.path);
+    if (record_.authenticated)
+        record_.response_bytes = bytes_sent(reply);
+    const bool sent = co_await send_own(std::move(reply));
+    if (!sent)
+        note_client_closed("before the answer");
 }
 
-awaitable<void> Exchange::answer_own(unsigned status, std::string_view content_type,
-                                     std::string_view extra_fields, std::string body, bool cors)
+/// None of the body goes to one that asked by HEAD.
+std::size_t ClientReply::bytes_sent(const OwnReply& reply) const
+{
+    return request_.parser && request_.head_only() ? 0 : reply.body.size();
+}
+
+awaitable<bool> ClientReply::send_own(OwnReply reply)
 {
     ReplyFacts facts;
     facts.request_id = record_.request_id;
     facts.attempts = static_cast<unsigned>(record_.attempts.size());
     facts.framing = Framing::content_length;
-    if (status != 204)
-        facts.content_length = body.size();
+    if (reply.status != 204)
+        facts.content_length = reply.body.size();
     // What is left of a body that was not read would be taken for the next request.
     const bool unread = !request_.parser || (!request_.body_read && !request_.parser->done());
     if (loop_.draining() || unread)
@@ -213,21 +239,35 @@ awaitable<void> Exchange::answer_own(unsigned status, std::string_view content_t
     facts.keep_alive_10 = keep_alive_ && request_.parser && request_.http10();
     auto& head = loop_.head_buffer;
     head.clear();
-    write_own_head(head, status, content_type, extra_fields, facts, cors);
-    if (request_.parser && request_.head_only())
-        body.clear();
+    write_own_head(head, reply.status, reply.content_type, reply.extra_fields, facts, reply.cors);
     writer_.begin(head, facts.framing);
-    if (recorded_ && record_.authenticated)
-        record_.response_bytes = body.size();
+    const auto body = std::string_view{reply.body}.substr(0, bytes_sent(reply));
     auto written = writer_.write(body, true);
     if (written == ReplyWriter::Written::waiting)
         written = co_await writer_.drain();
-    if (written == ReplyWriter::Written::gone && recorded_)
-        client_closed("before the answer");
-    else if (written == ReplyWriter::Written::gone)
+    if (written == ReplyWriter::Written::gone)
         keep_alive_ = false;
-    if (!recorded_)
-        co_await writer_.release();
+    co_return written != ReplyWriter::Written::gone;
+}
+
+awaitable<bool> ClientReply::switch_protocols(Attempt& attempt)
+{
+    keep_alive_ = false;
+    start(attempt, record_.attempts.size() + 1);
+    record_.outcome = RequestOutcome::ok;
+    auto written = writer_.write({}, false);
+    if (written == ReplyWriter::Written::waiting)
+        written = co_await writer_.drain();
+    if (written == ReplyWriter::Written::gone)
+        note_client_closed("at the handshake");
+    co_return written != ReplyWriter::Written::gone;
+}
+
+awaitable<void> ClientReply::release()
+{
+    const auto released = co_await writer_.release();
+    if (released == ReplyWriter::Written::gone)
+        keep_alive_ = false;
 }
 
 }  // namespace route::net

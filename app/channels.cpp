@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "app/config/secrets.hpp"
 #include "app/configured_table.hpp"
-#include "app/secrets.hpp"
 #include "notify/feishu.hpp"
 #include "notify/matrix.hpp"
 #include "notify/webhook.hpp"

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "app/config_file.hpp"
+#include "app/config/config_file.hpp"
 #include "notify/channel.hpp"
 
 namespace route {

@@ -6,8 +6,8 @@
 #include <cstdlib>
 
 #include "app/channels.hpp"
-#include "app/config_values.hpp"
-#include "app/secrets.hpp"
+#include "app/config/config_values.hpp"
+#include "app/config/secrets.hpp"
 
 namespace route {
 namespace {

@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "app/config_file.hpp"
+#include "app/config/config_file.hpp"
 #include "core/net/loop/routing_table.hpp"
 #include "core/net/server.hpp"
 

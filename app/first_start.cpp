@@ -13,8 +13,8 @@
 #include <utility>
 
 #include "app/client_key_maker.hpp"
+#include "app/config/secrets.hpp"
 #include "app/log/log_setup.hpp"
-#include "app/secrets.hpp"
 #include "app/upstream_sources.hpp"
 #include "core/client_key.hpp"
 #include "core/text.hpp"

@@ -5,10 +5,10 @@
 
 #include <chrono>
 
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
+#include "app/config/endpoint_advice.hpp"
+#include "app/config/secrets.hpp"
 #include "app/configured_table.hpp"
-#include "app/endpoint_advice.hpp"
-#include "app/secrets.hpp"
 #include "app/upstream_sources.hpp"
 #include "core/text.hpp"
 

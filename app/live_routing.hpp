@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "app/config_file.hpp"
+#include "app/config/config_file.hpp"
 #include "app/routing_view.hpp"
 #include "core/net/loop/routing_table.hpp"
 #include "storage/change_feed.hpp"

@@ -9,9 +9,9 @@
 #include <filesystem>
 #include <thread>
 
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
+#include "app/config/secrets.hpp"
 #include "app/explanation.hpp"
-#include "app/secrets.hpp"
 #include "app/upstream_probe.hpp"
 #include "core/text.hpp"
 

@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "app/secrets.hpp"
+#include "app/config/secrets.hpp"
 #include "core/client_key.hpp"
 
 namespace route {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "app/config_file.hpp"
+#include "app/config/config_file.hpp"
 #include "app/upstream_sources.hpp"
 #include "core/failover/cooldown.hpp"
 #include "core/net/loop/routing_table.hpp"

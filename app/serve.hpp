@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "app/config_file.hpp"
+#include "app/config/config_file.hpp"
 
 namespace route {
 

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "app/config_file.hpp"
+#include "app/config/config_file.hpp"
 
 namespace route {
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <optional>
 
-#include "app/secrets.hpp"
+#include "app/config/secrets.hpp"
 
 namespace route {
 namespace {

@@ -43,7 +43,7 @@ ALLOWED = {
     # accept4(2) and SO_REUSEPORT.
     ("core/net/server.cpp", "sys/socket.h"),
     # Whether a word is an address.
-    ("app/config_values.cpp", "arpa/inet.h"),
+    ("app/config/config_values.cpp", "arpa/inet.h"),
 }
 
 # core/ decides with what it is given: it reads no clock.

@@ -8,7 +8,7 @@
 #include "app/cli/commands.hpp"
 #include "app/cli/help_format.hpp"
 #include "app/cli/mistyped.hpp"
-#include "app/message_line.hpp"
+#include "app/config/message_line.hpp"
 #include "app/version.hpp"
 
 namespace route::cli {

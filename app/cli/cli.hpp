@@ -3,7 +3,7 @@
 #include <functional>
 #include <iosfwd>
 
-#include "app/config_file.hpp"
+#include "app/config/config_file.hpp"
 
 namespace route::cli {
 

@@ -1,7 +1,7 @@
 #include <toml++/toml.h>
 
 #include "app/cli/commands.hpp"
-#include "app/config_print.hpp"
+#include "app/config/config_print.hpp"
 #include "app/configured_table.hpp"
 
 namespace route::cli {

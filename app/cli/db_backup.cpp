@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include "app/cli/commands.hpp"
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
 #include "core/counted.hpp"
 #include "storage/database_backup.hpp"
 #include "storage/outbox.hpp"

@@ -5,7 +5,7 @@
 #include <iostream>
 
 #include "app/cli/commands.hpp"
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
 #include "core/counted.hpp"
 #include "core/text.hpp"
 #include "storage/database_copy.hpp"

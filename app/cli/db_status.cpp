@@ -6,7 +6,7 @@
 #include "app/cli/commands.hpp"
 #include "app/cli/json.hpp"
 #include "app/cli/table.hpp"
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
 #include "core/counted.hpp"
 #include "core/text.hpp"
 #include "core/timestamps.hpp"

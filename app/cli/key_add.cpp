@@ -4,7 +4,7 @@
 
 #include "app/cli/commands.hpp"
 #include "app/client_key_maker.hpp"
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
 
 namespace route::cli {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 
-#include "app/config_values.hpp"
-#include "app/nearest_word.hpp"
+#include "app/config/config_values.hpp"
+#include "app/config/nearest_word.hpp"
 #include "core/text.hpp"
 
 namespace route::cli {

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
 
 namespace route::cli {
 namespace {

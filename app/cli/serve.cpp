@@ -1,5 +1,5 @@
 #include "app/cli/commands.hpp"
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
 
 namespace route::cli {
 

@@ -1,6 +1,6 @@
 #include "app/cli/session.hpp"
 
-#include "app/message_line.hpp"
+#include "app/config/message_line.hpp"
 #include "storage/open.hpp"
 
 namespace route::cli {

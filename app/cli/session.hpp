@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "app/config_file.hpp"
+#include "app/config/config_file.hpp"
 #include "storage/any_repository.hpp"
 
 namespace route::cli {

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <optional>
 
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
 
 namespace route::cli {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "app/cli/commands.hpp"
 #include "app/cli/upstream_lookup.hpp"
-#include "app/secrets.hpp"
-#include "app/toml_writer.hpp"
+#include "app/config/secrets.hpp"
+#include "app/config/toml_writer.hpp"
 
 namespace route::cli {
 namespace {

@@ -9,10 +9,10 @@
 #include "app/cli/json.hpp"
 #include "app/cli/mistyped.hpp"
 #include "app/cli/running_router.hpp"
-#include "app/config_values.hpp"
-#include "app/endpoint_advice.hpp"
+#include "app/config/config_values.hpp"
+#include "app/config/endpoint_advice.hpp"
+#include "app/config/secrets.hpp"
 #include "app/routing_view.hpp"
-#include "app/secrets.hpp"
 #include "core/text.hpp"
 
 namespace route::cli {

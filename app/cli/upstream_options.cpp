@@ -1,7 +1,7 @@
 #include "app/cli/upstream_options.hpp"
 
 #include "app/cli/number_option.hpp"
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
 
 namespace route::cli {
 namespace {

@@ -4,7 +4,7 @@
 #include "app/cli/json.hpp"
 #include "app/cli/table.hpp"
 #include "app/cli/upstream_states.hpp"
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
 
 namespace route::cli {
 namespace {

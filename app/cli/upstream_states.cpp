@@ -4,7 +4,7 @@
 #include <boost/json/array.hpp>
 
 #include "app/cli/json.hpp"
-#include "app/secrets.hpp"
+#include "app/config/secrets.hpp"
 
 namespace route::cli {
 namespace {

@@ -1,6 +1,6 @@
 #include "app/channels.hpp"
 
-#include "tests/app/config_support.hpp"
+#include "tests/app/config/config_support.hpp"
 #include "tests/app/temporary_directory.hpp"
 
 namespace route::tests {

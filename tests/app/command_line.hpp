@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "app/config_file.hpp"
+#include "app/config/config_file.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
 #include "tests/app/temporary_directory.hpp"
 

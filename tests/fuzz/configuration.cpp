@@ -1,8 +1,8 @@
 // The configuration file, and a file of upstreams to be imported.
-#include "app/config_file.hpp"
-#include "app/config_print.hpp"
-#include "app/config_values.hpp"
-#include "app/secrets.hpp"
+#include "app/config/config_file.hpp"
+#include "app/config/config_print.hpp"
+#include "app/config/config_values.hpp"
+#include "app/config/secrets.hpp"
 #include "app/upstream_file.hpp"
 #include "core/net/loop/routing_table.hpp"
 #include "core/text.hpp"

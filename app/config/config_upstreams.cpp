@@ -3,10 +3,10 @@
 
 #include <set>
 
-#include "app/config_table.hpp"
-#include "app/config_values.hpp"
-#include "app/endpoint_advice.hpp"
-#include "app/secrets.hpp"
+#include "app/config/config_table.hpp"
+#include "app/config/config_values.hpp"
+#include "app/config/endpoint_advice.hpp"
+#include "app/config/secrets.hpp"
 #include "app/upstream_file.hpp"
 
 namespace route {

@@ -1,8 +1,8 @@
-#include "app/config_print.hpp"
+#include "app/config/config_print.hpp"
 
 #include <string>
 
-#include "tests/app/config_support.hpp"
+#include "tests/app/config/config_support.hpp"
 
 namespace route::tests {
 namespace {

@@ -1,4 +1,4 @@
-#include "app/secrets.hpp"
+#include "app/config/secrets.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
 #include "core/text.hpp"
 
 namespace route {

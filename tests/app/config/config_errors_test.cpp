@@ -1,6 +1,6 @@
 #include <string>
 
-#include "tests/app/config_support.hpp"
+#include "tests/app/config/config_support.hpp"
 
 namespace route::tests {
 namespace {

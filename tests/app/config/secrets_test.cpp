@@ -1,4 +1,4 @@
-#include "app/secrets.hpp"
+#include "app/config/secrets.hpp"
 
 #include <sys/stat.h>
 

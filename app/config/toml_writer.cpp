@@ -1,6 +1,6 @@
-#include "app/toml_writer.hpp"
+#include "app/config/toml_writer.hpp"
 
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
 #include "app/json_text.hpp"
 
 namespace route {

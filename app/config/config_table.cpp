@@ -1,12 +1,12 @@
-#include "app/config_table.hpp"
+#include "app/config/config_table.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
-#include "app/config_values.hpp"
-#include "app/nearest_word.hpp"
+#include "app/config/config_values.hpp"
+#include "app/config/nearest_word.hpp"
 
 namespace route {
 namespace {

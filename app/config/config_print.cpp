@@ -1,10 +1,10 @@
-#include "app/config_print.hpp"
+#include "app/config/config_print.hpp"
 
 #include <fmt/format.h>
 
-#include "app/config_values.hpp"
-#include "app/secrets.hpp"
-#include "app/toml_writer.hpp"
+#include "app/config/config_values.hpp"
+#include "app/config/secrets.hpp"
+#include "app/config/toml_writer.hpp"
 
 namespace route {
 namespace {

@@ -1,4 +1,4 @@
-#include "app/config_file.hpp"
+#include "app/config/config_file.hpp"
 
 #include <fmt/format.h>
 
@@ -7,9 +7,9 @@
 #include <fstream>
 #include <system_error>
 
-#include "app/config_table.hpp"
-#include "app/config_values.hpp"
-#include "app/message_line.hpp"
+#include "app/config/config_table.hpp"
+#include "app/config/config_values.hpp"
+#include "app/config/message_line.hpp"
 #include "core/text.hpp"
 
 namespace route {

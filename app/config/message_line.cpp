@@ -1,4 +1,4 @@
-#include "app/message_line.hpp"
+#include "app/config/message_line.hpp"
 
 #include "core/text.hpp"
 

@@ -1,4 +1,4 @@
-#include "app/endpoint_advice.hpp"
+#include "app/config/endpoint_advice.hpp"
 
 #include "tests/support/catch.hpp"
 

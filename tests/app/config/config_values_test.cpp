@@ -1,4 +1,4 @@
-#include "app/config_values.hpp"
+#include "app/config/config_values.hpp"
 
 #include "tests/support/catch.hpp"
 

@@ -1,10 +1,10 @@
-#include "app/config_file.hpp"
+#include "app/config/config_file.hpp"
 
 #include <filesystem>
 #include <sstream>
 
-#include "app/config_print.hpp"
-#include "tests/app/config_support.hpp"
+#include "app/config/config_print.hpp"
+#include "tests/app/config/config_support.hpp"
 #include "tests/app/temporary_directory.hpp"
 #include "tests/support/catch.hpp"
 

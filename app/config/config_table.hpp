@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "app/config_file.hpp"
+#include "app/config/config_file.hpp"
 
 namespace route {
 

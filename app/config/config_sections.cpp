@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include "app/config_table.hpp"
-#include "app/config_values.hpp"
-#include "app/secrets.hpp"
+#include "app/config/config_table.hpp"
+#include "app/config/config_values.hpp"
+#include "app/config/secrets.hpp"
 #include "core/failover/endpoint.hpp"
 #include "storage/open.hpp"
 

@@ -123,7 +123,7 @@ void make_first_upstream(storage::AnyRepository& database)
 
 }  // namespace
 
-Result<void> make_what_is_missing(const Settings& settings, storage::Start& start)
+Result<void> make_what_is_missing(const Settings& settings, storage::OpenedStorage& start)
 {
     if (!start.repository || settings.storage.backend == Backend::none)
         return {};

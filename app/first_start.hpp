@@ -12,6 +12,6 @@ namespace route {
 /// key where none is configured or stored, and an upstream out of OPENAI_API_KEY where none is configured and
 /// none ever was stored. Of routers that start together one makes them. Changes `start` to what is stored
 /// afterwards. Throws StorageError; says why a key cannot be shown, and then makes none.
-Result<void> make_what_is_missing(const Settings& settings, storage::Start& start);
+Result<void> make_what_is_missing(const Settings& settings, storage::OpenedStorage& start);
 
 }  // namespace route

@@ -122,24 +122,24 @@ Program::Program(Configuration configuration, ServeOptions options, std::string 
 Result<void> Program::start()
 {
     const auto& settings = configuration_.settings;
-    storage::Start begun;
+    storage::OpenedStorage opened;
     try {
-        begun = storage::start(settings.storage);
-        if (auto made = make_what_is_missing(settings, begun); !made)
+        opened = storage::open_storage(settings.storage);
+        if (auto made = make_what_is_missing(settings, opened); !made)
             return made;
     } catch (const storage::StorageError& error) {
         return Invalid{error.what()};
     }
     const bool environment_counts =
-        settings.storage.backend == Backend::none || (!begun.repository && !begun.ever_had_upstream);
-    begun.repository.reset();
-    database_away_ = begun.away;
-    auto routing = LiveRouting::make(settings, begun.known, environment_counts);
+        settings.storage.backend == Backend::none || (!opened.repository && !opened.ever_had_upstream);
+    opened.repository.reset();
+    database_away_ = opened.away;
+    auto routing = LiveRouting::make(settings, opened.known, environment_counts);
     if (!routing)
         return refusal(routing.error());
     routing_ = *std::move(routing);
     metrics_ = std::make_unique<metrics::Metrics>(ROUTE_VERSION, gauges());
-    auto connectors = storage::connectors(settings, begun.identity);
+    auto connectors = storage::connectors(settings, opened.identity);
     writer_ = std::make_unique<storage::RecordWriter>(
         std::move(connectors.records), storage::writer_options(settings, std::move(connectors.drain)),
         writer_hooks());
@@ -172,7 +172,7 @@ Result<void> Program::start()
         return server.error();
     server_ = *std::move(server);
     routing_->publish_to([this](const net::RoutingTablePtr& table) { server_->set_routing(table); });
-    feed_ = storage::follow(settings.storage, begun, [this](const storage::UpstreamsAndKeys& changed) {
+    feed_ = storage::follow(settings.storage, opened, [this](const storage::UpstreamsAndKeys& changed) {
         routing_->set_known(changed);
     });
     server_->start();

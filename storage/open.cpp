@@ -130,19 +130,19 @@ std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings, 
     return open(settings, sqlite, postgres);
 }
 
-Start start(const StorageSettings& settings, std::chrono::milliseconds patience)
+OpenedStorage open_storage(const StorageSettings& settings, std::chrono::milliseconds patience)
 {
-    Start started;
+    OpenedStorage opened;
     if (settings.backend == Backend::sqlite)
         make_database_private(settings.sqlite);
     try {
         auto options = sqlite_options(settings);
         auto postgres = postgres_options(settings, patience);
         options.migration_timeout = patience;
-        options.identity = postgres.identity = started.identity;
-        started.repository = open(settings, options, postgres);
-        started.known = {started.repository->upstreams(), started.repository->client_keys()};
-        started.ever_had_upstream = started.repository->ever_had_upstream();
+        options.identity = postgres.identity = opened.identity;
+        opened.repository = open(settings, options, postgres);
+        opened.known = {opened.repository->upstreams(), opened.repository->client_keys()};
+        opened.ever_had_upstream = opened.repository->ever_had_upstream();
     } catch (const StorageError& error) {
         if (error.kind() != StorageError::Kind::unavailable)
             throw;
@@ -151,29 +151,29 @@ Start start(const StorageSettings& settings, std::chrono::milliseconds patience)
             throw;
         spdlog::warn("the database is away, starting with the upstreams and keys last known: {}",
                      escape_for_log(error.what()));
-        started.repository = nullptr;
-        started.known = std::move(known->known);
-        started.ever_had_upstream = known->ever_had_upstream;
-        started.away = error.what();
+        opened.repository = nullptr;
+        opened.known = std::move(known->known);
+        opened.ever_had_upstream = known->ever_had_upstream;
+        opened.away = error.what();
     }
-    warn_of_public_key(started.known.keys);
-    return started;
+    warn_of_public_key(opened.known.keys);
+    return opened;
 }
 
-std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start& start,
+std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const OpenedStorage& opened,
                                    ChangeFeed::OnChange on_change)
 {
-    auto known = start.known;
-    remember_for_next_start(settings, {known, start.ever_had_upstream});
+    auto known = opened.known;
+    remember_for_next_start(settings, {known, opened.ever_had_upstream});
     auto remembering = [settings, next = std::move(on_change),
-                        ever = start.ever_had_upstream](const UpstreamsAndKeys& changed) mutable {
+                        ever = opened.ever_had_upstream](const UpstreamsAndKeys& changed) mutable {
         next(changed);
         ever = ever || !changed.upstreams.empty();
         remember_for_next_start(settings, {changed, ever});
     };
     auto sqlite = sqlite_options(settings);
     auto postgres = postgres_options(settings, {});
-    sqlite.identity = postgres.identity = start.identity;
+    sqlite.identity = postgres.identity = opened.identity;
     switch (settings.backend) {
         case Backend::sqlite:
             return std::make_unique<ChangePoller>(std::make_unique<SqliteChanges>(std::move(sqlite)),

@@ -19,8 +19,8 @@ namespace route::storage {
 /// tables must be there. Throws StorageError.
 std::unique_ptr<AnyRepository> open_repository(const StorageSettings& settings, bool make = true);
 
-/// What a router begins with.
-struct Start
+/// The database as a router begins with it.
+struct OpenedStorage
 {
     /// Null when the database is away and the router starts with what was last known.
     std::unique_ptr<AnyRepository> repository;
@@ -35,11 +35,12 @@ struct Start
 /// database is `unavailable`, what a router on this machine last knew serves. Throws StorageError when there
 /// is neither.
 /// `patience`: how long to wait for whoever locks the database, a router that migrates it for one.
-Start start(const StorageSettings& settings, std::chrono::milliseconds patience = std::chrono::seconds{10});
+OpenedStorage open_storage(const StorageSettings& settings,
+                           std::chrono::milliseconds patience = std::chrono::seconds{10});
 
-/// Follows the changes to what `start` says, and keeps a remote database's for a start without it. Null with
+/// Follows the changes to what was `opened`, and keeps a remote database's for a start without it. Null with
 /// backend "none".
-std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const Start& start,
+std::unique_ptr<ChangeFeed> follow(const StorageSettings& settings, const OpenedStorage& opened,
                                    ChangeFeed::OnChange on_change);
 
 /// One for records, one for changes, one for all the rest.

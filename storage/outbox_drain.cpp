@@ -49,8 +49,8 @@ bool OutboxDrain::try_one(TimePoint now)
     if (next.empty() && !std::exchange(behind_, {}).empty())
         next = outbox_.oldest(1, 1);
     begin(std::move(next), now);
-    on_trial_ = draining_ != nullptr;
-    return on_trial_;
+    half_open_ = draining_ != nullptr;
+    return half_open_;
 }
 
 void OutboxDrain::take_in(TimePoint now)
@@ -61,7 +61,7 @@ void OutboxDrain::take_in(TimePoint now)
     settle(result, now);
     if (!result.inserted.failure.empty())
         failed(result, now);
-    on_trial_ = false;
+    half_open_ = false;
     if (outbox_.size() == 0) {
         database_.reset();
         behind_.clear();
@@ -91,7 +91,7 @@ void OutboxDrain::settle(const Draining::Result& result, TimePoint now)
     if (inserted.failure.empty())
         retry_at_ = now;
     // What was passed over in an outage is nothing special.
-    behind_ = on_trial_ ? std::string{} : result.records[inserted.records - 1].request_id;
+    behind_ = half_open_ ? std::string{} : result.records[inserted.records - 1].request_id;
     leave(all.first(inserted.records), inserted.refused);
 }
 

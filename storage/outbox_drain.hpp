@@ -77,8 +77,8 @@ class OutboxDrain
     std::unique_ptr<RecordStore> database_;
     Suspects suspects_;
     TransactionSize size_;
-    std::string behind_;     ///< request_id: what is before was tried in this round
-    bool on_trial_ = false;  ///< what is on its way was begun by try_one()
+    std::string behind_;      ///< request_id: what is before was tried in this round
+    bool half_open_ = false;  ///< what is on its way was begun by try_one()
     TimePoint retry_at_{};
     std::chrono::milliseconds backoff_;
     std::unique_ptr<Draining> draining_;

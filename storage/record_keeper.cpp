@@ -72,9 +72,9 @@ RecordKeeper::RecordKeeper(Connectors connectors, const std::string& outbox_path
 std::size_t RecordKeeper::keep(std::span<const Record> records, TimePoint now, Milliseconds patience)
 {
     std::size_t kept = 0;
-    if (database_ && (!away_ || on_trial_))
+    if (database_ && (!away_ || half_open_))
         kept = keep_in_database(records, now, patience);
-    if (on_trial_)  // not even tried: all were too large, and are in the outbox
+    if (half_open_)  // not even tried: all were too large, and are in the outbox
         begin_trial(now);
     if (kept < records.size() && !starting())
         kept += keep_in_outbox(records.subspan(kept), now);
@@ -93,12 +93,12 @@ void RecordKeeper::give_up_starting()
 /// one's turn: one that fails alone shows nothing.
 void RecordKeeper::begin_trial(TimePoint now)
 {
-    on_trial_ = true;
+    half_open_ = true;
     if (outbox_fails_)
         return;
     try {
         proving_ = drain_.try_one(now);
-        on_trial_ = !proving_;
+        half_open_ = !proving_;
     } catch (const std::exception& error) {
         outbox_failed(error.what(), now);
     }
@@ -267,7 +267,7 @@ RecordKeeper::TimePoint RecordKeeper::tend(TimePoint now)
     const auto drain_at = drain(now);
     // It came to nothing that shows anything: the database has to take something itself.
     if (proving_ && !drain_.busy())
-        on_trial_ = std::exchange(proving_, false);
+        half_open_ = std::exchange(proving_, false);
     if (now >= recount_at_)
         recount_outbox(now);
 
@@ -316,7 +316,7 @@ void RecordKeeper::look_after_connection(TimePoint now)
 
 void RecordKeeper::came_back()
 {
-    on_trial_ = proving_ = false;
+    half_open_ = proving_ = false;
     reasons_.clear();
     if (away_.exchange(false))
         spdlog::info("the database takes records again; {} waited in the outbox", outbox_.size());
@@ -326,7 +326,7 @@ void RecordKeeper::came_back()
 void RecordKeeper::went_away(const std::string& reason, TimePoint now)
 {
     database_.reset();
-    on_trial_ = proving_ = false;
+    half_open_ = proving_ = false;
     drain_failures_ = 0;
     draining_fails_ = false;
     say_that_it_is_away(reason);

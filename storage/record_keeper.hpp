@@ -78,9 +78,9 @@ class RecordKeeper
     /// Whether the first connection is still being made: records may wait for it.
     bool starting() const { return !database_ && !away_; }
 
-    /// Whether the database, that was away, may be back: keep() then tries it, with no records as well, and
-    /// it is on trial no more.
-    bool on_trial() const { return on_trial_; }
+    /// Whether the database, that was away, may be back: keep() then tries it once, with no records as well,
+    /// and it counts as open or as away again.
+    bool half_open() const { return half_open_; }
 
     /// Whether something is on its way on another thread that will wake.
     bool busy() const { return connecting_ || drain_.busy(); }
@@ -147,7 +147,7 @@ class RecordKeeper
     TimePoint retry_at_{};
     TimePoint outbox_retry_at_{};
     TimePoint recount_at_;
-    bool on_trial_ = false;
+    bool half_open_ = false;
     bool proving_ = false;    ///< what the outbox's drain has on its way shows whether the database is back
     int drain_failures_ = 0;  ///< in a row, while the database takes records
     std::set<std::string> reasons_;  ///< why the database is away, as far as they were told

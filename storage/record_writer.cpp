@@ -261,7 +261,7 @@ void RecordWriter::lose(QueuedRecord& queued)
 /// When the pending records are to be written.
 RecordWriter::TimePoint RecordWriter::write_at() const
 {
-    if (keeper_.on_trial())
+    if (keeper_.half_open())
         return TimePoint{};
     if (pending_.empty())
         return TimePoint::max();
@@ -371,7 +371,7 @@ void RecordWriter::flush_until(TimePoint deadline)
         if (kept > 0)
             continue;
         const auto tend_at = keeper_.tend(now);
-        if (!keeper_.on_trial())
+        if (!keeper_.half_open())
             sleeper_.sleep(Sleeper::Call::urgent, std::min({deadline, now + pause, tend_at}),
                            [this] { return attend_.load(); });
     }

@@ -70,14 +70,14 @@ CooldownState& Cooldown::find_or_add(std::string_view model, TimePoint now)
     return whole_;
 }
 
-std::optional<Cooldown::Start> Cooldown::failed(std::string_view model, bool rate_limited, TimePoint now,
+std::optional<Cooldown::Begun> Cooldown::failed(std::string_view model, bool rate_limited, TimePoint now,
                                                 const FailedTry& failure, const CooldownRule& rule)
 {
     auto& state = rate_limited ? find_or_add(model, now) : whole_;
     const auto start = state.failed(now, failure, rule);
     if (!start)
         return std::nullopt;
-    return Start{*start, &state != &whole_};
+    return Begun{*start, &state != &whole_};
 }
 
 Cooldown::Ends Cooldown::answered(std::string_view model)

@@ -79,7 +79,7 @@ class Cooldown
 
     static constexpr std::size_t most_models = 64;
 
-    struct Start : CooldownState::Start
+    struct Begun : CooldownState::Begun
     {
         bool of_model = false;  ///< others do not rest
     };
@@ -91,7 +91,7 @@ class Cooldown
     };
 
     /// Counts a failed try that counts. `rate_limited`: by a 429, which concerns the model.
-    std::optional<Start> failed(std::string_view model, bool rate_limited, TimePoint now,
+    std::optional<Begun> failed(std::string_view model, bool rate_limited, TimePoint now,
                                 const FailedTry& failure, const CooldownRule& rule);
 
     /// A reply is sent to the client, and one was whole: for the upstream and the model.

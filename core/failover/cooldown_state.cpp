@@ -40,28 +40,28 @@ bool CooldownState::count_failure(int threshold)
     return failures >= threshold;
 }
 
-std::optional<CooldownState::Start> CooldownState::failed(TimePoint now, const FailedTry& failure,
+std::optional<CooldownState::Begun> CooldownState::failed(TimePoint now, const FailedTry& failure,
                                                           const CooldownRule& rule)
 {
     if (rule.longest <= Duration::zero())
         return std::nullopt;
     const bool next = count_failure(rule.after) && until_.load() <= count(now) &&
                       count(failure.started) >= began_.load(std::memory_order_relaxed);
-    Start start;
+    Begun begun;
     if (next)
-        start = {rule.after, next_length(rule.longest, cooldowns_in_a_row_.load(std::memory_order_relaxed))};
+        begun = {rule.after, next_length(rule.longest, cooldowns_in_a_row_.load(std::memory_order_relaxed))};
     if (const auto asked = std::min(failure.asked_wait.value_or(Duration::zero()), longest_asked_wait);
-        asked > start.length)
-        start = {0, asked};
-    if (start.length <= Duration::zero())
+        asked > begun.length)
+        begun = {0, asked};
+    if (begun.length <= Duration::zero())
         return std::nullopt;
-    const bool rested = extend(until_, count(now + start.length)) > count(now);
+    const bool rested = extend(until_, count(now + begun.length)) > count(now);
     if (!rested) {
         began_.store(count(now), std::memory_order_relaxed);
         if (next)
             cooldowns_in_a_row_.fetch_add(1, std::memory_order_relaxed);
     }
-    return tell(now, rested) ? std::optional{start} : std::nullopt;
+    return tell(now, rested) ? std::optional{begun} : std::nullopt;
 }
 
 /// Of several threads one tells.

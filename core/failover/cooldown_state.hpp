@@ -62,12 +62,12 @@ class CooldownState
     };
 
     /// A cooldown that is to be told of.
-    struct Start
+    struct Begun
     {
         int failures = 0;  ///< so many in a row; 0: the reply asked for it
         Duration length{};
 
-        bool operator==(const Start&) const = default;
+        bool operator==(const Begun&) const = default;
     };
 
     /// The last of `rule.after` failures in a row starts a cooldown, and so does each further one when that
@@ -75,7 +75,7 @@ class CooldownState
     /// last. While it lasts, failures do not prolong it, nor do those of tries begun before it when it is
     /// over. A wait that is asked for starts one at once; of two the later end stays. Says what is to be
     /// told.
-    std::optional<Start> failed(TimePoint now, const FailedTry& failure, const CooldownRule& rule);
+    std::optional<Begun> failed(TimePoint now, const FailedTry& failure, const CooldownRule& rule);
 
     /// A reply that the client gets: the cooldown is over, but a reply that breaks is one more failure of the
     /// row. Says when it was away; nothing when it was not. Of answers at once one is told. Plain loads while

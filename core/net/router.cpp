@@ -193,7 +193,7 @@ void Router::note_failure(const Attempt& attempt, const AttemptFailure& failure)
 }
 
 void Router::report_cooldown(const Attempt& attempt, const AttemptFailure& failure,
-                             const Cooldown::Start& started)
+                             const Cooldown::Begun& started)
 {
     CooldownStart start;
     start.upstream = attempt.upstream().name;

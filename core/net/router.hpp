@@ -53,7 +53,7 @@ class Router
     void note_answer(const Upstream& upstream);
     std::string_view model_asked() const;
     void report_cooldown(const Attempt& attempt, const AttemptFailure& failure,
-                         const Cooldown::Start& started);
+                         const Cooldown::Begun& started);
     void report_recovery(const Upstream& upstream, const Cooldown::Ends& ends);
     RouterError all_failed() const;
 

@@ -48,7 +48,7 @@ class Kept
     void retry()
     {
         reconnect();
-        if (keeper.on_trial())
+        if (keeper.half_open())
             keep({});
         connect();
     }

@@ -32,7 +32,7 @@ TEST_CASE("a start makes the database and reads it")
     TempDir directory;
     const auto settings = settings_in(directory);
     {
-        const auto started = start(settings);
+        const auto started = open_storage(settings);
         REQUIRE(started.repository);
         CHECK(started.known == UpstreamsAndKeys{});
         CHECK_FALSE(started.ever_had_upstream);
@@ -41,7 +41,7 @@ TEST_CASE("a start makes the database and reads it")
         started.repository->add_upstream(definition);
         started.repository->add_first_client_key("first", hash_key("secret"));
     }
-    const auto started = start(settings);
+    const auto started = open_storage(settings);
     CHECK(started.known.upstreams.size() == 1);
     CHECK(started.known.keys.size() == 1);
     CHECK(started.ever_had_upstream);
@@ -55,7 +55,7 @@ TEST_CASE("the public default key of v0.3.0 is warned of at each start")
     open_repository(settings)->add_client_key("v0.3.0", hash_key("woshimima"));
     for (int i = 0; i < 2; ++i) {
         const LogCapture log;
-        start(settings);
+        open_storage(settings);
         CHECK_THAT(log.text(), ContainsSubstring("woshimima"));
     }
 }
@@ -64,12 +64,12 @@ TEST_CASE("a start takes the rights of others from the database's files")
 {
     TempDir directory;
     const auto settings = settings_in(directory);
-    const auto holder = start(settings);
+    const auto holder = open_storage(settings);
     holder.repository->add_client_key("alice", hash_key("a"));
     for (const auto* suffix : {"", "-wal", "-shm"})
         std::filesystem::permissions(settings.sqlite + suffix, std::filesystem::perms{0664});
     const LogCapture log;
-    start(settings);
+    open_storage(settings);
     for (const auto* suffix : {"", "-wal", "-shm"})
         CHECK(mode_of(settings.sqlite + suffix) == 0600);
     CHECK_THAT(log.text(), ContainsSubstring("db.sqlite had mode 0664"));
@@ -83,7 +83,7 @@ TEST_CASE("a start while another program locks readers out takes what the file s
     open_repository(settings)->add_client_key("alice", hash_key("a"));
     SQLite::Database holder{settings.sqlite, SQLite::OPEN_READWRITE};
     holder.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
-    const auto started = start(settings, std::chrono::milliseconds{1});
+    const auto started = open_storage(settings, std::chrono::milliseconds{1});
     CHECK_FALSE(started.repository);
     CHECK(started.known.keys.size() == 1);
     CHECK_FALSE(started.ever_had_upstream);
@@ -94,7 +94,7 @@ TEST_CASE("a start without the file and without the way to make it fails")
     TempDir directory;
     auto settings = settings_in(directory);
     settings.sqlite = directory / "no-such-directory/db.sqlite";
-    CHECK_THROWS_AS(start(settings), StorageError);
+    CHECK_THROWS_AS(open_storage(settings), StorageError);
 }
 
 TEST_CASE("the record writer's connection makes no file")
@@ -104,7 +104,7 @@ TEST_CASE("the record writer's connection makes no file")
     settings.storage = settings_in(directory);
     CHECK_THROWS_AS(connectors(settings, {}).records(), StorageError);
     CHECK_FALSE(std::filesystem::exists(settings.storage.sqlite));
-    start(settings.storage);
+    open_storage(settings.storage);
     const auto record = sample_record(1);
     connectors(settings, {}).records()->insert(std::span{&record, 1});
     CHECK(open_repository(settings.storage)->find_record(record.request_id));
@@ -115,7 +115,7 @@ TEST_CASE("the record writer does not take a database that can only be read for 
     TempDir directory;
     Settings settings;
     settings.storage = settings_in(directory);
-    start(settings.storage);
+    open_storage(settings.storage);
     std::filesystem::permissions(directory / "", std::filesystem::perms{0777});
     std::filesystem::permissions(settings.storage.sqlite, std::filesystem::perms{0444});
     // Root may write it all the same: another user tries.
@@ -143,7 +143,7 @@ TEST_CASE("without a database nothing is kept and nothing is followed")
     Settings settings;
     settings.storage = settings_in(directory);
     settings.storage.backend = Backend::none;
-    const auto started = start(settings.storage);
+    const auto started = open_storage(settings.storage);
     REQUIRE(started.repository);
     const auto record = sample_record(1);
     started.repository->insert(std::span{&record, 1});
@@ -160,7 +160,7 @@ TEST_CASE("a change is followed from what the start gave")
 {
     TempDir directory;
     const auto settings = settings_in(directory);
-    auto started = start(settings);
+    auto started = open_storage(settings);
     std::mutex mutex;
     std::condition_variable changed;
     UpstreamsAndKeys told;

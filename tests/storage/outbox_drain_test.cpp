@@ -112,15 +112,15 @@ TEST_CASE("a large record that no outbox takes has the time it needs to come int
     const std::vector records{record_of(0, 300u << 10), sample_record(1)};
     CHECK(kept.keep(records) == 0);
     kept.reconnect();
-    CHECK(kept.keeper.on_trial());
+    CHECK(kept.keeper.half_open());
     CHECK(kept.keep(records) == 0);
-    CHECK_FALSE(kept.keeper.on_trial());  // the writer's thread would not sleep
+    CHECK_FALSE(kept.keeper.half_open());  // the writer's thread would not sleep
 
     database.comes_back();
     kept.reconnect();
-    CHECK(kept.keeper.on_trial());
+    CHECK(kept.keeper.half_open());
     CHECK(kept.keep(records) == 2);
-    CHECK_FALSE(kept.keeper.on_trial());
+    CHECK_FALSE(kept.keeper.half_open());
     CHECK(database.ids() == ids_of(0, 2));
     CHECK(kept.keeper.taking());
     CHECK(kept.dropped == 0);
@@ -143,13 +143,13 @@ TEST_CASE("a database on trial is tried by what waits in the outbox when all els
     std::filesystem::remove(kept.outbox_path);  // and nothing waits
     database.on_open({});
     kept.reconnect();
-    CHECK(kept.keeper.on_trial());
+    CHECK(kept.keeper.half_open());
     CHECK(kept.keep({record_of(2, 300u << 10)}) == 1);
-    CHECK_FALSE(kept.keeper.on_trial());
+    CHECK_FALSE(kept.keeper.half_open());
     CHECK_FALSE(kept.keeper.degraded().empty());
     database.comes_back();
     kept.connect();
-    CHECK_FALSE(kept.keeper.on_trial());
+    CHECK_FALSE(kept.keeper.half_open());
     kept.retry();
     CHECK(kept.keeper.degraded().empty());
     CHECK(kept.keeper.outbox_records() == 0);

@@ -254,14 +254,14 @@ TEST_CASE("a database that can be opened but not written to is not back")
         kept.keep(samples(0, 1));
         kept.retry();
         CHECK(kept.keeper.outbox_records() == 1);
-        CHECK_FALSE(kept.keeper.on_trial());
+        CHECK_FALSE(kept.keeper.half_open());
     }
     SECTION("without")
     {
         kept.reconnect();
-        CHECK(kept.keeper.on_trial());
+        CHECK(kept.keeper.half_open());
         kept.keep({});
-        CHECK_FALSE(kept.keeper.on_trial());
+        CHECK_FALSE(kept.keeper.half_open());
     }
     CHECK_FALSE(kept.keeper.degraded().empty());
     database.comes_back();
@@ -353,7 +353,7 @@ TEST_CASE("when neither the database nor the outbox takes records they stay wher
     {
         database.comes_back();
         kept.reconnect();
-        CHECK(kept.keeper.on_trial());
+        CHECK(kept.keeper.half_open());
         CHECK(kept.keep(samples(0, 2)) == 2);
         CHECK(database.ids() == ids_of(0, 2));
     }

@@ -120,7 +120,7 @@ TEST_CASE("a router has no more connections to PostgreSQL than it may")
     settings.storage.outbox = directory / "outbox.sqlite";
     settings.storage.postgres_connections = GENERATE(3u, 4u, 5u);
     Outbox{settings.storage.outbox}.insert(samples(0, 2500));
-    auto started = start(settings.storage);
+    auto started = open_storage(settings.storage);
     started.repository.reset();
 
     auto made = connectors(settings, started.identity);

@@ -13,18 +13,18 @@ namespace {
 
 using Standing = CooldownState::Standing;
 using Admission = CooldownState::Admission;
-using Start = CooldownState::Start;
+using Begun = CooldownState::Begun;
 
 const CooldownState::TimePoint begin{100h};
 
 /// A try that begins and fails at once.
-std::optional<Start> fail_at(CooldownState& state, CooldownState::TimePoint when, int after = 1,
+std::optional<Begun> fail_at(CooldownState& state, CooldownState::TimePoint when, int after = 1,
                              CooldownState::Duration longest = 30s)
 {
     return state.failed(when, {when}, {after, longest});
 }
 
-std::optional<Start> ask_to_wait(CooldownState& state, CooldownState::TimePoint when,
+std::optional<Begun> ask_to_wait(CooldownState& state, CooldownState::TimePoint when,
                                  CooldownState::Duration wait, int after = 1000)
 {
     return state.failed(when, {when, wait}, {after, 30s});
@@ -40,7 +40,7 @@ TEST_CASE("a cooldown starts with the failure that reaches the threshold")
     CHECK_FALSE(fail_at(state, begin, 3));
     CHECK_FALSE(fail_at(state, begin, 3));
     CHECK(state.standing(begin) == Standing::up);
-    CHECK(fail_at(state, begin, 3) == Start{3, 5s});
+    CHECK(fail_at(state, begin, 3) == Begun{3, 5s});
     CHECK(state.standing(begin) == Standing::resting);
     CHECK(state.standing(begin + 4999ms) == Standing::resting);
     CHECK(state.standing(begin + 5s) == Standing::due);
@@ -81,7 +81,7 @@ TEST_CASE("the first of a row lasts a sixth of the longest, each further one twi
 TEST_CASE("failures while it rests, and of tries begun before, prolong nothing")
 {
     CooldownState state;
-    CHECK(fail_at(state, begin) == Start{1, 5s});
+    CHECK(fail_at(state, begin) == Begun{1, 5s});
     CHECK_FALSE(fail_at(state, begin + 1s));
     CHECK(state.until() == begin + 5s);
     // A hundred requests were under way when it began.
@@ -89,7 +89,7 @@ TEST_CASE("failures while it rests, and of tries begun before, prolong nothing")
         CHECK_FALSE(state.failed(begin + after, {begin - 1s}, {1, 30s}));
     CHECK(state.until() == begin + 5s);
     CHECK(state.standing(begin + 60s) == Standing::due);
-    CHECK(fail_at(state, begin + 60s) == Start{1, 10s});
+    CHECK(fail_at(state, begin + 60s) == Begun{1, 10s});
 }
 
 TEST_CASE("a longest of 0 means never, a threshold of 0 that only replies start one")
@@ -101,7 +101,7 @@ TEST_CASE("a longest of 0 means never, a threshold of 0 that only replies start 
         CHECK_FALSE(state.failed(begin, {begin, 20s}, {1, 0s}));
     }
     CHECK(state.standing(begin) == Standing::up);
-    CHECK(ask_to_wait(state, begin, 20s, 0) == Start{0, 20s});
+    CHECK(ask_to_wait(state, begin, 20s, 0) == Begun{0, 20s});
 }
 
 TEST_CASE("a wait that is asked for starts one at once, ten minutes at most, and the later end stays")
@@ -110,13 +110,13 @@ TEST_CASE("a wait that is asked for starts one at once, ten minutes at most, and
     CHECK_FALSE(ask_to_wait(state, begin, 0s));
     CHECK_FALSE(ask_to_wait(state, begin, -1s));
     CHECK(state.standing(begin) == Standing::up);
-    CHECK(ask_to_wait(state, begin, 20500ms) == Start{0, 20500ms});
+    CHECK(ask_to_wait(state, begin, 20500ms) == Begun{0, 20500ms});
     CHECK(state.until() == begin + 20500ms);
     CHECK_FALSE(ask_to_wait(state, begin, 5s));
     CHECK(state.until() == begin + 20500ms);
     CHECK_FALSE(ask_to_wait(state, begin, CooldownState::Duration::max()));
     CHECK(state.until() == begin + 10min);
-    CHECK(ask_to_wait(state, begin + 10min, 5s) == Start{0, 5s});
+    CHECK(ask_to_wait(state, begin + 10min, 5s) == Begun{0, 5s});
 }
 
 TEST_CASE("of the row's next length and the wait that is asked for the longer one counts")
@@ -124,13 +124,13 @@ TEST_CASE("of the row's next length and the wait that is asked for the longer on
     struct Case
     {
         CooldownState::Duration wait;
-        Start start;
+        Begun start;
     };
     for (const auto& [wait, start] : {Case{1s, {1, 5s}}, Case{5s, {1, 5s}}, Case{6s, {0, 6s}}}) {
         CAPTURE(wait.count());
         CooldownState state;
         CHECK(ask_to_wait(state, begin, wait, 1) == start);
-        CHECK(fail_at(state, begin + 60s) == Start{1, 10s});
+        CHECK(fail_at(state, begin + 60s) == Begun{1, 10s});
     }
 }
 
@@ -145,7 +145,7 @@ TEST_CASE("when it is over, one request probes, and the others wait for its verd
     CHECK(state.admit(begin + 6s) == Admission::refused);
     SECTION("it fails")
     {
-        CHECK(fail_at(state, begin + 6s) == Start{1, 10s});
+        CHECK(fail_at(state, begin + 6s) == Begun{1, 10s});
         state.release();
         CHECK(state.admit(begin + 7s) == Admission::refused);
         CHECK(state.admit(begin + 16s) == Admission::probe);

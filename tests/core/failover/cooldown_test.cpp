@@ -15,7 +15,7 @@ namespace {
 const Cooldown::TimePoint start_time{100h};
 const CooldownRule at_once{1, 30s};
 
-std::optional<Cooldown::Start> fail_once(Cooldown& cooldown, std::string_view model, bool rate_limited,
+std::optional<Cooldown::Begun> fail_once(Cooldown& cooldown, std::string_view model, bool rate_limited,
                                          Cooldown::TimePoint when = start_time)
 {
     return cooldown.failed(model, rate_limited, when, {when}, at_once);

@@ -17,15 +17,16 @@ using boost::json::string_view;
 using boost::system::error_code;
 
 /// What replies are read from (reply_shapes.cpp, reply_parts.cpp, reply_event.cpp); sorted.
-constexpr std::array<std::string_view, 32> kept_keys{
+constexpr std::array<std::string_view, 34> kept_keys{
     "arguments",     "call_id",       "choices",      "content",
     "content_block", "custom",        "delta",        "finish_reason",
     "function",      "function_call", "id",           "incomplete_details",
     "index",         "input",         "item",         "item_id",
     "message",       "name",          "object",       "output",
     "output_index",  "part",          "partial_json", "reason",
-    "refusal",       "response",      "status",       "stop_reason",
-    "text",          "tool_calls",    "type",         "x_groq"};
+    "refusal",       "response",      "status",       "status_details",
+    "stop_reason",   "text",          "tool_calls",   "transcript",
+    "type",          "x_groq"};
 
 bool is_kept(std::string_view key)
 {

@@ -44,7 +44,7 @@ using json::if_object;
 using json::if_string;
 using json::into;
 
-constexpr std::array<TypedEvent, 23> typed_events{{
+constexpr std::array<TypedEvent, 30> typed_events{{
     {"response.output_text.delta", "delta", Telling::text},
     {"content_block_delta", "delta", Telling::block_delta},
     {"response.function_call_arguments.delta", "delta", Telling::call},
@@ -68,6 +68,14 @@ constexpr std::array<TypedEvent, 23> typed_events{{
     {"response.failed", "response", Telling::response},
     {"response.cancelled", "response", Telling::response},
     {"transcript.text.done", "text", Telling::text, Source::done_text},
+    // Of the Realtime API only; what is spoken says what its transcript says.
+    {"response.output_audio_transcript.delta", "delta", Telling::text},
+    {"response.audio_transcript.delta", "delta", Telling::text},
+    {"response.text.delta", "delta", Telling::text},
+    {"response.output_audio_transcript.done", "transcript", Telling::text, Source::done_text},
+    {"response.audio_transcript.done", "transcript", Telling::text, Source::done_text},
+    {"response.text.done", "text", Telling::text, Source::done_text},
+    {"response.done", "response", Telling::response},
 }};
 
 const TypedEvent* find_typed_event(std::string_view type)
@@ -95,7 +103,7 @@ bool may_be_typed(json::Key key)
         case 'r':
             return key == "response" || key == "refusal";
         default:
-            return key == "text";
+            return key == "text" || key == "transcript";
     }
 }
 
@@ -121,8 +129,7 @@ bool read_done_part(json::Object& object, ReplyBuilder& builder)
     ReplyPart part;
     if (!read_part(object, part))
         return false;
-    if (part.type == "output_text")
-        builder.add_text(part.text, Source::done_part);
+    builder.add_text(part.said(), Source::done_part);
     builder.add_refusal(part.refusal, Source::done_part);
     return true;
 }

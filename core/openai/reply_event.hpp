@@ -12,7 +12,7 @@ namespace route {
 struct TypedEvent;
 
 /// Reads one event of a stream into `builder`: a chunk of a chat completion or a completion, or an event of
-/// the Responses API, of Anthropic's messages, of a transcription, which have a type.
+/// the Responses API, of the Realtime API, of Anthropic's messages, of a transcription, which have a type.
 class ReplyEvent
 {
   public:

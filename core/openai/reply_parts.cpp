@@ -37,6 +37,8 @@ bool read_part_member(json::Key key, json::Value& value, ReplyPart& part)
         return json::into(part.type, value);
     if (key == "text")
         return json::into(part.text, value);
+    if (key == "transcript")
+        return json::into(part.transcript, value);
     if (key == "refusal")
         return json::into(part.refusal, value);
     if (key == "id")

@@ -14,6 +14,7 @@ struct ReplyPart
 {
     std::string_view type;
     std::string_view text;
+    std::string_view transcript;
     std::string_view refusal;
     std::string_view id;
     std::string_view call_id;
@@ -22,6 +23,13 @@ struct ReplyPart
     bool is_object = false;  ///< the arguments are an object
 
     bool is_text() const { return type == "text" || type == "output_text"; }
+    /// Of an item of `output`: its text, or that of its audio in the Realtime API.
+    std::string_view said() const
+    {
+        if (type == "output_audio" || type == "audio")
+            return transcript;
+        return is_text() ? text : std::string_view{};
+    }
     bool is_tool_use() const { return type.ends_with("tool_use"); }
     bool is_tool_call() const
     {

@@ -129,9 +129,19 @@ struct Marks
     std::string_view type;
     std::string_view status;
     std::string_view incomplete_reason;
+    std::string_view status_reason;  ///< of any status, in the Realtime API
+
+    std::string_view finish_reason() const
+    {
+        if (!incomplete_reason.empty())
+            return incomplete_reason;
+        return status == "incomplete" && !status_reason.empty() ? status_reason : status;
+    }
 
     bool is_response(Api api) const
     {
+        if (object == "realtime.response")
+            return true;
         return output && (object == "response" || (object.empty() && api == Api::responses));
     }
     bool is_message(Api api) const
@@ -140,11 +150,10 @@ struct Marks
     }
 };
 
-bool read_incomplete_details(json::Object& object, Marks& marks)
+bool read_reason(json::Object& details, std::string_view& reason)
 {
-    return each_member(object, [&](json::Key key, json::Value& value) {
-        return key != "reason" || into(marks.incomplete_reason, value);
-    });
+    return each_member(
+        details, [&](json::Key key, json::Value& value) { return key != "reason" || into(reason, value); });
 }
 
 bool read_blocks(json::Value& value, ReplyBuilder& builder)
@@ -186,8 +195,11 @@ bool read_reply_member(json::Key key, json::Value& value, ReplyBuilder& builder,
     if (key == "status")
         return into(marks.status, value);
     if (key == "incomplete_details")
+        return if_object(
+            value, [&](json::Object& details) { return read_reason(details, marks.incomplete_reason); });
+    if (key == "status_details")
         return if_object(value,
-                         [&](json::Object& details) { return read_incomplete_details(details, marks); });
+                         [&](json::Object& details) { return read_reason(details, marks.status_reason); });
     return true;
 }
 
@@ -203,7 +215,7 @@ bool read_reply(json::Object& object, ReplyBuilder& builder, Api api, bool& know
     builder.end_message();
     const bool is_response = marks.is_response(api);
     if (is_response)
-        builder.set_finish_reason(marks.incomplete_reason.empty() ? marks.status : marks.incomplete_reason);
+        builder.set_finish_reason(marks.finish_reason());
     known = marks.choices || is_response || marks.is_message(api);
     return whole;
 }
@@ -226,8 +238,7 @@ bool read_output_item(json::Object& object, ReplyBuilder& builder, std::optional
             ReplyPart part;
             if (!read_part(element, part))
                 return false;
-            if (part.type == "output_text")
-                builder.add_text(part.text, source);
+            builder.add_text(part.said(), source);
             builder.add_refusal(part.refusal, source);
             return true;
         });

@@ -259,6 +259,62 @@ data: {"type":"message_stop"}
     40,
     "tool_use"};
 
+const std::string realtime_body =
+    R"({"object":"realtime.response","id":"resp_1","status":"incomplete","status_details":{"type":"incomplete","reason":"max_output_tokens"},
+        "output":[{"id":"i","object":"realtime.item","type":"message","status":"completed","role":"assistant","content":[
+            {"type":"output_text","text":"Well: "},{"type":"output_audio","transcript":"good day"}]},
+            {"id":"f","object":"realtime.item","type":"function_call","status":"completed","name":"look","call_id":"c","arguments":"{\"a\":1}"}],
+        "conversation_id":"conv_1","output_modalities":["audio"],"max_output_tokens":100,
+        "usage":{"total_tokens":123,"input_tokens":36,"output_tokens":87,
+            "input_token_details":{"text_tokens":30,"audio_tokens":6,"cached_tokens":10},"output_token_details":{"text_tokens":7,"audio_tokens":80}}})";
+
+const ReplySample realtime{
+    "Realtime API",
+    R"(data: {"type":"response.created","event_id":"e","response":{"object":"realtime.response","id":"resp_1","status":"in_progress","status_details":null,"output":[],"usage":null}}
+
+data: {"type":"response.output_item.added","event_id":"e","response_id":"resp_1","output_index":0,"item":{"id":"i","object":"realtime.item","type":"message","status":"in_progress","role":"assistant","content":[]}}
+
+data: {"type":"response.content_part.added","event_id":"e","response_id":"resp_1","item_id":"i","output_index":0,"content_index":1,"part":{"type":"audio","transcript":""}}
+
+data: {"type":"response.output_text.delta","event_id":"e","response_id":"resp_1","item_id":"i","output_index":0,"content_index":0,"delta":"Well: "}
+
+data: {"type":"response.output_audio_transcript.delta","event_id":"e","response_id":"resp_1","item_id":"i","output_index":0,"content_index":1,"delta":"good"}
+
+data: {"type":"response.output_audio.delta","event_id":"e","response_id":"resp_1","item_id":"i","output_index":0,"content_index":1,"delta":"UklGRg=="}
+
+data: {"type":"response.output_audio_transcript.delta","event_id":"e","response_id":"resp_1","item_id":"i","output_index":0,"content_index":1,"delta":" day"}
+
+data: {"type":"response.output_audio_transcript.done","event_id":"e","response_id":"resp_1","item_id":"i","output_index":0,"content_index":1,"transcript":"good day"}
+
+data: {"type":"response.content_part.done","event_id":"e","response_id":"resp_1","item_id":"i","output_index":0,"content_index":1,"part":{"type":"audio","transcript":"good day"}}
+
+data: {"type":"response.output_item.done","event_id":"e","response_id":"resp_1","output_index":0,"item":{"id":"i","type":"message","role":"assistant","content":[{"type":"output_text","text":"Well: "},{"type":"output_audio","transcript":"good day"}]}}
+
+data: {"type":"response.output_item.added","event_id":"e","response_id":"resp_1","output_index":1,"item":{"id":"f","type":"function_call","status":"in_progress","name":"look","call_id":"c","arguments":""}}
+
+data: {"type":"response.function_call_arguments.delta","event_id":"e","response_id":"resp_1","item_id":"f","output_index":1,"call_id":"c","delta":"{\"a\":1}"}
+
+data: {"type":"response.done","event_id":"e","response":)" +
+        one_line(realtime_body) + "}\n\n",
+    realtime_body,
+    "Well: good day\n"
+    R"({"name":"look","arguments":"{\"a\":1}"})",
+    36,
+    87,
+    123,
+    "max_output_tokens"};
+
+/// What its first form called the same, and nothing but the last event to read the text from.
+const ReplySample realtime_last{
+    "Realtime API, last event only",
+    R"(data: {"type":"response.done","response":)" + one_line(realtime_body) + "}\n\n",
+    realtime_body,
+    realtime.text,
+    36,
+    87,
+    123,
+    "max_output_tokens"};
+
 }  // namespace
 
 void check_whole(const ReplySummary& summary, const ReplySample& sample)
@@ -273,9 +329,9 @@ void check_whole(const ReplySummary& summary, const ReplySample& sample)
 
 const std::vector<ReplySample>& reply_samples()
 {
-    static const std::vector<ReplySample> all{chat_text,     chat_refusal,        chat_tools,
-                                              chat_function, completion,          response,
-                                              response_last, response_incomplete, message};
+    static const std::vector<ReplySample> all{chat_text,  chat_refusal, chat_tools,    chat_function,
+                                              completion, response,     response_last, response_incomplete,
+                                              message,    realtime,     realtime_last};
     return all;
 }
 

@@ -187,3 +187,61 @@ TEST_CASE("a stream reply is empty once taken, and may be moved")
     CHECK(again.text.empty());
     CHECK(again.finish_reason.empty());
 }
+
+TEST_CASE("what is spoken in a Realtime response says its transcript, once, by either name")
+{
+    struct Row
+    {
+        std::vector<std::string> events;
+        std::string text;
+    };
+    const std::string done =
+        R"({"type":"response.done","response":{"object":"realtime.response","status":"completed","output":[{"type":"message","content":[{"type":"audio","transcript":"Good day"}]}],"usage":{"total_tokens":3,"input_tokens":1,"output_tokens":2}}})";
+    const std::vector<Row> rows{
+        {{done}, "Good day"},
+        {{R"({"type":"response.audio_transcript.delta","delta":"Good"})",
+          R"({"type":"response.audio.delta","delta":"AAAA"})",
+          R"({"type":"response.audio_transcript.delta","delta":" day"})",
+          R"({"type":"response.audio_transcript.done","transcript":"Good day"})", done},
+         "Good day"},
+        {{R"({"type":"response.text.delta","delta":"Good"})",
+          R"({"type":"response.text.delta","delta":" day"})",
+          R"({"type":"response.text.done","text":"Good day"})", done},
+         "Good day"},
+        {{R"({"type":"response.text.done","text":"Good day"})", done}, "Good day"},
+        {{R"({"transcript":"Good evening","type":"response.output_audio_transcript.done"})"}, "Good evening"},
+        {{R"({"type":"response.content_part.done","part":{"type":"audio","transcript":"Good evening"}})"},
+         "Good evening"},
+        {{R"({"type":"response.output_item.done","output_index":0,"item":{"type":"message","content":[{"type":"output_audio","transcript":"Good evening"}]}})"},
+         "Good evening"},
+        {{R"({"type":"conversation.item.input_audio_transcription.completed","transcript":"asked"})", done},
+         "Good day"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.events.front());
+        const auto summary = said_by(row.events);
+        CHECK(summary.text == row.text);
+        if (row.events.back() == done) {
+            CHECK(summary.finish_reason == "completed");
+            CHECK(summary.total_tokens == 3);
+        }
+    }
+}
+
+TEST_CASE("a Realtime response's finish reason is its status, or why it is incomplete")
+{
+    const auto reason_of = [](const std::string& members) {
+        return said_by(
+                   {R"({"type":"response.done","response":{"object":"realtime.response",)" + members + "}}"})
+            .finish_reason;
+    };
+    CHECK(reason_of(R"("status":"completed","output":[])") == "completed");
+    CHECK(
+        reason_of(R"("status":"cancelled","status_details":{"type":"cancelled","reason":"turn_detected"})") ==
+        "cancelled");
+    CHECK(reason_of(R"("status_details":{"reason":"content_filter"},"status":"incomplete","output":[])") ==
+          "content_filter");
+    CHECK(reason_of(R"("status":"incomplete","status_details":null)") == "incomplete");
+    CHECK(reason_of(R"("status":"failed","status_details":{"type":"failed","error":{"code":"x"}})") ==
+          "failed");
+}

@@ -1,0 +1,334 @@
+#include "core/openai/socket_responses.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "core/openai/api.hpp"
+#include "core/openai/asked_messages.hpp"
+#include "core/openai/event_signs.hpp"
+#include "core/openai/reply_text.hpp"
+#include "core/openai/socket_event.hpp"
+#include "core/text.hpp"
+
+namespace route {
+namespace {
+
+using End = SocketResponse::End;
+
+bool is_last_part(const SseEvent& message)
+{
+    return message.part == SseEvent::Part::whole || message.part == SseEvent::Part::end;
+}
+
+/// The first that says something.
+std::string_view first_of(std::initializer_list<std::string_view> texts)
+{
+    for (const auto text : texts)
+        if (!text.empty())
+            return text;
+    return {};
+}
+
+/// `status` of a `response.done`, or the reason that stands for it.
+End end_of_status(std::string_view status)
+{
+    if (status.empty() || status == "completed")
+        return End::completed;
+    if (status == "failed")
+        return End::failed;
+    return status == "cancelled" ? End::cancelled : End::incomplete;
+}
+
+End end_of(const SocketEventFacts& facts, const ReplySummary& summary)
+{
+    if (facts.type == "response.completed")
+        return End::completed;
+    if (facts.type == "response.incomplete")
+        return End::incomplete;
+    if (facts.type == "response.cancelled")
+        return End::cancelled;
+    if (facts.type == "response.failed" || facts.type == "error")
+        return End::failed;
+    return end_of_status(facts.status.empty() ? summary.finish_reason : facts.status);
+}
+
+}  // namespace
+
+std::optional<SocketApi> socket_api_of(std::string_view path)
+{
+    if (api_of("POST", path) == Api::responses)
+        return SocketApi::responses;
+    if (path.ends_with('/'))
+        path.remove_suffix(1);
+    if (path.ends_with("/realtime"))
+        return SocketApi::realtime;
+    return std::nullopt;
+}
+
+struct SocketResponses::State
+{
+    struct Open
+    {
+        std::uint64_t number;   ///< unique
+        bool answered = false;  ///< the server has spoken of it
+        std::string event_id;   ///< of the client's message that asked for it
+        SocketResponse response;
+        StreamReply reply;
+    };
+
+    State(SocketApi of, std::string asked_model, Limits most)
+        : api{of}, model{std::move(asked_model)}, limits{most}
+    {
+    }
+
+    SocketApi api;
+    std::string model;  ///< of the query
+    Limits limits;
+    AskedMessages asked{limits.max_asked};
+    SocketEventReader client;
+    SocketEventReader server;
+    std::string client_model;   ///< as the client has set it for the session
+    std::string server_model;   ///< as the server says of the session
+    bool client_kept = false;   ///< the client's message that comes is kept
+    std::uint64_t target = 0;   ///< whose message of the server comes; 0: nobody's
+    std::uint64_t current = 0;  ///< what the server spoke of last
+    std::uint64_t last_number = 0;
+    std::string last_id;  ///< of the one that ended last
+    std::deque<Open> open;
+    std::vector<SocketResponse> ended;  ///< to be given out
+
+    Open& begin(Time now);
+    void ask(Time now);
+    Open* find(std::uint64_t number);
+    template <class Is>
+    Open* find_if(Is&& is);
+    Open* next_unanswered();
+    Open* target_of(const SocketEventFacts& facts, Time now);
+    Open* target_with_id(const SocketEventFacts& facts, Time now);
+    Open* target_without_id(const SocketEventFacts& facts, Time now);
+    Open* target_of_error(const SocketEventFacts& facts);
+    void take(Open& of, const SseEvent& message, const SocketEventFacts& facts, Time now);
+    void end(Open& of, End end, Time now);
+    void end_with(const SseEvent& message, const SocketEventFacts& facts, Time now);
+};
+
+SocketResponses::SocketResponses(SocketApi api, std::string model, Limits limits)
+    : state_{std::make_unique<State>(api, std::move(model), limits)}
+{
+}
+SocketResponses::~SocketResponses() = default;
+SocketResponses::SocketResponses(SocketResponses&&) noexcept = default;
+SocketResponses& SocketResponses::operator=(SocketResponses&&) noexcept = default;
+
+std::size_t SocketResponses::open() const
+{
+    return state_->open.size();
+}
+
+std::optional<SocketResponse> SocketResponses::take_ended()
+{
+    auto& ended = state_->ended;
+    if (ended.empty())
+        return std::nullopt;
+    auto response = std::move(ended.front());
+    ended.erase(ended.begin());
+    return response;
+}
+
+void SocketResponses::end_all(Time now)
+{
+    while (!state_->open.empty())
+        state_->end(state_->open.front(), End::broken_off, now);
+}
+
+void SocketResponses::add_client(const SseEvent& message, Time now)
+{
+    auto& state = *state_;
+    const auto& facts = state.client.facts();
+    if (message.is_new())
+        state.client.begin();
+    state.client.write(message.data);
+    if (message.is_new()) {
+        const bool is_short =
+            message.part == SseEvent::Part::whole && message.data.size() <= SocketEventReader::beginning;
+        state.client_kept =
+            facts.type.empty() ? is_short && !trim(message.data).empty() : !is_sound(facts.type);
+        if (state.client_kept)
+            state.asked.begin();
+    }
+    if (!state.client_kept)
+        return;
+    state.asked.write(message.part == SseEvent::Part::whole ? trim(message.data) : message.data);
+    if (!is_last_part(message))
+        return;
+    state.asked.end();
+    if (facts.type == "session.update" && !facts.session_model.empty())
+        state.client_model = facts.session_model;
+    else if (asks_for_response(facts.type))
+        state.ask(now);
+}
+
+void SocketResponses::State::ask(Time now)
+{
+    const auto& facts = client.facts();
+    auto& asked_for = begin(now);
+    asked_for.event_id = facts.event_id;
+    asked_for.response.asked_for = true;
+    asked_for.response.model = first_of({facts.model, facts.reply_model, asked_for.response.model});
+}
+
+SocketResponses::State::Open& SocketResponses::State::begin(Time now)
+{
+    if (open.size() == most_open)
+        end(open.front(), End::broken_off, now);
+    auto& begun = open.emplace_back(Open{++last_number, false, {}, {}, StreamReply{limits.max_text}});
+    auto taken = asked.take();
+    begun.response.asked = std::move(taken.text);
+    begun.response.asked_cut = taken.cut;
+    begun.response.asked_bytes = taken.bytes;
+    begun.response.model = first_of({client_model, model, server_model});
+    begun.response.began = now;
+    return begun;
+}
+
+template <class Is>
+SocketResponses::State::Open* SocketResponses::State::find_if(Is&& is)
+{
+    const auto found = std::find_if(open.begin(), open.end(), is);
+    return found == open.end() ? nullptr : &*found;
+}
+
+SocketResponses::State::Open* SocketResponses::State::find(std::uint64_t number)
+{
+    return find_if([&](const Open& one) { return one.number == number; });
+}
+
+SocketResponses::State::Open* SocketResponses::State::next_unanswered()
+{
+    return find_if([](const Open& one) { return !one.answered; });
+}
+
+void SocketResponses::add_server(const SseEvent& message, Time now)
+{
+    auto& state = *state_;
+    const auto& facts = state.server.facts();
+    if (message.is_new()) {
+        state.server.begin();
+        state.target = 0;
+    }
+    state.server.write(message.data);
+    if (message.is_new() && facts.type.starts_with("response.")) {
+        if (auto* target = state.target_of(facts, now)) {
+            target->answered = true;
+            state.target = state.current = target->number;
+        }
+    }
+    if (auto* target = state.find(state.target))
+        state.take(*target, message, facts, now);
+    if (is_last_part(message))
+        state.end_with(message, facts, now);
+}
+
+/// Which response an event is of; null when it is of none that counts.
+SocketResponses::State::Open* SocketResponses::State::target_of(const SocketEventFacts& facts, Time now)
+{
+    return facts.response_id.empty() ? target_without_id(facts, now) : target_with_id(facts, now);
+}
+
+SocketResponses::State::Open* SocketResponses::State::target_with_id(const SocketEventFacts& facts, Time now)
+{
+    const auto& id = facts.response_id;
+    if (auto* known = find_if([&](const Open& one) { return one.response.id == id; }))
+        return known;
+    if (id == last_id)
+        return nullptr;
+    auto* unnamed = next_unanswered();
+    if (unnamed == nullptr && (begins_response(facts.type) || ends_response(facts.type)))
+        unnamed = &begin(now);
+    if (unnamed != nullptr)
+        unnamed->response.id = id;
+    return unnamed;
+}
+
+SocketResponses::State::Open* SocketResponses::State::target_without_id(const SocketEventFacts& facts,
+                                                                        Time now)
+{
+    auto* unanswered = next_unanswered();
+    if (facts.type == "response.created")
+        return unanswered != nullptr ? unanswered : &begin(now);
+    if (auto* spoken_of = find(current))
+        return spoken_of;
+    const auto newest =
+        std::find_if(open.rbegin(), open.rend(), [](const Open& one) { return one.answered; });
+    return newest == open.rend() ? unanswered : &*newest;
+}
+
+void SocketResponses::State::take(Open& of, const SseEvent& message, const SocketEventFacts& facts, Time now)
+{
+    auto& response = of.response;
+    response.reply_bytes += message.data.size();
+    if (!response.first_message)
+        response.first_message = now;
+    if (!facts.reply_model.empty())
+        response.reply_model = facts.reply_model;
+    if (begins_response(facts.type))
+        return;
+    if (!response.first_content &&
+        (message.part == SseEvent::Part::beginning || (message.is_new() && signs_of(message).content)))
+        response.first_content = now;
+    if (!is_sound(facts.type))
+        of.reply.add(message);
+}
+
+/// Once a message is whole: whether it ends a response.
+void SocketResponses::State::end_with(const SseEvent& message, const SocketEventFacts& facts, Time now)
+{
+    if (facts.type.starts_with("session.") && !facts.session_model.empty())
+        server_model = facts.session_model;
+    auto* ending = ends_response(facts.type) ? find(target) : nullptr;
+    if (facts.type == "error") {
+        ending = target_of_error(facts);
+        if (ending != nullptr)
+            ending->response.reply_bytes += message.data.size();
+    }
+    if (ending == nullptr)
+        return;
+    ending->response.summary = ending->reply.take();
+    const auto how = end_of(facts, ending->response.summary);
+    if (how == End::failed)
+        ending->response.error = facts.error_words();
+    end(*ending, how, now);
+}
+
+/// What was asked for and not answered yet. In the Realtime API other errors are about something else, which
+/// goes wrong beside the response.
+SocketResponses::State::Open* SocketResponses::State::target_of_error(const SocketEventFacts& facts)
+{
+    const auto& id = facts.error_event_id;
+    if (!id.empty() && api == SocketApi::realtime)
+        return find_if([&](const Open& one) { return !one.answered && one.event_id == id; });
+    if (auto* unanswered = next_unanswered())
+        return unanswered;
+    if (api == SocketApi::realtime || open.empty())
+        return nullptr;
+    auto* spoken_of = find(current);
+    return spoken_of != nullptr ? spoken_of : &open.back();
+}
+
+void SocketResponses::State::end(Open& of, End how, Time now)
+{
+    auto& response = of.response;
+    if (how == End::broken_off)
+        response.summary = of.reply.take();
+    response.end = how;
+    response.ended = now;
+    if (!response.id.empty())
+        last_id = response.id;
+    ended.push_back(std::move(response));
+    open.erase(
+        std::find_if(open.begin(), open.end(), [&](const Open& one) { return one.number == of.number; }));
+}
+
+}  // namespace route

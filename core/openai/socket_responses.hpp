@@ -1,0 +1,122 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/openai/sse_parser.hpp"
+#include "core/record.hpp"
+
+namespace route {
+
+/// The APIs that give their responses over a WebSocket.
+enum class SocketApi
+{
+    responses,  ///< one after the other; its events bear no id of their response
+    realtime,   ///< also several at once, also such as nobody asked for, when somebody has spoken
+};
+
+/// By the client's path without its query; nothing where the messages are of no known form.
+std::optional<SocketApi> socket_api_of(std::string_view path);
+
+/// One response that was given, or should have been, over a WebSocket.
+struct SocketResponse
+{
+    using Time = std::chrono::steady_clock::time_point;
+
+    enum class End
+    {
+        completed,
+        incomplete,  ///< by its length or a filter: `summary.finish_reason`
+        cancelled,
+        failed,
+        broken_off,  ///< the socket ended before it, or too many were open
+    };
+
+    std::string id;          ///< the server's; "" when it gave none
+    bool asked_for = false;  ///< by a `response.create`; else the server began by itself
+    std::string asked;       ///< the client's messages since the response before, a line each, without sound
+    bool asked_cut = false;  ///< `asked` is their beginning
+    std::uint64_t asked_bytes = 0;  ///< of all of them
+    std::string model;              ///< as asked for, or as the session has it; "" when nobody said
+    std::string reply_model;        ///< as the response has it
+    ReplySummary summary;
+    std::uint64_t reply_bytes = 0;  ///< of the server's messages that belong to it
+    std::string error;              ///< of a failed one, in the server's words
+    End end = End::broken_off;
+    Time began{};  ///< when it was asked for, else when the server began
+    std::optional<Time> first_message;
+    std::optional<Time> first_content;
+    Time ended{};
+};
+
+/// Tells the responses apart that are asked for and given over one WebSocket, from the text messages of both
+/// sides in the order in which they passed, and calls back for each when it ends. Memory: for each open
+/// response `max_asked` and about twice `max_text` bytes; when more than `most_open` are, the oldest ends.
+class SocketResponses
+{
+  public:
+    using Time = SocketResponse::Time;
+
+    struct Limits
+    {
+        std::size_t max_asked;  ///< bytes of `asked`
+        std::size_t max_text;   ///< bytes of the response's text
+    };
+
+    static constexpr std::size_t most_open = 8;
+
+    /// `model`: of the query of the handshake, or "".
+    SocketResponses(SocketApi api, std::string model, Limits limits);
+    ~SocketResponses();
+    SocketResponses(SocketResponses&&) noexcept;
+    SocketResponses& operator=(SocketResponses&&) noexcept;
+
+    /// A message of the client, or a part of one, as WebSocketMessages delivers it. `on_response` takes a
+    /// SocketResponse.
+    template <class F>
+    void from_client(const SseEvent& message, Time now, F&& on_response)
+    {
+        add_client(message, now);
+        give(on_response);
+    }
+    template <class F>
+    void from_server(const SseEvent& message, Time now, F&& on_response)
+    {
+        add_server(message, now);
+        give(on_response);
+    }
+    /// No more messages will come, or none that can be read: what is open is broken off.
+    template <class F>
+    void finish(Time now, F&& on_response)
+    {
+        end_all(now);
+        give(on_response);
+    }
+
+    /// Responses that were asked for or have begun, and have not ended.
+    std::size_t open() const;
+
+  private:
+    struct State;
+
+    void add_client(const SseEvent& message, Time now);
+    void add_server(const SseEvent& message, Time now);
+    void end_all(Time now);
+    std::optional<SocketResponse> take_ended();
+
+    template <class F>
+    void give(F&& on_response)
+    {
+        while (auto ended = take_ended())
+            on_response(*std::move(ended));
+    }
+
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace route

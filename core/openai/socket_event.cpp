@@ -112,6 +112,8 @@ class FactsHandler
         on_key_part(piece, size, error);
         const auto section = depth_ <= sections_.size() ? sections_[depth_ - 1] : Section::other;
         fact_ = nullptr;
+        if (section == Section::other)
+            return true;
         for (const auto& known : known_facts)
             if (known.section == section && known.key == key_)
                 fact_ = &known;

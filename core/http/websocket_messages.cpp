@@ -260,6 +260,7 @@ bool WebSocketMessages::begin_frame()
     mask_at_ = 0;
     last_frame_ = (first & final_bit) != 0;
     control_ = opcode >= close_frame;
+    close_ = opcode == close_frame;
     in_frame_ = true;
     const bool compressed = (first & compressed_bit) != 0;
     const bool is_known = opcode <= binary_frame || (control_ && opcode <= pong_frame);
@@ -310,7 +311,10 @@ void WebSocketMessages::skip(std::string_view& rest, std::size_t size)
 bool WebSocketMessages::take_payload(std::string_view& rest, SseEvent& message)
 {
     if (passes_over()) {
-        skip(rest, static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size())));
+        const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
+        if (close_)
+            append(rest.substr(0, size), close_payload_);
+        skip(rest, size);
         return false;
     }
     return compressed_ ? take_compressed(rest, message) : take_plain(rest, message);
@@ -338,7 +342,7 @@ bool WebSocketMessages::take_plain(std::string_view& rest, SseEvent& message)
         }
         if (text_.size() == max_whole)
             return give_beginning(message);
-        skip(rest, append(payload.substr(0, max_whole - text_.size())).size());
+        skip(rest, append(payload.substr(0, max_whole - text_.size()), text_).size());
     }
     return false;
 }
@@ -354,18 +358,18 @@ bool WebSocketMessages::give_beginning(SseEvent& message)
 bool WebSocketMessages::take_masked_part(std::string_view& rest, SseEvent& message)
 {
     const auto size = std::min<std::uint64_t>({left_, rest.size(), frame_portion});
-    skip(rest, append(rest.substr(0, static_cast<std::size_t>(size))).size());
+    skip(rest, append(rest.substr(0, static_cast<std::size_t>(size)), text_).size());
     delivered_ = true;
     message = {{}, text_, SseEvent::Part::middle};
     return true;
 }
 
 /// Puts bytes of the payload behind what is there, unmasked; the bytes.
-std::string_view WebSocketMessages::append(std::string_view bytes)
+std::string_view WebSocketMessages::append(std::string_view bytes, std::string& to)
 {
-    text_.append(bytes);
+    to.append(bytes);
     if (masked_)
-        unmask(text_.data() + text_.size() - bytes.size(), bytes.size());
+        unmask(to.data() + to.size() - bytes.size(), bytes.size());
     return bytes;
 }
 
@@ -497,10 +501,23 @@ void WebSocketMessages::pass_over_rest()
     excessive_ = true;
 }
 
+void WebSocketMessages::end_close()
+{
+    closed_.emplace();
+    constexpr std::size_t code_size = 2;
+    if (close_payload_.size() >= code_size) {
+        closed_->code = static_cast<unsigned>(big_endian(std::span{close_payload_}.first(code_size)));
+        closed_->reason = close_payload_.substr(code_size);
+    }
+    close_payload_.clear();
+}
+
 /// True when a message ends with it that is to be delivered.
 bool WebSocketMessages::end_frame(SseEvent& message)
 {
     in_frame_ = false;
+    if (close_)
+        end_close();
     if (control_ || !last_frame_)
         return false;
     const auto kind = std::exchange(kind_, Kind::none);

@@ -35,13 +35,22 @@ struct WebSocketExtensions
 /// none. Nothing when it agrees on what is not known here, or is malformed: then frames mean who knows what.
 std::optional<WebSocketExtensions> read_websocket_extensions(std::string_view reply_field);
 
+/// Why a side closed a WebSocket, as it says.
+struct WebSocketClose
+{
+    unsigned code = 1005;  ///< RFC 6455 7.4; 1005: it gave none
+    std::string reason;    ///< any bytes
+
+    bool operator==(const WebSocketClose&) const = default;
+};
+
 /// Reads the text messages of one direction of a WebSocket (RFC 6455) from a copy of its bytes, split
-/// anywhere, masked or not, compressed or not. Binary messages and control frames are passed over. A message
-/// is delivered as an event without a type: up to `max_whole` bytes whole, a longer one in parts, the first
-/// `max_whole` bytes, then more as it comes, then its end. Holds twice that much at most, and of compressed
-/// messages the decoder's state, 60 KiB from the first one on. What decodes to more than `max_inflated`
-/// bytes, or to far more than it is, is passed over from there on, as if it ended there, or ends the reading
-/// where later messages refer to it.
+/// anywhere, masked or not, compressed or not. Binary messages and control frames are passed over, but for
+/// the closing. A message is delivered as an event without a type: up to `max_whole` bytes whole, a longer
+/// one in parts, the first `max_whole` bytes, then more as it comes, then its end. Holds twice that much at
+/// most, and of compressed messages the decoder's state, 60 KiB from the first one on. What decodes to more
+/// than `max_inflated` bytes, or to far more than it is, is passed over from there on, as if it ended there,
+/// or ends the reading where later messages refer to it.
 class WebSocketMessages
 {
   public:
@@ -68,6 +77,9 @@ class WebSocketMessages
     /// False from the first bytes on that are no WebSocket, or cannot be decoded. Messages that ended before
     /// were delivered; the one in which it happened never ends.
     bool legible() const { return legible_; }
+
+    /// The last close frame, if one came.
+    const std::optional<WebSocketClose>& closed() const { return closed_; }
 
     /// Bytes held for an unfinished message; what the decoder has is not counted.
     std::size_t held() const { return text_.capacity(); }
@@ -102,8 +114,9 @@ class WebSocketMessages
     bool give_up();
 
     bool give_beginning(SseEvent& message);
-    std::string_view append(std::string_view bytes);
+    std::string_view append(std::string_view bytes, std::string& to);
     void unmask(char* text, std::size_t size) const;
+    void end_close();
     void skip(std::string_view& rest, std::size_t size);
 
     WebSocketDeflate deflate_;
@@ -116,6 +129,7 @@ class WebSocketMessages
     bool in_frame_ = false;
     bool last_frame_ = false;  ///< of its message
     bool control_ = false;
+    bool close_ = false;
     std::array<char, 4> mask_{};
     bool masked_ = false;
     std::uint64_t left_ = 0;    ///< of its payload
@@ -132,6 +146,9 @@ class WebSocketMessages
     std::uint8_t tail_left_ = 0;  ///< bytes that end its compressed data and were not sent
     std::uint64_t affordable_ = allowance;
     std::unique_ptr<Inflater> inflater_;
+
+    std::string close_payload_;  ///< as far as it has come
+    std::optional<WebSocketClose> closed_;
 };
 
 }  // namespace route

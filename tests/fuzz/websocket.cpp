@@ -1,6 +1,7 @@
 // What is said over a WebSocket: any bytes as frames, split anywhere; and lines as messages of the two sides
 // (`>` the client's, `<` the server's), framed and compressed, which come out again, up to the responses. The
 // first number chooses the split, the second how they are compressed and which API it is.
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct Direction
     std::vector<std::string> messages;
     bool unfinished = false;
     bool legible = true;
+    std::optional<WebSocketClose> closed{};
 
     bool operator==(const Direction&) const = default;
 };
@@ -41,6 +43,7 @@ Direction read_direction(std::string_view bytes, WebSocketDeflate deflate, unsig
         require(reader.held() <= 2 * WebSocketMessages::max_whole, "what is held is bounded");
     });
     direction.legible = reader.legible();
+    direction.closed = reader.closed();
     return direction;
 }
 
@@ -167,7 +170,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             if (line.of_client == of_client)
                 messages.push_back(line.text);
         const auto read = read_any_split(framed(messages, deflate, of_client), deflate, choice);
-        require(read == Direction{messages}, "messages come out as they went in");
+        require(read == Direction{.messages = messages}, "messages come out as they went in");
     }
     check_responses(lines, api, most, false);
     check_responses(lines, api, most, true);

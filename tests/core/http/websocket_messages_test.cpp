@@ -422,3 +422,27 @@ TEST_CASE("memory of a long message is given back")
     direction.feed(bytes, [](const SseEvent&) {});
     CHECK(direction.held() < 5000);
 }
+
+TEST_CASE("why a side closes is told")
+{
+    const std::vector<std::pair<std::string, std::optional<WebSocketClose>>> rows{
+        {frame("x"), {}},
+        {frame("", {.opcode = close_opcode}), WebSocketClose{1005, ""}},
+        {frame("\x03", {.opcode = close_opcode}), WebSocketClose{1005, ""}},
+        {frame("\x03\xe8", {.opcode = close_opcode}), WebSocketClose{1000, ""}},
+        {frame("\x03\xf3went wrong", {.opcode = close_opcode, .mask = some_mask}),
+         WebSocketClose{1011, "went wrong"}},
+        {frame("Hel", {.final = false}) + frame("\x0f\xa0" + noisy_text(123), {.opcode = close_opcode}),
+         WebSocketClose{4000, noisy_text(123)}},
+        {frame("\x03\xe8 cut", {.opcode = close_opcode}).substr(0, 5), {}},
+    };
+    for (const auto& [bytes, close] : rows) {
+        CAPTURE(bytes);
+        for (const auto step : {std::string::npos, std::size_t{1}, std::size_t{3}}) {
+            WebSocketMessages direction;
+            for (std::size_t at = 0; at < bytes.size(); at += std::min(step, bytes.size() - at))
+                direction.feed(std::string_view{bytes}.substr(at, step), [](const SseEvent&) {});
+            CHECK(direction.closed() == close);
+        }
+    }
+}

@@ -81,6 +81,10 @@ class Attempt
 
     /// The error that a stream held which was committed all the same.
     std::optional<AttemptFailure> error_inside() const;
+    /// What the upstream says, as it may be told: a line, without keys.
+    std::string quoted(std::string_view words) const;
+    /// The failure that is an error in which it says that.
+    AttemptFailure failed_as_it_says(std::string_view words) const;
 
     /// Lets the recorder start over with the reply.
     void begin_record();
@@ -130,7 +134,6 @@ class Attempt
     void keep_fresh();
     SecretEraser client_secrets() const;
     std::string error_body_words() const;
-    std::string event_error_words() const;
 
     EventLoop& loop_;
     const RoutingTable& table_;

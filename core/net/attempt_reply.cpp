@@ -69,7 +69,7 @@ AttemptFailure Attempt::content_failure()
         keep_failed_reply();
     auto words = std::string{decision_.detail};
     if (cause == Cause::error_event)
-        words = event_error_words();
+        words = quoted(recorder_.event_error_words());
     else if (cause == Cause::error_body)
         words = error_body_words();
     if (complete())
@@ -90,14 +90,19 @@ std::optional<AttemptFailure> Attempt::error_inside() const
     const auto& stream = recorder_.progress().stream;
     if (!stream.error && !stream.late_error)
         return std::nullopt;
-    return http_.failed(Cause::error_event, {}, event_error_words());
+    return failed_as_it_says(recorder_.event_error_words());
 }
 
-std::string Attempt::event_error_words() const
+AttemptFailure Attempt::failed_as_it_says(std::string_view words) const
+{
+    return http_.failed(Cause::error_event, {}, quoted(words));
+}
+
+std::string Attempt::quoted(std::string_view words) const
 {
     const auto own = client_secrets();
     const std::array<const SecretEraser*, 2> erasers{&table_.secrets, &own};
-    return quote_words(recorder_.event_error_words(), false, erasers);
+    return quote_words(words, false, erasers);
 }
 
 }  // namespace route::net

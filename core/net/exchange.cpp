@@ -214,7 +214,7 @@ awaitable<void> Exchange::answer(Router& router, Routed routed)
 awaitable<std::optional<AttemptFailure>> Exchange::tunnel(Router& router, Attempt& attempt)
 {
     router.note_success(attempt.upstream());  // not when it ends: what happened meanwhile stays
-    WebSocketRelay socket{loop_, *table_, client_, reply_, record_};
+    WebSocketRelay socket{loop_, *table_, client_, reply_, kept_};
     auto failure = co_await socket.run(attempt);
     kept_.add_wait(socket.open_time());
     co_return failure;

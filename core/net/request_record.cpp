@@ -108,6 +108,48 @@ void RequestRecord::close(const Request& request, const ReplyWriter& writer, std
     record.body = std::move(body);
 }
 
+std::unique_ptr<QueuedRecord> RequestRecord::further(TimePoint began) const
+{
+    auto queued = loop_.new_record();
+    auto& to = queued->record;
+    const auto& from = *record_;
+    const auto age = std::chrono::duration_cast<SystemTime::duration>(Clock::now() - began);
+    to.created_at = std::chrono::system_clock::now() - age;
+    write_uuid_v7(to.request_id, to.created_at, loop_.random(), loop_.random());
+    to.client_request_id = from.client_request_id;
+    to.trace_id = from.trace_id;
+    to.node = from.node;
+    to.ip = from.ip;
+    to.key_name = from.key_name;
+    to.user_agent = from.user_agent;
+    to.method = from.method;
+    to.path = from.path;
+    to.status = from.status;
+    to.upstream_id = from.upstream_id;
+    to.upstream_name = from.upstream_name;
+    to.upstream_endpoint = from.upstream_endpoint;
+    to.authenticated = from.authenticated;
+    to.client_keys = from.client_keys;
+    to.upstream_secrets = from.upstream_secrets;
+    return queued;
+}
+
+void RequestRecord::note_model(Record& record, std::string model) const
+{
+    constexpr std::size_t longest = 4096;
+    const bool cut = model.size() > longest;
+    if (cut)
+        model.resize(longest);
+    record.model = std::move(model);
+    erase_secrets_from_model(record, table_->secrets, cut);
+}
+
+void RequestRecord::hand_over(std::unique_ptr<QueuedRecord> further)
+{
+    loop_.services.on_finished(further->record);
+    loop_.services.sink.take(std::move(further));
+}
+
 void RequestRecord::hand_over()
 {
     loop_.services.on_finished(*record_);

@@ -20,6 +20,7 @@ class RequestRecord
 
     /// To be filled in, until hand_over().
     Record& record() { return *record_; }
+    const Record& record() const { return *record_; }
 
     /// What is known with the head, or without one with the connection.
     void begin(Client& client, const Request& request);
@@ -42,6 +43,14 @@ class RequestRecord
     void hand_over();
     /// The same, and waits until it is stored.
     awaitable<void> hand_over_and_wait();
+
+    /// A further record of the same client and upstream, begun at `began`: of one response over the WebSocket
+    /// that the request has become.
+    std::unique_ptr<QueuedRecord> further(TimePoint began) const;
+    /// Its model, keys erased.
+    void note_model(Record& record, std::string model) const;
+    /// Hands over a further one.
+    void hand_over(std::unique_ptr<QueuedRecord> further);
 
   private:
     EventLoop& loop_;

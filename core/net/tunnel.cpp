@@ -7,7 +7,7 @@
 
 namespace route::net {
 
-Tunnel::Tunnel(EventLoop& loop, Connection& client, Connection& upstream, TunnelReader& reader, Seconds idle)
+Tunnel::Tunnel(EventLoop& loop, Connection& client, Connection& upstream, TunnelReader* reader, Seconds idle)
     : loop_{loop},
       reader_{reader},
       client_{client, By::client, &TunnelReader::read_client},
@@ -37,7 +37,8 @@ awaitable<TunnelEnd> Tunnel::run(std::string from_client, std::string from_upstr
 void Tunnel::take_in(Side& from, std::string_view bytes)
 {
     from.received += bytes.size();
-    (reader_.*from.read)(bytes);
+    if (reader_ != nullptr)
+        (reader_->*from.read)(bytes);
 }
 
 /// One direction. Throws nothing: the other one goes on with this object until it has ended, too.

@@ -48,8 +48,8 @@ class Tunnel final : private Expiring
     /// Longest for the other side to end, too (SPEC 4): WebSocket knows no half-open connections.
     static constexpr std::chrono::seconds parting{5};
 
-    /// `idle`: the longest time in which no byte moves. All outlive it.
-    Tunnel(EventLoop& loop, Connection& client, Connection& upstream, TunnelReader& reader, Seconds idle);
+    /// `idle`: the longest time in which no byte moves. `reader` may be null. All outlive it.
+    Tunnel(EventLoop& loop, Connection& client, Connection& upstream, TunnelReader* reader, Seconds idle);
 
     /// `from_client` and `from_upstream` were received before. Afterwards both connections can only be
     /// closed.
@@ -78,7 +78,7 @@ class Tunnel final : private Expiring
     void note_end(Side& side);
 
     EventLoop& loop_;
-    TunnelReader& reader_;
+    TunnelReader* reader_;
     Side client_;
     Side upstream_;
     Clock::duration idle_;

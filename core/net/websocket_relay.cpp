@@ -3,11 +3,18 @@
 #include <boost/asio/error.hpp>
 #include <utility>
 
+#include "core/net/websocket_recorder.hpp"
+
 namespace route::net {
 
 WebSocketRelay::WebSocketRelay(EventLoop& loop, const RoutingTable& table, Client& client, ClientReply& reply,
-                               Record& record)
-    : loop_{loop}, table_{table}, client_{client}, reply_{reply}, record_{record}
+                               RequestRecord& handshake)
+    : loop_{loop},
+      table_{table},
+      client_{client},
+      reply_{reply},
+      handshake_{handshake},
+      record_{handshake.record()}
 {
 }
 
@@ -19,7 +26,9 @@ awaitable<std::optional<AttemptFailure>> WebSocketRelay::run(Attempt& attempt)
     if (!open)
         co_return std::nullopt;
     const auto begin = Clock::now();
-    Tunnel tunnel{loop_, client_.connection, attempt.connection(), *this, table_.settings.timeouts.idle};
+    const auto recorder = WebSocketRecorder::make(table_.settings.records, handshake_, attempt);
+    Tunnel tunnel{loop_, client_.connection, attempt.connection(), recorder.get(),
+                  table_.settings.timeouts.idle};
     auto from_client = std::exchange(client_.input, {});
     std::string from_upstream{attempt.pending()};
     attempt.drop_pending();
@@ -30,15 +39,10 @@ awaitable<std::optional<AttemptFailure>> WebSocketRelay::run(Attempt& attempt)
     record_.reply.clear();
     record_.reply.kind = ReplyCapture::Kind::binary;
     record_.reply.content_type = "websocket";
-    co_return note_end(attempt, end);
-}
-
-void WebSocketRelay::read_client(std::string_view)
-{
-}
-
-void WebSocketRelay::read_upstream(std::string_view)
-{
+    auto failure = note_end(attempt, end);
+    if (recorder)
+        recorder->finish();
+    co_return failure;
 }
 
 std::optional<AttemptFailure> WebSocketRelay::note_end(Attempt& attempt, const TunnelEnd& end)

@@ -71,6 +71,8 @@ struct SocketResponses::State
 {
     struct Open
     {
+        Open(std::uint64_t its_number, std::size_t max_text) : number{its_number}, reply{max_text} {}
+
         std::uint64_t number;   ///< unique
         bool answered = false;  ///< the server has spoken of it
         std::string event_id;   ///< of the client's message that asked for it
@@ -183,7 +185,7 @@ SocketResponses::State::Open& SocketResponses::State::begin(Time now)
 {
     if (open.size() == most_open)
         end(open.front(), End::broken_off, now);
-    auto& begun = open.emplace_back(Open{++last_number, false, {}, {}, StreamReply{limits.max_text}});
+    auto& begun = open.emplace_back(++last_number, limits.max_text);
     auto taken = asked.take();
     begun.response.asked = std::move(taken.text);
     begun.response.asked_cut = taken.cut;

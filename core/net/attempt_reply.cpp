@@ -102,7 +102,7 @@ std::string Attempt::quoted(std::string_view words) const
 {
     const auto own = client_secrets();
     const std::array<const SecretEraser*, 2> erasers{&table_.secrets, &own};
-    return quote_words(words, false, erasers);
+    return quote_words(std::string{words}, false, erasers);
 }
 
 }  // namespace route::net

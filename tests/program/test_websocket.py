@@ -2,11 +2,13 @@
 
 import base64
 import contextlib
+import json
 import os
 import select
 import signal
 import socket
 import threading
+import zlib
 
 import pytest
 
@@ -466,3 +468,52 @@ def test_inside_tls_on_both_sides(route, make_upstream, authority):
     assert client.read_exactly(len(data)) == data
     client.close()
     assert router.only_record()["outcome"] == "ok"
+
+
+# --- the responses that are given over it
+
+
+def frame(text: str, deflate=None, mask=b"") -> bytes:
+    """A text message; `deflate`: a compressor of its direction."""
+    payload, first = text.encode(), 0x81
+    if deflate:
+        payload, first = (deflate.compress(payload) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4], 0xC1
+    masked = 0x80 if mask else 0
+    length = bytes([masked | len(payload)]) if len(payload) < 126 else bytes([masked | 126]) + len(payload).to_bytes(2, "big")
+    return bytes([first]) + length + mask + (bytes(b ^ mask[i % 4] for i, b in enumerate(payload)) if mask else payload)
+
+
+def test_each_response_of_a_coding_agent_is_a_record(route, make_upstream):
+    """Compressed both ways, two responses on one connection, the second one cut by the agent's user."""
+    questions = [json.dumps({"type": "response.create", "model": "gpt-5-codex", "input": text}) for text in ("list the files", "go on")]
+    ours, theirs = zlib.compressobj(wbits=-15), zlib.compressobj(wbits=-15)
+    asked = [frame(question, ours, b"\x12\x34\x56\x78") for question in questions]
+    events = [[{"type": "response.created", "response": {"id": "r1"}}, {"type": "response.output_text.delta", "delta": "a.txt"},
+               {"type": "response.completed", "response": {"id": "r1", "status": "completed", "output": [], "usage": {
+                   "input_tokens": 40, "input_tokens_details": {"cached_tokens": 30}, "output_tokens": 3, "total_tokens": 43}}}],
+              [{"type": "response.created", "response": {"id": "r2"}}, {"type": "response.output_text.delta", "delta": "half a"}]]
+    answers = [b"".join(frame(json.dumps(event), theirs) for event in each) for each in events]
+
+    def converse(connection):
+        for question, answer in zip(asked, answers):
+            assert connection.read_exactly(len(question)) == question
+            connection.send(answer)
+        connection.wait_closed()
+
+    accepted = ACCEPTED[:-2] + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    router = route(make_upstream(accept(converse, accepted)))
+    client, _ = opened(router, ("Sec-WebSocket-Extensions", "permessage-deflate"), path="/v1/responses")
+    for question, answer in zip(asked, answers):
+        client.send(question)
+        assert client.read_exactly(len(answer)) == answer
+    client.reset()
+    eventually(lambda: len(router.records()) == 3)
+    first, second, whole = router.records()
+    assert (first["model"], first["response"], first["outcome"], first["status"]) == ("gpt-5-codex", "a.txt", "ok", 101)
+    assert (first["prompt_tokens"], first["completion_tokens"], first["total_tokens"]) == (40, 3, 43)
+    assert [json.loads(first["body"]), json.loads(second["body"])] == [json.loads(question) for question in questions]
+    assert (second["response"], second["outcome"], second["status"]) == ("half a", "client_closed", 499)
+    assert [router.attempts(each)[0]["outcome"] for each in (first, second)] == ["ok", "client_closed"]
+    assert first["key_name"] == second["key_name"] == "tester" and first["path"] == "/v1/responses"
+    assert (whole["outcome"], whole["total_tokens"], whole["response"][:11]) == ("client_closed", None, "[websocket,")
+    assert router.metric("openai_route_requests_total", model="gpt-5-codex", outcome="ok") == 1

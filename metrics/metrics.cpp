@@ -144,9 +144,10 @@ T& series(T*& reference, Family<T>& family, MakeLabels labels, const Arguments&.
     return *reference;
 }
 
+/// Whether an upstream has served it, a WebSocket or a response over one, too.
 bool succeeded(const Record& record)
 {
-    return record.status >= 200 && record.status < 300;
+    return record.status == 101 || (record.status >= 200 && record.status < 300);
 }
 
 /// A status has ten bits, the other parts eight: more than enough for each.

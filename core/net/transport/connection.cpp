@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -142,7 +143,7 @@ IoResult Connection::peek(char& byte)
 
 bool Connection::is_silent(char* scratch, std::size_t size)
 {
-    if (is_linked())
+    if (is_deferred())
         readable_ = true;  // it waits for its turn to read on: whether there is more is not known
     reads_left_ = std::max(reads_left_, 1);
     return read_some(scratch, size).must_wait();
@@ -221,6 +222,22 @@ void Connection::on_events(std::uint32_t events)
     }
 }
 
+void Connection::await_read()
+{
+    if (wants_write_)
+        poller_.await_write(*this);
+    if (readable_)
+        poller_.await_later(*this);
+    else
+        poller_.await_read(*this);
+}
+
+bool Connection::hung_up() const
+{
+    pollfd state{socket_, POLLRDHUP, 0};
+    return !is_open() || ::poll(&state, 1, 0) > 0;
+}
+
 std::size_t Connection::unacknowledged() const
 {
     int queued = 0;
@@ -251,7 +268,7 @@ void Connection::close()
 
 void Connection::close_socket()
 {
-    ::close(std::exchange(socket_, -1));
+    poller_.close(std::exchange(socket_, -1), *this);
     readable_ = true;
     if (reader_.waited_for() || writer_.waited_for())
         poller_.dispatch_later(*this);

@@ -2,6 +2,8 @@
 
 namespace route::net {
 
+#ifndef ASIO_DEADLINES
+
 namespace {
 
 /// So many are acted on in a row, then others of the loop have their turn.
@@ -67,5 +69,55 @@ void Deadlines::stop()
     stopped_ = true;
     timer_.cancel();
 }
+
+#else
+
+Deadline::Deadline(Deadlines& owner, Expiring& target)
+    : owner_{owner}, target_{target}, timer_{owner.executor_}
+{
+}
+
+Deadline::~Deadline()
+{
+    if (waiting_ != 0 && timer_.cancel() == 0)
+        owner_.abandoned_.push_back(waiting_);
+}
+
+void Deadline::expire_at(TimePoint when)
+{
+    when_ = when;
+    if (waiting_ == 0 || (timer_.expiry() > when && timer_.cancel() != 0))
+        wait();
+}
+
+void Deadline::wait()
+{
+    waiting_ = 0;
+    if (owner_.stopped_)
+        return;
+    timer_.expires_at(when_);
+    auto& owner = owner_;
+    const auto number = ++owner.waits_;
+    timer_.async_wait([this, &owner, number](error_code error) {
+        if (!error && (owner.abandoned_.empty() || std::erase(owner.abandoned_, number) == 0))
+            on_waited();
+    });
+    waiting_ = number;
+}
+
+void Deadline::on_waited()
+{
+    waiting_ = 0;
+    if (when_ == TimePoint::max() || owner_.stopped_)
+        return;
+    if (when_ > Clock::now()) {
+        wait();
+        return;
+    }
+    when_ = TimePoint::max();
+    target_.on_expired();  // may destroy it
+}
+
+#endif
 
 }  // namespace route::net

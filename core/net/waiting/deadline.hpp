@@ -1,6 +1,8 @@
 #pragma once
 
 #include <boost/intrusive/set.hpp>
+#include <cstdint>
+#include <vector>
 
 #include "core/net/waiting/asio.hpp"
 
@@ -15,11 +17,14 @@ class Expiring
     ~Expiring() = default;
 
   private:
+    friend class Deadline;
     friend class Deadlines;
 
     /// Its deadline has passed. May destroy it.
     virtual void on_expired() = 0;
 };
+
+#ifndef ASIO_DEADLINES
 
 /// When something of an event loop is given up: it is told once, when the time passes. Moving it later or
 /// cancelling it touches no tree and no timer, so one that stands by for every request costs next to nothing.
@@ -69,5 +74,53 @@ class Deadlines
     TimePoint armed_for_ = TimePoint::max();
     bool stopped_ = false;
 };
+
+#else
+
+/// When something of an event loop is given up: it is told once, when the time passes. A timer of Asio's
+/// each; moving it later or cancelling it does not touch the timer, which waits again when it has ended too
+/// early. One thread: the loop's.
+class Deadline
+{
+  public:
+    /// Both outlive it.
+    Deadline(Deadlines& owner, Expiring& target);
+    Deadline(const Deadline&) = delete;
+    Deadline& operator=(const Deadline&) = delete;
+    ~Deadline();
+
+    void expire_at(TimePoint when);
+    void cancel() { when_ = TimePoint::max(); }
+
+  private:
+    void wait();
+    void on_waited();
+
+    Deadlines& owner_;
+    Expiring& target_;
+    Timer timer_;
+    TimePoint when_ = TimePoint::max();
+    std::uint64_t waiting_ = 0;  ///< the number of the wait that is pending, or due
+};
+
+/// What the deadlines of an event loop share.
+class Deadlines
+{
+  public:
+    explicit Deadlines(const Executor& executor) : executor_{executor} {}
+
+    /// None expires any more.
+    void stop() { stopped_ = true; }
+
+  private:
+    friend class Deadline;
+    Executor executor_;
+    std::uint64_t waits_ = 0;  ///< begun so far
+    /// Waits that were due, and cannot be withdrawn, when their deadline went.
+    std::vector<std::uint64_t> abandoned_;
+    bool stopped_ = false;
+};
+
+#endif
 
 }  // namespace route::net

@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -143,7 +142,7 @@ IoResult Connection::peek(char& byte)
 
 bool Connection::is_silent(char* scratch, std::size_t size)
 {
-    if (is_deferred())
+    if (is_linked())
         readable_ = true;  // it waits for its turn to read on: whether there is more is not known
     reads_left_ = std::max(reads_left_, 1);
     return read_some(scratch, size).must_wait();
@@ -222,22 +221,6 @@ void Connection::on_events(std::uint32_t events)
     }
 }
 
-void Connection::await_read()
-{
-    if (wants_write_)
-        poller_.await_write(*this);
-    if (readable_)
-        poller_.await_later(*this);
-    else
-        poller_.await_read(*this);
-}
-
-bool Connection::hung_up() const
-{
-    pollfd state{socket_, POLLRDHUP, 0};
-    return !is_open() || ::poll(&state, 1, 0) > 0;
-}
-
 std::size_t Connection::unacknowledged() const
 {
     int queued = 0;
@@ -268,7 +251,7 @@ void Connection::close()
 
 void Connection::close_socket()
 {
-    poller_.close(std::exchange(socket_, -1), *this);
+    ::close(std::exchange(socket_, -1));
     readable_ = true;
     if (reader_.waited_for() || writer_.waited_for())
         poller_.dispatch_later(*this);

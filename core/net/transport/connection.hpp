@@ -63,26 +63,15 @@ class Connection final : private Pollable
     bool is_readable() const { return readable_; }
 
     /// Awaitable: until more can be read, closed, or cancelled. Not to be awaited while is_readable().
-    auto readable()
-    {
-        if constexpr (!Poller::dispatches_unasked)
-            await_read();
-        return reader_.wait();
-    }
+    auto readable() { return reader_.wait(); }
 
     /// Awaitable: until writable or closed. To be awaited after a write that would block only.
-    auto writable()
-    {
-        poller_.await_write(*this);
-        return writer_.wait();
-    }
+    auto writable() { return writer_.wait(); }
 
     /// The same with any completion token, `void(error_code)`. The handler may destroy the connection.
     template <class CompletionToken>
     auto async_wait_readable(CompletionToken&& token)
     {
-        if constexpr (!Poller::dispatches_unasked)
-            await_read();
         return reader_.async_wait(std::forward<CompletionToken>(token));
     }
     /// Drops the handler that waits for it: it is never called.
@@ -90,12 +79,7 @@ class Connection final : private Pollable
 
     /// Nobody uses it: what comes now was not asked for, and whoever waits for it hears of it before those
     /// who came at the same time may use it.
-    void set_idle(bool idle)
-    {
-        dispatch_first(idle);
-        if constexpr (!Poller::dispatches_unasked)
-            readable_ = readable_ || !idle;  // something may have come that was not dispatched yet
-    }
+    void set_idle(bool idle) { dispatch_first(idle); }
 
     /// Ends the wait of the reader with operation_aborted; the connection stays as it is.
     void cancel_read() { reader_.cancel(); }
@@ -103,7 +87,7 @@ class Connection final : private Pollable
     bool is_open() const { return socket_ >= 0; }
 
     /// The peer has ended its direction, or the connection has broken; there may be bytes to read before.
-    bool has_ended() const { return Poller::dispatches_unasked ? ended_ : hung_up(); }
+    bool has_ended() const { return ended_; }
 
     /// Bytes written that the peer has not acknowledged, tcp(7).
     std::size_t unacknowledged() const;
@@ -130,8 +114,6 @@ class Connection final : private Pollable
     };
 
     void on_events(std::uint32_t events) override;
-    void await_read();
-    bool hung_up() const;
     void close_socket();
     IoResult tls_result(int done);
     IoResult send_some(std::span<const iovec> parts);

@@ -8,17 +8,13 @@ std::unique_ptr<Connection> ConnectionPool::take(const PoolKey& key)
     if (found == idle_.end() || found->second.empty())
         return nullptr;
     auto& list = found->second;
-    while (!list.empty()) {
-        auto& idle = *list.front();
-        auto connection = std::move(idle.connection);
-        connection->stop_listening();
-        connection->set_idle(false);
-        idle.deadline.cancel();
-        spare_.splice(spare_.begin(), list, list.begin());
-        if (Poller::dispatches_unasked || connection->is_silent(scratch_.bytes.data(), Scratch::size))
-            return connection;
-    }
-    return nullptr;
+    auto& idle = *list.front();
+    auto connection = std::move(idle.connection);
+    connection->stop_listening();
+    connection->set_idle(false);
+    idle.deadline.cancel();
+    spare_.splice(spare_.begin(), list, list.begin());
+    return connection;
 }
 
 bool ConnectionPool::close_all()

@@ -1,9 +1,6 @@
 #pragma once
 
-#ifndef ASIO_WAITS
-
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include <array>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
@@ -27,9 +24,6 @@ class Pollable
     /// Its events are dispatched before those of others that came at the same time.
     void dispatch_first(bool first) { first_ = first; }
 
-    /// Whether a dispatch_later() is still to come.
-    bool is_deferred() const { return is_linked(); }
-
   private:
     friend class Poller;
     bool first_ = false;
@@ -44,9 +38,6 @@ class Pollable
 class Poller
 {
   public:
-    /// Every change is dispatched, awaited or not, and those of idle sockets first.
-    static constexpr bool dispatches_unasked = true;
-
     explicit Poller(const Executor& executor);
     Poller(const Poller&) = delete;
     Poller& operator=(const Poller&) = delete;
@@ -55,16 +46,9 @@ class Poller
     /// that.
     error_code add(int socket, Pollable& pollable);
 
-    void close(int socket, Pollable&) { ::close(socket); }
-
     /// No event goes to `pollable` any more, not even one already received. To be called before it is
     /// destroyed.
     void remove(Pollable& pollable);
-
-    /// Nothing to do: every change is dispatched.
-    void await_read(Pollable&) {}
-    void await_write(Pollable&) {}
-    void await_later(Pollable&) {}
 
     /// Dispatches to it soon, through the loop, that it can be read and written.
     void dispatch_later(Pollable& pollable);
@@ -94,7 +78,3 @@ class Poller
 };
 
 }  // namespace route::net
-
-#else
-#include "core/net/waiting/asio_poller.hpp"
-#endif

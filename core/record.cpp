@@ -351,7 +351,8 @@ void Record::clear()
     upstream_id = 0;
     attempts.clear();
     response_time.reset();
-    elapsed_time = overhead = {};
+    elapsed_time = {};
+    overhead.reset();
     prompt_tokens = completion_tokens = total_tokens = std::nullopt;
     reply.clear();
     body_cut = authenticated = false;

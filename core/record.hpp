@@ -141,8 +141,9 @@ struct Record
     bool body_cut = false;  ///< the loop kept the beginning of `body` only
     bool authenticated =
         false;  ///< only authenticated requests are stored; the others are logged and counted
-    Nanoseconds
-        overhead{};  ///< time in the router itself: neither waiting for the client nor for an upstream
+    /// Time in the router itself: waiting neither for the client nor for an upstream. None of a response over
+    /// a WebSocket.
+    std::optional<Nanoseconds> overhead;
     std::vector<Secret> client_keys;  ///< as the client sent them
     std::shared_ptr<const SecretEraser>
         upstream_secrets;  ///< keys and proxy credentials of all upstreams; may be null

@@ -147,7 +147,8 @@ T& series(T*& reference, Family<T>& family, MakeLabels labels, const Arguments&.
 /// Whether an upstream has served it, a WebSocket or a response over one, too.
 bool succeeded(const Record& record)
 {
-    return record.status == 101 || (record.status >= 200 && record.status < 300);
+    return (record.status >= 200 && record.status < 300) ||
+           (record.status == 101 && record.outcome == RequestOutcome::ok);
 }
 
 /// A status has ten bits, the other parts eight: more than enough for each.
@@ -196,7 +197,8 @@ void Metrics::observe(const Record& record)
     };
     series(own.durations[endpoint], to.durations, endpoint_labels_of, duration_buckets)
         .Observe(seconds(record.elapsed_time));
-    to.overhead.Observe(seconds(record.overhead));
+    if (record.overhead)
+        to.overhead.Observe(seconds(*record.overhead));
     observe_attempts(own, record);
 }
 

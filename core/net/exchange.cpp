@@ -136,8 +136,10 @@ awaitable<void> Exchange::serve()
     Router router{loop_, *table_, client_, request, record_, request_.started};
     auto routed = co_await router.route();
     client_.watch(nullptr);
+    const auto waited = router.waited();
+    kept_.add_wait(waited);
     co_await answer(router, std::move(routed));
-    kept_.add_wait(router.waited());
+    kept_.add_wait(router.waited() - waited);
 }
 
 /// Why a request is not served whatever its body says.
@@ -243,18 +245,18 @@ awaitable<void> Exchange::answer_page()
 /// the answer.
 awaitable<void> Exchange::finish()
 {
+    const bool waits = reply_.writer().holds_end();
     if (recorded_) {
         kept_.add_wait(intake_.waited() + reply_.waited());
         kept_.close(request_, reply_.writer(), intake_.take_body());
-        const bool waits = reply_.writer().holds_end();
+        intake_.release();
         if (waits)
             co_await kept_.hand_over_and_wait();
         else
             kept_.hand_over();
-        intake_.release();
-        if (waits)
-            co_await reply_.release();
     }
+    if (waits)
+        co_await reply_.release();
     if (leaves_unread_body())
         co_await client_.linger();
 }

@@ -136,10 +136,7 @@ std::unique_ptr<QueuedRecord> RequestRecord::further(TimePoint began) const
 
 void RequestRecord::note_model(Record& record, std::string model) const
 {
-    constexpr std::size_t longest = 4096;
-    const bool cut = model.size() > longest;
-    if (cut)
-        model.resize(longest);
+    const bool cut = model.size() >= max_model_name;
     record.model = std::move(model);
     erase_secrets_from_model(record, table_->secrets, cut);
 }
@@ -147,7 +144,10 @@ void RequestRecord::note_model(Record& record, std::string model) const
 void RequestRecord::hand_over(std::unique_ptr<QueuedRecord> further)
 {
     loop_.services.on_finished(further->record);
-    loop_.services.sink.take(std::move(further));
+    if (no_room_ || !loop_.services.sink.has_room())
+        loop_.services.sink.dropped(std::move(further));
+    else
+        loop_.services.sink.take(std::move(further));
 }
 
 void RequestRecord::hand_over()

@@ -47,7 +47,7 @@ class RequestRecord
     /// A further record of the same client and upstream, begun at `began`: of one response over the WebSocket
     /// that the request has become.
     std::unique_ptr<QueuedRecord> further(TimePoint began) const;
-    /// Its model, keys erased.
+    /// Its model, of at most `max_model_name` bytes, keys erased.
     void note_model(Record& record, std::string model) const;
     /// Hands over a further one.
     void hand_over(std::unique_ptr<QueuedRecord> further);

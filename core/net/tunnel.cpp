@@ -28,6 +28,7 @@ awaitable<TunnelEnd> Tunnel::run(std::string from_client, std::string from_upstr
     silence_.cancel();
     TunnelEnd end;
     end.by = broken_.value_or(By::both);
+    end.client_first = client_first_;
     end.error = error_;
     end.client_bytes = client_.received;
     end.upstream_bytes = upstream_.received;
@@ -52,7 +53,7 @@ awaitable<void> Tunnel::pass(Side& from, Side& to, std::string received)
         }
         if (written)
             co_await pass_on(from, to);
-    } catch (const std::exception&) {
+    } catch (...) {
         break_off(from.broken, asio::error::no_memory);
     }
 }
@@ -124,6 +125,7 @@ void Tunnel::note_end(Side& side)
 {
     if (!client_.ended && !upstream_.ended)
         silence_.expire_at(Clock::now() + std::min<Clock::duration>(idle_, parting));
+    client_first_ = client_first_ || (&side == &client_ && !upstream_.ended);
     side.ended = true;
 }
 

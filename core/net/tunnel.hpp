@@ -23,17 +23,18 @@ struct TunnelEnd
     };
 
     By by = By::both;
-    error_code error;  ///< what broke a connection
+    bool client_first = false;  ///< the client ended its direction before the upstream did
+    error_code error;           ///< what broke a connection
     std::uint64_t client_bytes = 0;
     std::uint64_t upstream_bytes = 0;
 };
 
-/// Is shown the bytes that pass a tunnel, before they are sent on, on the loop's thread. Throws nothing.
+/// Is shown the bytes that pass a tunnel, before they are sent on, on the loop's thread.
 class TunnelReader
 {
   public:
-    virtual void read_client(std::string_view bytes) = 0;
-    virtual void read_upstream(std::string_view bytes) = 0;
+    virtual void read_client(std::string_view bytes) noexcept = 0;
+    virtual void read_upstream(std::string_view bytes) noexcept = 0;
 
   protected:
     ~TunnelReader() = default;
@@ -61,8 +62,8 @@ class Tunnel final : private Expiring
     struct Side
     {
         Connection& connection;
-        By broken;                                     ///< what it is when this one breaks
-        void (TunnelReader::*read)(std::string_view);  ///< what came from it
+        By broken;                                              ///< what it is when this one breaks
+        void (TunnelReader::*read)(std::string_view) noexcept;  ///< what came from it
         std::uint64_t received = 0;
         bool ended = false;       ///< it will send no more
         bool not_taking = false;  ///< bytes wait until it takes more
@@ -84,6 +85,7 @@ class Tunnel final : private Expiring
     Clock::duration idle_;
     Deadline silence_;
     std::optional<By> broken_;
+    bool client_first_ = false;
     error_code error_;
 };
 

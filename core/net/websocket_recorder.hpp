@@ -16,29 +16,43 @@ namespace route::net {
 class WebSocketRecorder final : public TunnelReader
 {
   public:
-    /// Null when nobody knows what the messages would mean. All outlive it.
-    static std::unique_ptr<WebSocketRecorder> make(const RecordSettings& limits, RequestRecord& handshake,
+    /// Null where the messages have no known form. All outlive it.
+    static std::unique_ptr<WebSocketRecorder> make(const RecordSettings& settings, RequestRecord& handshake,
                                                    const Attempt& attempt);
 
-    void read_client(std::string_view bytes) override;
-    void read_upstream(std::string_view bytes) override;
+    void read_client(std::string_view bytes) noexcept override;
+    void read_upstream(std::string_view bytes) noexcept override;
 
-    /// The WebSocket has ended as the record of its handshake says: responses that have not are broken off.
-    void finish();
+    /// The WebSocket has ended so, as the record of its handshake says: responses that have not are broken
+    /// off. `failure`: of the upstream, if it was one.
+    void finish(const TunnelEnd& end, const std::optional<AttemptFailure>& failure) noexcept;
 
   private:
-    WebSocketRecorder(SocketApi api, const WebSocketExtensions& extensions, const RecordSettings& limits,
+    WebSocketRecorder(SocketApi api, const WebSocketExtensions& extensions, const RecordSettings& settings,
                       RequestRecord& handshake, const Attempt& attempt);
 
+    /// How what is still open has ended.
+    struct Ending
+    {
+        RequestOutcome outcome = RequestOutcome::truncated;
+        AttemptOutcome attempt = AttemptOutcome::cut;
+        std::string error;
+    };
+
+    template <class Read>
+    void guard(Read&& read) noexcept;
+    void read_messages(WebSocketMessages& from, std::string_view bytes);
+    void give_up();
+    Ending ending_of(const TunnelEnd& end, const std::optional<AttemptFailure>& failure) const;
+    Ending closed_ending(const TunnelEnd& end) const;
+    void end_open(Ending ending);
     void record(SocketResponse response);
     void note_end(Record& record, AttemptRecord& attempt, const SocketResponse& response) const;
-    void note_broken_off(Record& record, AttemptRecord& attempt) const;
-    void note_who_closes();
 
-    /// Who sent the first close frame.
+    /// Which side sent the first close frame.
     enum class ClosedBy
     {
-        nobody,
+        neither,
         client,
         upstream,
     };
@@ -47,8 +61,9 @@ class WebSocketRecorder final : public TunnelReader
     const Attempt& attempt_;
     WebSocketMessages from_client_;
     WebSocketMessages from_upstream_;
-    std::optional<SocketResponses> responses_;  ///< none once memory ran out
-    ClosedBy closed_by_ = ClosedBy::nobody;
+    std::optional<SocketResponses> responses_;  ///< none when nothing is read any more
+    ClosedBy closed_by_ = ClosedBy::neither;
+    Ending ending_;
 };
 
 }  // namespace route::net

@@ -41,7 +41,7 @@ awaitable<std::optional<AttemptFailure>> WebSocketRelay::run(Attempt& attempt)
     record_.reply.content_type = "websocket";
     auto failure = note_end(attempt, end);
     if (recorder)
-        recorder->finish();
+        recorder->finish(end, failure);
     co_return failure;
 }
 

@@ -1,3 +1,5 @@
+#include <stdexcept>
+
 #include "tests/net/stage.hpp"
 
 // `durability = "commit"`: who sees a message complete finds its record, however the message ends.
@@ -26,6 +28,18 @@ TEST_CASE("no client sees the end of a message before its record is stored")
     stage.router().release_stored();
     stage.run_until([&] { return !client->replies().empty(); });
     CHECK(client->replies().front().whole);
+}
+
+TEST_CASE("a page without a record comes whole, also when it fails")
+{
+    auto settings = patient_settings();
+    settings.records.durability = Durability::commit;
+    Stage stage{{script::chat_reply("hello")}, settings};
+    CHECK(stage.ask(get_request("/healthz")).whole);
+    stage.router().services().metrics_text = []() -> std::string { throw std::runtime_error{"no metrics"}; };
+    const auto reply = stage.ask(get_request("/v1/metrics"));
+    CHECK(reply.status() == 500);
+    CHECK(reply.whole);
 }
 
 }  // namespace route::test

@@ -192,6 +192,7 @@ TEST_CASE("a response is broken off by what ends its WebSocket")
         CHECK(stage.record(0).outcome == RequestOutcome::truncated);
         CHECK(stage.record(0).response == "half");
         CHECK(stage.record(0).attempts.front().outcome == AttemptOutcome::cut);
+        CHECK_FALSE(stage.record(0).overhead);
         CHECK(stage.record(0).error == stage.record(1).error);
     }
     SECTION("the client vanishes")
@@ -205,6 +206,39 @@ TEST_CASE("a response is broken off by what ends its WebSocket")
         CHECK(stage.record(0).response == "half");
         CHECK(stage.record(0).attempts.front().outcome == AttemptOutcome::client_closed);
     }
+    SECTION("the client ends its side in the middle, without a word")
+    {
+        Stage stage{{accepting({begun}, step::wait_for_close())}};
+        const auto client = talk(stage, "/v1/responses", {asks}, {begun});
+        client->half_close();
+        stage.run_until([&] { return stage.router().records().size() == 2; });
+        CHECK(stage.record(0).outcome == RequestOutcome::client_closed);
+        CHECK(stage.record(0).attempts.front().outcome == AttemptOutcome::client_closed);
+        CHECK(stage.record(1).outcome == RequestOutcome::ok);
+    }
+    SECTION("the upstream closes in the middle, and says why")
+    {
+        const auto why = frame("\x03\xf3sk-upstream-1 is over its limit", {8, true, false, 0, 0});
+        Stage stage{{accepting({begun + why}, step::half_close())}};
+        const auto client = talk(stage, "/v1/responses", {asks}, {begun + why});
+        client->half_close();
+        stage.run_until([&] { return stage.router().records().size() == 2; });
+        CHECK(stage.record(0).outcome == RequestOutcome::truncated);
+        CHECK(stage.record(0).error ==
+              "the upstream closed the WebSocket before the response had ended: 1011 … is over its limit");
+        CHECK(stage.record(0).attempts.front().outcome == AttemptOutcome::cut);
+    }
+    SECTION("what the upstream sends can not be read any further")
+    {
+        const auto broken = frame("{}", {3, true, false, 0, 0});
+        Stage stage{{accepting({begun + broken}, step::half_close())}};
+        const auto client = talk(stage, "/v1/responses", {asks}, {begun + broken});
+        client->half_close();
+        stage.run_until([&] { return stage.router().records().size() == 2; });
+        CHECK(stage.record(0).error == "the messages of the WebSocket can not be read any further");
+        CHECK(stage.record(0).response == "half");
+        CHECK(stage.record(1).outcome == RequestOutcome::ok);
+    }
     SECTION("the client closes in the middle, as WebSocket has it")
     {
         Stage stage{{accepting({begun, close_frame}, step::half_close())}};
@@ -214,6 +248,24 @@ TEST_CASE("a response is broken off by what ends its WebSocket")
         CHECK(stage.record(0).outcome == RequestOutcome::client_closed);
         CHECK(stage.record(1).outcome == RequestOutcome::ok);
     }
+}
+
+TEST_CASE("a response for whose record there is no room is counted as lost")
+{
+    const auto answer = joined_frames({created("r1"), completed("r1", "Hello", 11)});
+    Stage stage{{accepting({answer}, step::half_close())}};
+    const auto client = stage.connect();
+    client->send(handshake("/v1/responses"));
+    stage.run_until([&] { return client->received().ends_with("\r\n\r\n"); });
+    stage.router().has_room = false;
+    client->send(frame(question("q"), masked));
+    stage.run_until([&] { return stage.first().received().ends_with(frame(question("q"), masked)); });
+    stage.first().release("asked 0");
+    stage.run_until([&] { return client->received().ends_with(answer); });
+    CHECK(stage.router().dropped() == 1);
+    client->half_close();
+    stage.run_until([&] { return !stage.router().records().empty(); });
+    CHECK(stage.record().response.starts_with("[websocket, "));
 }
 
 TEST_CASE("what is said in a realtime session is recorded response by response")

@@ -56,6 +56,7 @@ TEST_CASE("what is told of is a request that ended badly, and not by its client"
         unsigned status;
         RequestOutcome outcome;
         bool told;
+        bool stream = false;
     };
     const auto row = GENERATE(values<Row>({
         {200, RequestOutcome::ok, false},
@@ -63,6 +64,9 @@ TEST_CASE("what is told of is a request that ended badly, and not by its client"
         {304, RequestOutcome::ok, false},
         {101, RequestOutcome::ok, false},
         {101, RequestOutcome::truncated, false},
+        {101, RequestOutcome::ok, false, true},
+        {101, RequestOutcome::truncated, true, true},
+        {101, RequestOutcome::upstream_error, true, true},
         {200, RequestOutcome::truncated, true},
         {200, RequestOutcome::upstream_error, true},
         {302, RequestOutcome::upstream_error, true},
@@ -75,7 +79,8 @@ TEST_CASE("what is told of is a request that ended badly, and not by its client"
     auto record = failed_request();
     record.status = row.status;
     record.outcome = row.outcome;
-    CAPTURE(row.status, to_string(row.outcome));
+    record.stream = row.stream;
+    CAPTURE(row.status, to_string(row.outcome), row.stream);
     CHECK(is_failure(record) == row.told);
     record.authenticated = false;
     CHECK_FALSE(is_failure(record));

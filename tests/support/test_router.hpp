@@ -42,6 +42,7 @@ class TestRouter
     void hold_stored() { sink_.holds = true; }
     void release_stored();
     bool has_room = true;  ///< what the record sink says
+    int dropped() const { return sink_.dropped_count; }
     std::uint64_t held_bytes = 0;
 
   private:

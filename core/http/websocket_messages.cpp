@@ -1,14 +1,11 @@
 #include "core/http/websocket_messages.hpp"
 
-#include <zlib.h>
-
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <limits>
 #include <span>
 
-#include "core/text.hpp"
+#include "core/http/message_inflater.hpp"
 
 namespace route {
 namespace {
@@ -31,8 +28,8 @@ constexpr std::size_t longest_control = 125;
 /// What compressors leave out at the end of each message (RFC 7692 7.2.1).
 constexpr std::string_view deflate_tail{"\x00\x00\xff\xff", 4};
 
-/// Bytes that are unmasked or inflated at a time.
-constexpr std::size_t frame_portion = 16u << 10;
+/// Bytes that are unmasked at a time.
+constexpr std::size_t frame_portion = MessageInflater::most_produced;
 
 /// Memory of a message that is not given back to the heap after it: sockets live long.
 constexpr std::size_t kept_of_message = 4096;
@@ -50,136 +47,7 @@ std::uint64_t big_endian(std::span<const char> bytes)
     return number;
 }
 
-/// Takes what stands before the next `separator` off.
-std::string_view take_until(std::string_view& list, char separator)
-{
-    const auto end = std::min(list.find(separator), list.size());
-    const auto element = trim(list.substr(0, end));
-    list.remove_prefix(std::min(end + 1, list.size()));
-    return element;
-}
-
-/// 8 to 15, as a token or quoted. Whatever it is, a decoder with the largest window reads it.
-bool is_window_size(std::string_view value)
-{
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
-        value = value.substr(1, value.size() - 2);
-    unsigned bits = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), bits);
-    return error == std::errc{} && end == value.data() + value.size() && value.front() != '0' && bits >= 8 &&
-           bits <= 15;
-}
-
-/// Takes one parameter of permessage-deflate; false when it is none, or comes for the second time.
-bool take_deflate_parameter(std::string_view parameter, WebSocketExtensions& extensions,
-                            std::array<bool, 4>& seen)
-{
-    const bool has_value = parameter.find('=') != parameter.npos;
-    auto value = parameter;
-    const auto name = take_until(value, '=');
-    value = trim(value);
-    constexpr std::array<std::string_view, 4> names{"client_no_context_takeover",
-                                                    "server_no_context_takeover", "client_max_window_bits",
-                                                    "server_max_window_bits"};
-    const auto* const found = std::find(names.begin(), names.end(), name);
-    if (found == names.end())
-        return false;
-    const auto which = static_cast<std::size_t>(found - names.begin());
-    if (std::exchange(seen[which], true))
-        return false;
-    if (which >= 2)
-        return has_value && is_window_size(value);
-    (which == 0 ? extensions.client : extensions.server).no_context_takeover = true;
-    return !has_value;
-}
-
 }  // namespace
-
-std::optional<WebSocketExtensions> read_websocket_extensions(std::string_view reply_field)
-{
-    WebSocketExtensions extensions;
-    while (!reply_field.empty()) {
-        auto parameters = take_until(reply_field, ',');
-        if (parameters.empty())
-            continue;
-        if (take_until(parameters, ';') != "permessage-deflate" || extensions.server.agreed)
-            return std::nullopt;
-        extensions.client.agreed = extensions.server.agreed = true;
-        std::array<bool, 4> seen{};
-        while (!parameters.empty())
-            if (!take_deflate_parameter(take_until(parameters, ';'), extensions, seen))
-                return std::nullopt;
-    }
-    return extensions;
-}
-
-/// zlib's decoder for bare deflate, and the room that what comes out is put into.
-class WebSocketMessages::Inflater
-{
-  public:
-    Inflater() : usable_{inflateInit2(&stream_, -MAX_WBITS) == Z_OK} {}
-    ~Inflater()
-    {
-        if (usable_)
-            inflateEnd(&stream_);
-    }
-    Inflater(const Inflater&) = delete;
-    Inflater& operator=(const Inflater&) = delete;
-
-    /// Without memory it is not.
-    bool usable() const { return usable_; }
-
-    /// The next message begins, which does or does not refer to those before it.
-    void begin_message(bool alone)
-    {
-        if (alone)
-            usable_ = usable_ && inflateReset(&stream_) == Z_OK;
-        at_beginning_ = true;
-        more_ = false;
-    }
-
-    /// Takes bytes off, up to `room` come out, which are valid until the next call; false when they cannot be
-    /// decoded.
-    bool step(std::string_view& bytes, std::size_t room, std::string_view& produced)
-    {
-        const auto size = std::min<std::size_t>(bytes.size(), std::numeric_limits<uInt>::max());
-        stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-        stream_.avail_in = static_cast<uInt>(size);
-        stream_.next_out = reinterpret_cast<Bytef*>(room_.data());
-        stream_.avail_out = static_cast<uInt>(std::min(room, room_.size()));
-        const auto free = stream_.avail_out;
-        const auto result = inflate(&stream_, Z_NO_FLUSH);
-        const auto consumed = size - stream_.avail_in;
-        bytes.remove_prefix(consumed);
-        produced = {room_.data(), free - stream_.avail_out};
-        at_beginning_ = at_beginning_ && consumed == 0;
-        more_ = stream_.avail_out == 0;
-        if (result == Z_STREAM_END) {
-            // A last block is none: others follow, and refer to what came before it (RFC 7692 7.2.3.4).
-            at_beginning_ = true;
-            more_ = false;
-            return inflateResetKeep(&stream_) == Z_OK;
-        }
-        return result == Z_OK || result == Z_BUF_ERROR;  // the latter: all was used up
-    }
-
-    /// Whether more may come out of what went in.
-    bool has_more() const { return more_; }
-    /// Whether nothing of the message went in, or nothing since a last block.
-    bool at_beginning() const { return at_beginning_; }
-    /// Whether a block ends here.
-    bool at_boundary() const { return at_beginning_ || (stream_.data_type & 128) != 0; }
-
-    /// What came out and had no room.
-    std::string_view waiting;
-
-  private:
-    z_stream stream_{};
-    bool usable_;
-    bool at_beginning_ = true;
-    bool more_ = false;
-    std::array<char, frame_portion> room_;
-};
 
 WebSocketMessages::WebSocketMessages(WebSocketDeflate deflate) : deflate_{deflate}
 {
@@ -287,7 +155,7 @@ bool WebSocketMessages::begin_message(Kind kind, bool compressed)
     if (!compressed || passes_over())
         return true;
     if (!inflater_)
-        inflater_ = std::make_unique<Inflater>();
+        inflater_ = std::make_unique<MessageInflater>();
     else
         inflater_->begin_message(deflate_.no_context_takeover);
     return inflater_->usable() || give_up();

@@ -9,31 +9,12 @@
 #include <string_view>
 #include <utility>
 
+#include "core/http/websocket_extensions.hpp"
 #include "core/openai/sse_parser.hpp"
 
 namespace route {
 
-/// How the messages of one direction are compressed (RFC 7692, permessage-deflate).
-struct WebSocketDeflate
-{
-    bool agreed = false;
-    bool no_context_takeover = false;  ///< each message is compressed by itself
-
-    bool operator==(const WebSocketDeflate&) const = default;
-};
-
-/// What both sides agreed on in the handshake.
-struct WebSocketExtensions
-{
-    WebSocketDeflate client;  ///< of what the client sends
-    WebSocketDeflate server;
-
-    bool operator==(const WebSocketExtensions&) const = default;
-};
-
-/// Of the `Sec-WebSocket-Extensions` of the server's reply, several fields joined by a comma; "" when it has
-/// none. Nothing when it agrees on what is not known here, or is malformed: then frames mean who knows what.
-std::optional<WebSocketExtensions> read_websocket_extensions(std::string_view reply_field);
+class MessageInflater;
 
 /// Why a side closed a WebSocket, as it says.
 struct WebSocketClose
@@ -85,8 +66,6 @@ class WebSocketMessages
     std::size_t held() const { return text_.capacity(); }
 
   private:
-    class Inflater;
-
     enum class Kind : std::uint8_t
     {
         none,  ///< between two messages
@@ -145,7 +124,7 @@ class WebSocketMessages
     std::uint64_t inflated_ = 0;
     std::uint8_t tail_left_ = 0;  ///< bytes that end its compressed data and were not sent
     std::uint64_t affordable_ = allowance;
-    std::unique_ptr<Inflater> inflater_;
+    std::unique_ptr<MessageInflater> inflater_;
 
     std::string close_payload_;  ///< as far as it has come
     std::optional<WebSocketClose> closed_;

@@ -299,6 +299,30 @@ TEST_CASE("a last block of compressed data is not the last of all")
               .messages == std::vector<std::string>{"Hello", "Hello"});
 }
 
+TEST_CASE("time grows with the bytes of compressed data, not with its blocks")
+{
+    // Last blocks of two bytes, and of three that hold a letter: bytes that are taken again for each of them
+    // would be minutes of work.
+    constexpr std::size_t blocks = 2u << 20;
+    std::string empty;
+    std::string letters;
+    for (std::size_t i = 0; i < blocks; ++i)
+        empty.append("\x03\0", 2);
+    for (std::size_t i = 0; i < blocks / 4; ++i)
+        letters.append("\x4b\x04\0", 3);
+    test::MessageDeflater deflater;
+    const auto last = deflater.deflate("Hello");
+    const auto bytes = frame(empty + last, {.compressed = true, .mask = some_mask}) +
+                       frame(letters, {.compressed = true, .mask = some_mask});
+    for (const std::size_t step : {std::string::npos, std::size_t{65'536}}) {
+        const auto read = read_messages(bytes, shared_context, step);
+        CHECK(read.legible);
+        REQUIRE(read.messages.size() == 2);
+        CHECK(read.messages.front() == "Hello");
+        CHECK(read.messages.back() == std::string(blocks / 4, 'a'));
+    }
+}
+
 TEST_CASE("what cannot be decoded is not read on")
 {
     test::MessageDeflater deflater;

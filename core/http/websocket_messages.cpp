@@ -59,11 +59,8 @@ WebSocketMessages& WebSocketMessages::operator=(WebSocketMessages&&) noexcept = 
 /// Takes bytes up to the end of a message, or of a part of one; false when they end before it.
 bool WebSocketMessages::next(std::string_view& rest, SseEvent& message)
 {
-    if (std::exchange(delivered_, false)) {
-        if (text_.capacity() > (kind_ == Kind::none ? kept_of_message : 2 * frame_portion))
-            std::string{}.swap(text_);
-        text_.clear();
-    }
+    if (std::exchange(delivered_, false))
+        forget_text();
     while (legible_) {
         if (!in_frame_ && !(take_head(rest) && begin_frame()))
             return false;
@@ -75,6 +72,13 @@ bool WebSocketMessages::next(std::string_view& rest, SseEvent& message)
             return true;
     }
     return false;
+}
+
+void WebSocketMessages::forget_text()
+{
+    if (text_.capacity() > (kind_ == Kind::none ? kept_of_message : 2 * frame_portion))
+        std::string{}.swap(text_);
+    text_.clear();
 }
 
 bool WebSocketMessages::give_up()
@@ -390,7 +394,7 @@ bool WebSocketMessages::end_frame(SseEvent& message)
         return false;
     const auto kind = std::exchange(kind_, Kind::none);
     if (kind != Kind::text || (excessive_ && !long_)) {
-        text_.clear();
+        forget_text();
         return false;
     }
     delivered_ = true;

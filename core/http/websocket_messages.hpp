@@ -37,9 +37,9 @@ class WebSocketMessages
   public:
     static constexpr std::size_t max_whole = SseParser::max_event;
     static constexpr std::uint64_t max_inflated = 64u << 20;
-    /// So much may come out at once, and `usual_ratio` bytes for each that goes in.
+    /// So much may come out at once, and `usual_ratio` bytes for each that goes in, as of requests' bodies.
     static constexpr std::uint64_t allowance = 4u << 20;
-    static constexpr std::uint64_t usual_ratio = 200;
+    static constexpr std::uint64_t usual_ratio = 100;
 
     explicit WebSocketMessages(WebSocketDeflate deflate = {});
     ~WebSocketMessages();
@@ -90,6 +90,7 @@ class WebSocketMessages
     void pass_over_rest();
     bool passes_over() const;
     bool end_frame(SseEvent& message);
+    void forget_text();
     bool give_up();
 
     bool give_beginning(SseEvent& message);

@@ -404,10 +404,10 @@ TEST_CASE("a message that decodes to far more than it is is given up, others sta
 TEST_CASE("a message has a largest size, however it is packed")
 {
     // Some noise, so that its ratio is a usual one.
-    const auto noise = noisy_text(1u << 20);
+    const auto noise = noisy_text(2u << 20);
     std::string text;
-    for (std::size_t at = 0; text.size() < WebSocketMessages::max_inflated + (1u << 20); at += 200)
-        text.append(noise, at, 200).append(20'000, 'x');
+    for (std::size_t at = 0; text.size() < WebSocketMessages::max_inflated + (1u << 20); at += 400)
+        text.append(noise, at, 400).append(20'000, 'x');
     test::MessageDeflater deflater{true};
     const auto bytes = frame(deflater.deflate(text), {.compressed = true}) +
                        frame(deflater.deflate("behind"), {.compressed = true});
@@ -445,6 +445,43 @@ TEST_CASE("memory of a long message is given back")
     const auto bytes = frame(noisy_text(1u << 20), {.mask = some_mask}) + frame("x").substr(0, 1);
     direction.feed(bytes, [](const SseEvent&) {});
     CHECK(direction.held() < 5000);
+}
+
+TEST_CASE("memory of a message that is given up is given back")
+{
+    const std::string zeros(40u << 20, '0');
+    test::MessageDeflater deflater{true};
+    // The first uses up what may come out at once, so that the second is given up before it is long.
+    const auto bytes = frame(deflater.deflate(zeros), {.compressed = true}) +
+                       frame(deflater.deflate(noisy_text(2000) + zeros), {.compressed = true});
+    WebSocketMessages direction{own_context};
+    std::size_t begun = 0;
+    direction.feed(bytes, [&](const SseEvent& message) { begun += message.is_new() ? 1 : 0; });
+    CHECK(direction.legible());
+    CHECK(begun == 1);
+    CHECK(direction.held() < 5000);
+}
+
+TEST_CASE("a hundred bytes may come out for each that goes in, as of requests")
+{
+    // 150 for each.
+    constexpr std::size_t noisy = 170;
+    const auto noise = noisy_text(200 * noisy);
+    std::string text;
+    for (std::size_t at = 0; at < noise.size(); at += noisy)
+        text.append(noise, at, noisy).append(20'000, 'x');
+    test::MessageDeflater deflater{true};
+    const auto packed = frame(deflater.deflate(text), {.compressed = true});
+    CHECK(text.size() / packed.size() > 130);
+    CHECK(text.size() / packed.size() < 190);
+    constexpr std::size_t times = 10;
+    std::size_t size = 0;
+    WebSocketMessages direction{own_context};
+    for (std::size_t i = 0; i < times; ++i)
+        direction.feed(packed, [&](const SseEvent& message) { size += message.data.size(); });
+    CHECK(direction.legible());
+    CHECK(size <= WebSocketMessages::allowance + 100 * times * packed.size());
+    CHECK(size > 2 * WebSocketMessages::allowance);
 }
 
 TEST_CASE("why a side closes is told")

@@ -34,10 +34,19 @@ std::size_t find_sound(std::string_view text)
 
 }  // namespace
 
+/// Keeps `most` bytes, and none behind a gap.
+void AskedMessages::Collected::add(std::string_view more, std::size_t most)
+{
+    if (!cut())
+        text.append(more.substr(0, most - std::min(most, text.size())));
+    bytes += more.size();
+}
+
 void AskedMessages::begin()
 {
-    if (bytes_ > 0)
-        put("\n");
+    message_ = {};
+    in_sound_ = false;
+    sound_ = 0;
 }
 
 void AskedMessages::write(std::string_view piece)
@@ -52,11 +61,11 @@ void AskedMessages::write(std::string_view piece)
             end_sound();
         }
         const auto sound = std::min(find_sound(piece), piece.size());
-        const auto begin = text_.size();
+        const auto begin = message_.text.size();
         put(piece.substr(0, sound));
         // Where messages have line breaks, blanks say the same.
         std::replace_if(
-            text_.begin() + static_cast<std::ptrdiff_t>(begin), text_.end(),
+            message_.text.begin() + static_cast<std::ptrdiff_t>(begin), message_.text.end(),
             [](char c) { return c == '\n' || c == '\r'; }, ' ');
         in_sound_ = sound < piece.size();
         piece.remove_prefix(sound);
@@ -67,6 +76,15 @@ void AskedMessages::end()
 {
     if (in_sound_)
         end_sound();
+    auto message = std::exchange(message_, {});
+    if (ended_.bytes == 0) {
+        ended_ = std::move(message);
+        return;
+    }
+    ended_.add("\n", most_);
+    if (!ended_.cut())
+        ended_.text += message.text;
+    ended_.bytes += message.bytes;
 }
 
 void AskedMessages::end_sound()
@@ -77,13 +95,14 @@ void AskedMessages::end_sound()
 
 void AskedMessages::put(std::string_view text)
 {
-    bytes_ += text.size();
-    text_.append(text.substr(0, most_ - text_.size()));
+    const auto before = ended_.text.size() + (ended_.bytes > 0 ? 1 : 0);
+    message_.add(text, most_ - std::min(most_, before));
 }
 
 AskedMessages::Taken AskedMessages::take()
 {
-    Taken taken{std::exchange(text_, {}), false, std::exchange(bytes_, 0)};
+    auto ended = std::exchange(ended_, {});
+    Taken taken{std::move(ended.text), false, ended.bytes};
     taken.cut = taken.text.size() < taken.bytes;
     if (taken.cut)
         taken.text.resize(without_split_end(taken.text).size());

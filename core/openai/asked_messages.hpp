@@ -8,7 +8,7 @@
 namespace route {
 
 /// Collects messages, JSON each, a line for each: `[audio, N bytes]` stands for sound of more than 1 KiB in a
-/// member `audio`. Keeps the first `most` bytes.
+/// member `audio`. Keeps the first `most` bytes of all of them.
 class AskedMessages
 {
   public:
@@ -24,16 +24,27 @@ class AskedMessages
         bool cut = false;
         std::uint64_t bytes = 0;  ///< of all that came, sound left out
     };
-    /// Leaves this empty. Not between begin() and end().
+    /// The messages that have ended since the last call. One that comes at the moment is left out as a whole:
+    /// half of one could end inside of a secret.
     Taken take();
 
   private:
+    /// Text of which a beginning is kept.
+    struct Collected
+    {
+        std::string text;
+        std::uint64_t bytes = 0;  ///< of all of it
+
+        bool cut() const { return text.size() < bytes; }
+        void add(std::string_view more, std::size_t most);
+    };
+
     void put(std::string_view text);
     void end_sound();
 
     std::size_t most_;
-    std::string text_;
-    std::uint64_t bytes_ = 0;
+    Collected ended_;    ///< messages
+    Collected message_;  ///< the one that comes
     bool in_sound_ = false;
     std::uint64_t sound_ = 0;  ///< characters of it so far
 };

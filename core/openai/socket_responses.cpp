@@ -1,6 +1,7 @@
 #include "core/openai/socket_responses.hpp"
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <utility>
 #include <vector>
@@ -69,13 +70,22 @@ std::optional<SocketApi> socket_api_of(std::string_view path)
 
 struct SocketResponses::State
 {
+    /// An error without the id of the message that it is about.
+    struct DoubtfulError
+    {
+        std::string words;
+        std::uint64_t bytes;
+        Time came;
+    };
+
     struct Open
     {
         Open(std::uint64_t its_number, std::size_t max_text) : number{its_number}, reply{max_text} {}
 
-        std::uint64_t number;   ///< unique
-        bool answered = false;  ///< the server has spoken of it
-        std::string event_id;   ///< of the client's message that asked for it
+        std::uint64_t number;                         ///< unique
+        bool answered = false;                        ///< the server has spoken of it
+        std::string event_id;                         ///< of the client's message that asked for it
+        std::optional<DoubtfulError> doubtful_error;  ///< which may be its end
         SocketResponse response;
         StreamReply reply;
     };
@@ -94,10 +104,11 @@ struct SocketResponses::State
     std::string client_model;   ///< as the client has set it for the session
     std::string server_model;   ///< as the server says of the session
     bool client_kept = false;   ///< the client's message that comes is kept
-    std::uint64_t target = 0;   ///< whose message of the server comes; 0: nobody's
+    std::uint64_t target = 0;   ///< which response the server's message that comes is of; 0: of none
     std::uint64_t current = 0;  ///< what the server spoke of last
     std::uint64_t last_number = 0;
-    std::string last_id;  ///< of the one that ended last
+    std::array<std::string, 16> ended_ids;  ///< of those that ended last, whose late events count for none
+    std::size_t ended_count = 0;
     std::deque<Open> open;
     std::vector<SocketResponse> ended;  ///< to be given out
 
@@ -111,6 +122,10 @@ struct SocketResponses::State
     Open* target_with_id(const SocketEventFacts& facts, Time now);
     Open* target_without_id(const SocketEventFacts& facts, Time now);
     Open* target_of_error(const SocketEventFacts& facts);
+    void keep_error(const SseEvent& message, const SocketEventFacts& facts, Time now);
+    void fail_doubtful(Time now);
+    void make_room(Time now);
+    void abandon(Open& of, End how, Time now);
     void take(Open& of, const SseEvent& message, const SocketEventFacts& facts, Time now);
     void end(Open& of, End end, Time now);
     void end_with(const SseEvent& message, const SocketEventFacts& facts, Time now);
@@ -142,7 +157,7 @@ std::optional<SocketResponse> SocketResponses::take_ended()
 void SocketResponses::end_all(Time now)
 {
     while (!state_->open.empty())
-        state_->end(state_->open.front(), End::broken_off, now);
+        state_->abandon(state_->open.front(), End::broken_off, now);
 }
 
 void SocketResponses::add_client(const SseEvent& message, Time now)
@@ -175,6 +190,7 @@ void SocketResponses::add_client(const SseEvent& message, Time now)
 void SocketResponses::State::ask(Time now)
 {
     const auto& facts = client.facts();
+    fail_doubtful(now);
     auto& asked_for = begin(now);
     asked_for.event_id = facts.event_id;
     asked_for.response.asked_for = true;
@@ -183,8 +199,7 @@ void SocketResponses::State::ask(Time now)
 
 SocketResponses::State::Open& SocketResponses::State::begin(Time now)
 {
-    if (open.size() == most_open)
-        end(open.front(), End::broken_off, now);
+    make_room(now);
     auto& begun = open.emplace_back(++last_number, limits.max_text);
     auto taken = asked.take();
     begun.response.asked = std::move(taken.text);
@@ -193,6 +208,19 @@ SocketResponses::State::Open& SocketResponses::State::begin(Time now)
     begun.response.model = first_of({client_model, model, server_model});
     begun.response.began = now;
     return begun;
+}
+
+/// Ends the oldest when another could not be open beside it. What the client has asked for and the server has
+/// said nothing of is no response yet.
+void SocketResponses::State::make_room(Time now)
+{
+    if (open.size() < most_open)
+        return;
+    auto& oldest = open.front();
+    if (oldest.answered || oldest.doubtful_error)
+        abandon(oldest, End::displaced, now);
+    else
+        open.pop_front();
 }
 
 template <class Is>
@@ -224,6 +252,7 @@ void SocketResponses::add_server(const SseEvent& message, Time now)
     if (message.is_new() && facts.type.starts_with("response.")) {
         if (auto* target = state.target_of(facts, now)) {
             target->answered = true;
+            target->doubtful_error.reset();
             state.target = state.current = target->number;
         }
     }
@@ -244,7 +273,7 @@ SocketResponses::State::Open* SocketResponses::State::target_with_id(const Socke
     const auto& id = facts.response_id;
     if (auto* known = find_if([&](const Open& one) { return one.response.id == id; }))
         return known;
-    if (id == last_id)
+    if (std::find(ended_ids.begin(), ended_ids.end(), id) != ended_ids.end())
         return nullptr;
     auto* unnamed = next_unanswered();
     if (unnamed == nullptr && (begins_response(facts.type) || ends_response(facts.type)))
@@ -290,7 +319,9 @@ void SocketResponses::State::end_with(const SseEvent& message, const SocketEvent
     if (facts.type.starts_with("session.") && !facts.session_model.empty())
         server_model = facts.session_model;
     auto* ending = ends_response(facts.type) ? find(target) : nullptr;
-    if (facts.type == "error") {
+    if (facts.type == "error" && facts.error_event_id.empty() && api == SocketApi::realtime) {
+        keep_error(message, facts, now);
+    } else if (facts.type == "error") {
         ending = target_of_error(facts);
         if (ending != nullptr)
             ending->response.reply_bytes += message.data.size();
@@ -304,30 +335,53 @@ void SocketResponses::State::end_with(const SseEvent& message, const SocketEvent
     end(*ending, how, now);
 }
 
-/// What was asked for and not answered yet. In the Realtime API other errors are about something else, which
-/// goes wrong beside the response.
+/// In the Realtime API what the client's message asked for that the error names: others are about something
+/// else, which goes wrong beside the response.
 SocketResponses::State::Open* SocketResponses::State::target_of_error(const SocketEventFacts& facts)
 {
-    const auto& id = facts.error_event_id;
-    if (!id.empty() && api == SocketApi::realtime)
-        return find_if([&](const Open& one) { return !one.answered && one.event_id == id; });
+    if (api == SocketApi::realtime)
+        return find_if(
+            [&](const Open& one) { return !one.answered && one.event_id == facts.error_event_id; });
     if (auto* unanswered = next_unanswered())
         return unanswered;
-    if (api == SocketApi::realtime || open.empty())
+    if (open.empty())
         return nullptr;
     auto* spoken_of = find(current);
     return spoken_of != nullptr ? spoken_of : &open.back();
 }
 
+/// It may be about what was asked for, or about any other message of the client: what comes next tells.
+void SocketResponses::State::keep_error(const SseEvent& message, const SocketEventFacts& facts, Time now)
+{
+    if (auto* unanswered = find_if([](const Open& one) { return !one.answered && !one.doubtful_error; }))
+        unanswered->doubtful_error = {facts.error_words(), message.data.size(), now};
+}
+
+/// The server has begun none of them since.
+void SocketResponses::State::fail_doubtful(Time now)
+{
+    while (auto* doubtful = find_if([](const Open& one) { return one.doubtful_error.has_value(); }))
+        abandon(*doubtful, End::failed, now);
+}
+
+/// Ends one of which the server gave no end, by an error if one came that may be its end.
+void SocketResponses::State::abandon(Open& of, End how, Time now)
+{
+    of.response.summary = of.reply.take();
+    if (!of.doubtful_error)
+        return end(of, how, now);
+    of.response.error = std::move(of.doubtful_error->words);
+    of.response.reply_bytes += of.doubtful_error->bytes;
+    end(of, End::failed, of.doubtful_error->came);
+}
+
 void SocketResponses::State::end(Open& of, End how, Time now)
 {
     auto& response = of.response;
-    if (how == End::broken_off)
-        response.summary = of.reply.take();
     response.end = how;
     response.ended = now;
     if (!response.id.empty())
-        last_id = response.id;
+        ended_ids[ended_count++ % ended_ids.size()] = response.id;
     ended.push_back(std::move(response));
     open.erase(
         std::find_if(open.begin(), open.end(), [&](const Open& one) { return one.number == of.number; }));

@@ -17,7 +17,7 @@ namespace route {
 enum class SocketApi
 {
     responses,  ///< one after the other; its events bear no id of their response
-    realtime,   ///< also several at once, also such as nobody asked for, when somebody has spoken
+    realtime,   ///< also several at once, and those the server begins by itself when it hears speech
 };
 
 /// By the client's path without its query; nothing where the messages are of no known form.
@@ -34,7 +34,8 @@ struct SocketResponse
         incomplete,  ///< by its length or a filter: `summary.finish_reason`
         cancelled,
         failed,
-        broken_off,  ///< the socket ended before it, or too many were open
+        displaced,   ///< as many as may be open were, and another began
+        broken_off,  ///< finish() came before its end
     };
 
     std::string id;          ///< the server's; "" when it gave none
@@ -42,8 +43,9 @@ struct SocketResponse
     std::string asked;       ///< the client's messages since the response before, a line each, without sound
     bool asked_cut = false;  ///< `asked` is their beginning
     std::uint64_t asked_bytes = 0;  ///< of all of them
-    std::string model;              ///< as asked for, or as the session has it; "" when nobody said
-    std::string reply_model;        ///< as the response has it
+    std::string model;  ///< as asked for, or as the session has it; "" when no message names one. Of a name
+                        ///< in a message the first `max_model_name` bytes: as many may be a beginning
+    std::string reply_model;  ///< as the response has it, cut in the same way
     ReplySummary summary;
     std::uint64_t reply_bytes = 0;  ///< of the server's messages that belong to it
     std::string error;              ///< of a failed one, in the server's words
@@ -51,12 +53,21 @@ struct SocketResponse
     Time began{};  ///< when it was asked for, else when the server began
     std::optional<Time> first_message;
     std::optional<Time> first_content;
-    Time ended{};
+    Time ended{};  ///< not later than the call that hands it out
 };
 
 /// Tells the responses apart that are asked for and given over one WebSocket, from the text messages of both
 /// sides in the order in which they passed, and calls back for each when it ends. Memory: for each open
-/// response `max_asked` and about twice `max_text` bytes; when more than `most_open` are, the oldest ends.
+/// response `max_asked` and about twice `max_text` bytes, and `max_asked` for what comes.
+///
+/// When `most_open` are open and another begins, the oldest is displaced. One of which the server has said
+/// nothing is then forgotten, without a call: messages of the client alone make no more than `most_open`
+/// responses, however many they ask for.
+///
+/// An `error` of the Realtime API fails what the client's message asked for whose id it bears. Without an id
+/// it may be about another message, and fails the oldest that the server has said nothing of only if that
+/// does not begin all the same: with the next `response.create`, when it is displaced, or with finish(). Such
+/// a response has ended when the error came.
 class SocketResponses
 {
   public:
@@ -90,7 +101,9 @@ class SocketResponses
         add_server(message, now);
         give(on_response);
     }
-    /// No more messages will come, or none that can be read: what is open is broken off.
+    /// No more messages will come, or those of one side can no longer be read, which the caller can tell
+    /// apart in the calls that it makes: what is open is broken off. Nothing is to be called afterwards but
+    /// open().
     template <class F>
     void finish(Time now, F&& on_response)
     {

@@ -106,9 +106,15 @@ void check_response(const SocketResponse& response, SocketResponses::Limits limi
     require(response.asked.find('\r') == std::string::npos, "a message is a line");
     require(response.summary.text.size() <= limits.max_text && valid_utf8(response.summary.text),
             "a response's text is UTF-8 and bounded");
-    require(response.ended == now && response.began <= response.first_message.value_or(now) &&
-                response.first_message.value_or(now) <= response.first_content.value_or(now),
+    require(response.ended <= now && response.began <= response.first_message.value_or(response.ended) &&
+                response.first_message.value_or(response.ended) <=
+                    response.first_content.value_or(response.ended) &&
+                response.first_content.value_or(response.ended) <= response.ended,
             "time does not go back");
+    require(response.ended == now || response.end == SocketResponse::End::failed,
+            "only an error comes before it is known to be the end");
+    require(response.end != SocketResponse::End::displaced || response.first_message,
+            "what the server said nothing of is not displaced");
     require(response.end == SocketResponse::End::failed || response.error.empty(),
             "only failures have words");
 }

@@ -8,6 +8,7 @@
 
 #include "core/http/websocket_messages.hpp"
 #include "core/openai/asked_messages.hpp"
+#include "core/openai/request_facts.hpp"
 #include "core/openai/socket_event.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/websocket_frames.hpp"
@@ -62,7 +63,7 @@ class ScriptedSocket
     Time now() const { return time(passed_); }
     void add(SocketResponse response)
     {
-        CHECK(response.ended == now());
+        CHECK((response.ended == now() || (response.end == End::failed && response.ended < now())));
         ended.push_back(std::move(response));
     }
 
@@ -503,16 +504,160 @@ TEST_CASE("messages are collected with sound left out, however they are split")
     CHECK(cut.bytes == 9);
 }
 
+TEST_CASE("messages are taken when they have ended")
+{
+    // The server begins while a message of the client is half in.
+    AskedMessages asked{1u << 20};
+    for (const auto* const message : {"first", "second"}) {
+        asked.begin();
+        asked.write(message);
+        asked.end();
+    }
+    asked.begin();
+    asked.write("thi");
+    const auto before = asked.take();
+    CHECK(before.text == "first\nsecond");
+    CHECK(before.bytes == before.text.size());
+    CHECK_FALSE(before.cut);
+    asked.write("rd");
+    asked.end();
+    const auto behind = asked.take();
+    CHECK(behind.text == "third");
+    CHECK(behind.bytes == behind.text.size());
+    CHECK_FALSE(behind.cut);
+
+    // What had no room is no gap afterwards.
+    AskedMessages small{8};
+    small.begin();
+    small.write("first");
+    small.end();
+    small.begin();
+    small.write("second");
+    CHECK(small.take().text == "first");
+    small.write(" and last");
+    small.end();
+    const auto cut = small.take();
+    CHECK(cut.text == "se");
+    CHECK(cut.cut);
+    CHECK(cut.bytes == 15);
+}
+
+TEST_CASE("a message that comes in parts belongs to the response that begins behind it")
+{
+    SocketResponses reader{SocketApi::realtime, "", roomy};
+    std::vector<SocketResponse> ended;
+    const auto add = [&](SocketResponse response) { ended.push_back(std::move(response)); };
+    const std::string item = R"({"type":"conversation.item.create","item":{"text":"sk-half-of-a-secret"}})";
+    reader.from_client({{}, R"({"type":"session.update"})"}, {}, add);
+    reader.from_client({{}, item.substr(0, 60), SseEvent::Part::beginning}, {}, add);
+    reader.from_server({{}, created("a")}, {}, add);
+    reader.from_client({{}, item.substr(60), SseEvent::Part::middle}, {}, add);
+    reader.from_client({{}, {}, SseEvent::Part::end}, {}, add);
+    reader.from_client({{}, create}, {}, add);
+    reader.finish({}, add);
+    REQUIRE(ended.size() == 2);
+    CHECK(ended[0].asked == R"({"type":"session.update"})");
+    CHECK(ended[1].asked == item + "\n" + create);
+}
+
 TEST_CASE("so many responses are open at once, and no more")
 {
     ScriptedSocket socket{SocketApi::realtime};
     for (std::size_t i = 0; i < SocketResponses::most_open + 3; ++i)
-        socket.server(created("r" + std::to_string(i)));
+        socket.server(created("r" + std::to_string(i))).server(transcript("r" + std::to_string(i), "Hi"));
     CHECK(socket.open() == SocketResponses::most_open);
     REQUIRE(socket.ended.size() == 3);
     CHECK(socket.ended[0].id == "r0");
-    CHECK(socket.ended[0].end == End::broken_off);
+    CHECK(socket.ended[0].end == End::displaced);
+    CHECK(socket.ended[0].summary.text == "Hi");
+    socket.server(transcript("r0", "late"));
     CHECK(socket.finish().size() == SocketResponses::most_open + 3);
+    CHECK(socket.ended.back().end == End::broken_off);
+    CHECK(socket.ended.back().summary.text == "Hi");
+}
+
+TEST_CASE("what a client asks for makes no more responses than may be open, until the server speaks")
+{
+    for (const auto api : {SocketApi::realtime, SocketApi::responses}) {
+        ScriptedSocket socket{api};
+        for (int i = 0; i < 1000; ++i)
+            socket.client(create);
+        CHECK(socket.open() == SocketResponses::most_open);
+        CHECK(socket.ended.empty());
+        CHECK(socket.finish().size() == SocketResponses::most_open);
+    }
+}
+
+TEST_CASE("an error without the id of a message fails a response only if the server does not begin it")
+{
+    constexpr auto commit = R"({"type":"input_audio_buffer.commit"})";
+    constexpr auto error = R"({"type":"error","error":{"message":"buffer too small","event_id":null}})";
+    constexpr auto named = R"({"type":"error","error":{"message":"no such voice","event_id":"one"}})";
+    constexpr auto first = R"({"type":"response.create","event_id":"one"})";
+
+    ScriptedSocket begun{SocketApi::realtime};
+    begun.client(commit).client(first).server(error);
+    CHECK(begun.open() == 1);
+    begun.server(created("a")).server(transcript("a", "Hi")).client(create).server(done("a"));
+    REQUIRE(begun.ended.size() == 1);
+    CHECK(begun.ended[0].end == End::completed);
+    CHECK(begun.ended[0].error.empty());
+    CHECK(begun.ended[0].summary.text == "Hi");
+
+    ScriptedSocket gone{SocketApi::realtime};
+    gone.client(first).server(error).server(error);
+    REQUIRE(gone.finish().size() == 1);
+    CHECK(gone.ended[0].end == End::failed);
+    CHECK(gone.ended[0].error == "buffer too small");
+    CHECK(gone.ended[0].reply_bytes == std::string_view{error}.size());
+    CHECK(gone.ended[0].ended == ScriptedSocket::time(2));
+
+    ScriptedSocket again{SocketApi::realtime};
+    again.client(first).server(error).client(create);
+    CHECK(again.open() == 1);
+    REQUIRE(again.ended.size() == 1);
+    CHECK(again.ended[0].end == End::failed);
+    CHECK(again.ended[0].error == "buffer too small");
+    CHECK(again.ended[0].ended == ScriptedSocket::time(2));
+    again.server(created("b")).server(done("b"));
+    REQUIRE(again.finish().size() == 2);
+    CHECK(again.ended[1].end == End::completed);
+
+    ScriptedSocket told{SocketApi::realtime};
+    told.client(first).server(error).server(named);
+    CHECK(told.open() == 0);
+    REQUIRE(told.finish().size() == 1);
+    CHECK(told.ended[0].error == "no such voice");
+
+    ScriptedSocket displaced{SocketApi::realtime};
+    displaced.client(first).server(error);
+    for (std::size_t i = 0; i < SocketResponses::most_open; ++i)
+        displaced.client(create);
+    REQUIRE(displaced.ended.size() == 1);
+    CHECK(displaced.ended[0].error == "buffer too small");
+
+    // Each of several fails by an error of its own.
+    ScriptedSocket several{SocketApi::realtime};
+    several.client(first).client(create).server(error).server(error);
+    REQUIRE(several.finish().size() == 2);
+    CHECK(several.ended[0].end == End::failed);
+    CHECK(several.ended[1].end == End::failed);
+}
+
+TEST_CASE("late events of responses that have ended begin none and answer none")
+{
+    ScriptedSocket socket{SocketApi::realtime};
+    constexpr int before = 10;
+    for (int i = 0; i < before; ++i)
+        socket.server(created("r" + std::to_string(i))).server(done("r" + std::to_string(i)));
+    socket.client(create);
+    for (int i = 0; i < before; ++i)
+        socket.server(transcript("r" + std::to_string(i), "late")).server(done("r" + std::to_string(i)));
+    CHECK(socket.open() == 1);
+    socket.server(created("mine")).server(transcript("mine", "Hi")).server(done("mine"));
+    REQUIRE(socket.finish().size() == before + 1);
+    CHECK(socket.ended.back().id == "mine");
+    CHECK(socket.ended.back().summary.text == "Hi");
 }
 
 TEST_CASE("the facts of a message are found in its beginning, and where they count in all of it")
@@ -535,6 +680,9 @@ TEST_CASE("the facts of a message are found in its beginning, and where they cou
     CHECK(read({R"({"type":"response.done","response":{"x":{"id":"no"})" + padding +
                 R"(,"id":"r","status":"failed","status_details":{"error":{"message":"why"}}}})"})
               .error_message == "why");
+    const auto long_name = std::string(2 * max_model_name, 'm');
+    CHECK(read({R"({"type":"response.create","model":")" + long_name + "\"}"}).model.size() ==
+          max_model_name);
     CHECK(read({R"({"type":"x","event_id":")" + std::string(5000, 'e') + "\"}"}).event_id.size() <= 256);
     CHECK(read({repeat("[", 10'000)}).type.empty());
     CHECK(read({R"({"type":"x"})", R"({"type":"y"})"}).type == "x");

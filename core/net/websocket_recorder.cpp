@@ -185,6 +185,9 @@ void WebSocketRecorder::note_end(Record& record, AttemptRecord& attempt, const S
         record.outcome = RequestOutcome::upstream_error;
         record.error = describe(attempt_.failed_as_it_says(response.error));
         attempt.outcome = AttemptOutcome::error_event;
+    } else if (response.end == SocketResponse::End::displaced) {
+        record.outcome = RequestOutcome::truncated;  // of the record: what came of it is not known
+        record.error = "more responses were open at once than are told apart";
     }
     attempt.error = record.error;
 }

@@ -251,7 +251,7 @@ TEST_CASE("compressed messages are read with the context of those before them")
         CHECK(read.legible);
         CHECK(read.messages == messages);
         CHECK(bytes.size() < 12'000);
-        // Who reads what refers to earlier messages as if it did not is told.
+        // Without the context that they refer to they cannot be read, which is told.
         if (!alone)
             CHECK_FALSE(read_split(bytes, own_context).legible);
     }

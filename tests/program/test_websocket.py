@@ -516,4 +516,4 @@ def test_each_response_of_a_coding_agent_is_a_record(route, make_upstream):
     assert [router.attempts(each)[0]["outcome"] for each in (first, second)] == ["ok", "client_closed"]
     assert first["key_name"] == second["key_name"] == "tester" and first["path"] == "/v1/responses"
     assert (whole["outcome"], whole["total_tokens"], whole["response"][:11]) == ("client_closed", None, "[websocket,")
-    assert router.metric("openai_route_requests_total", model="gpt-5-codex", outcome="ok") == 1
+    assert router.metric("openai_api_route_requests_total", model="gpt-5-codex", outcome="ok") == 1

@@ -83,7 +83,7 @@ void ClientReply::start(Attempt& attempt, std::size_t attempts, const ShownReply
     record_.upstream_endpoint = attempt.upstream().endpoint_url;
 }
 
-awaitable<void> ClientReply::send_whole(Attempt& attempt)
+awaitable<std::optional<AttemptFailure>> ClientReply::send_whole(Attempt& attempt)
 {
     start(attempt, record_.attempts.size() + 1);
     record_.outcome = RequestOutcome::ok;
@@ -95,6 +95,7 @@ awaitable<void> ClientReply::send_whole(Attempt& attempt)
     if (written == ReplyWriter::Written::gone)
         note_client_closed("in the middle of the reply");
     take_reply(attempt);
+    co_return std::nullopt;
 }
 
 awaitable<std::optional<AttemptFailure>> ClientReply::relay(Attempt& attempt)
@@ -163,11 +164,11 @@ awaitable<void> ClientReply::break_off(Attempt& attempt, const AttemptFailure& f
         client_.connection.abandon();
 }
 
-awaitable<void> ClientReply::send_kept(Routed& routed)
+awaitable<void> ClientReply::send_kept(KeptReply& kept)
 {
-    auto& attempt = *routed.kept;
-    const auto& shown = *routed.shown;
-    auto why = describe(*routed.kept_failure);  // its own, not what those after it did
+    auto& attempt = *kept.attempt;
+    const auto& shown = kept.shown;
+    auto why = describe(kept.failure);  // its own, not what those after it did
     attempt.begin_record();
     co_await attempt.record_held();
     start(attempt, record_.attempts.size(), &shown);

@@ -32,11 +32,11 @@ class ClientReply
                 Record& record);
 
     /// A reply that was complete when it could be committed: head and body in one write.
-    awaitable<void> send_whole(Attempt& attempt);
+    awaitable<std::optional<AttemptFailure>> send_whole(Attempt& attempt);
     /// One whose body still comes. How it failed to be whole, if that was the upstream's doing.
     awaitable<std::optional<AttemptFailure>> relay(Attempt& attempt);
     /// The reply of a failed attempt that is the last word of all.
-    awaitable<void> send_kept(Routed& routed);
+    awaitable<void> send_kept(KeptReply& kept);
     /// The 101 that was asked for; false when the client has left.
     awaitable<bool> switch_protocols(Attempt& attempt);
     awaitable<void> send_error(RouterError error, std::string_view extra_fields = {});

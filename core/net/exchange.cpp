@@ -136,10 +136,13 @@ awaitable<void> Exchange::serve()
     Router router{loop_, *table_, client_, request, record_, request_.started};
     auto routed = co_await router.route();
     client_.watch(nullptr);
-    const auto waited = router.waited();
-    kept_.add_wait(waited);
-    co_await answer(router, std::move(routed));
-    kept_.add_wait(router.waited() - waited);
+    kept_.add_wait(router.waited());
+    if (routed.reply) {
+        const auto failure = co_await send(router, *routed.reply);
+        end_reply(router, *routed.reply, failure);
+    } else {
+        co_await send_failure(routed);
+    }
 }
 
 /// Why a request is not served whatever its body says.
@@ -188,26 +191,33 @@ OutgoingRequest Exchange::outgoing() const
             record_.client_keys};
 }
 
-/// What came of trying the upstreams.
-awaitable<void> Exchange::answer(Router& router, Routed routed)
+/// Sends the reply that may be committed; how the upstream failed at it, if it did. No coroutine: its frame
+/// would be held for as long as the reply lasts.
+awaitable<std::optional<AttemptFailure>> Exchange::send(Router& router, Attempt& attempt)
 {
-    if (routed.reply) {
-        auto& attempt = *routed.reply;
-        std::optional<AttemptFailure> failure;
-        if (attempt.reply().status() == 101)
-            failure = co_await tunnel(router, attempt);
-        else if (attempt.complete())
-            co_await reply_.send_whole(attempt);
-        else
-            failure = co_await reply_.relay(attempt);
-        if (auto error = reply_.note_error_inside(attempt))
-            failure = std::move(error);
-        router.note_end(attempt, failure);
-    } else if (routed.error) {
+    if (attempt.reply().status() == 101)
+        return tunnel(router, attempt);
+    if (attempt.complete())
+        return reply_.send_whole(attempt);
+    return reply_.relay(attempt);
+}
+
+void Exchange::end_reply(Router& router, Attempt& attempt, const std::optional<AttemptFailure>& failure)
+{
+    const auto waited = router.waited();
+    const auto error = reply_.note_error_inside(attempt);
+    router.note_end(attempt, error ? error : failure);
+    kept_.add_wait(router.waited() - waited);
+}
+
+/// There is no reply that may be committed.
+awaitable<void> Exchange::send_failure(Routed& routed)
+{
+    if (routed.error) {
         const std::string_view fields = record_.attempts.empty() ? "" : "x-should-retry: false\r\n";
         co_await reply_.send_error(*std::move(routed.error), fields);
     } else if (routed.kept) {
-        co_await reply_.send_kept(routed);
+        co_await reply_.send_kept(*routed.kept);
     } else {
         reply_.note_client_closed("while it waited");
     }

@@ -33,7 +33,9 @@ class Exchange
     // The straight line.
     awaitable<void> serve();
     std::optional<RouterError> authenticate();
-    awaitable<void> answer(Router& router, Routed routed);
+    awaitable<std::optional<AttemptFailure>> send(Router& router, Attempt& attempt);
+    void end_reply(Router& router, Attempt& attempt, const std::optional<AttemptFailure>& failure);
+    awaitable<void> send_failure(Routed& routed);
     awaitable<void> finish();
 
     // What leaves it.

@@ -91,13 +91,12 @@ awaitable<void> Router::keep(Routed& routed, std::unique_ptr<Attempt> attempt, A
         shown = co_await std::move(showing);
     }
     if (shown) {
-        routed.shown = std::move(shown);
-        routed.kept = std::move(attempt);
-        routed.kept_failure = std::move(failure);
+        KeptReply kept{std::move(attempt), *std::move(shown), std::move(failure)};
+        routed.kept = std::make_unique<KeptReply>(std::move(kept));
         co_return;
     }
     const bool replied = failure.status && *failure.status / 100 == 2;
-    if (replied && routed.kept && routed.kept_failure->cause != Cause::status)
+    if (replied && routed.kept && routed.kept->failure.cause != Cause::status)
         routed.kept.reset();
 }
 

@@ -11,14 +11,20 @@
 
 namespace route::net {
 
-/// What came of trying the upstreams for a request.
+/// A failed attempt that left a whole response.
+struct KeptReply
+{
+    std::unique_ptr<Attempt> attempt;
+    ShownReply shown;  ///< what of it the client gets to see
+    AttemptFailure failure;
+};
+
+/// What came of trying the upstreams for a request. Small: it lasts as long as a stream.
 struct Routed
 {
-    std::unique_ptr<Attempt> reply;              ///< may be committed
-    std::unique_ptr<Attempt> kept;               ///< else the last failed one that left a whole response
-    std::optional<ShownReply> shown;             ///< what of it the client gets to see
-    std::optional<AttemptFailure> kept_failure;  ///< why it failed
-    std::optional<RouterError> error;            ///< else what the router says itself
+    std::unique_ptr<Attempt> reply;    ///< may be committed
+    std::unique_ptr<KeptReply> kept;   ///< else the last of these
+    std::optional<RouterError> error;  ///< else what the router says itself
 };  ///< nothing of all this: the client has left
 
 /// Chooses the upstreams for one request and tries them in their order, until a reply may be committed or all

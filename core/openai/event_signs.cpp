@@ -205,7 +205,7 @@ EventSigns signs_of(const SseEvent& event)
 
 bool may_end_stream(const SseEvent& event, bool choices_seen)
 {
-    if (event.data.starts_with('[') || event.data.starts_with(' '))
+    if (trim(event.data).starts_with('['))
         return true;
     // As a member, a type or a reason: each error has it, but for that of a failed response.
     if (is_error_type(event.type) || is_end_type(event.type) || holds_word(event.data, "\"error\""))

@@ -362,6 +362,15 @@ TEST_CASE("after commit only what may be an error or an end is read")
     }
 }
 
+TEST_CASE("the end of a stream may stand behind blank lines of its data")
+{
+    for (const std::string_view data : {"[DONE]", " [DONE]", "\n[DONE]", "\t\r\n [DONE]\n"}) {
+        CAPTURE(data);
+        CHECK(signs_of({"", data}).end);
+        CHECK(may_end_stream({"", data}, true));
+    }
+}
+
 TEST_CASE("may_end_stream is never false of an event that is an error or an end")
 {
     for (const auto* rows : {&preambles(), &contents(), &errors()})

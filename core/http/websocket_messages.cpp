@@ -345,23 +345,13 @@ std::string_view WebSocketMessages::decode_some(std::string_view& payload, std::
         give_up();
         return {};
     }
-    if (!afford(consumed, produced.size())) {
+    decoded_ += produced.size();
+    inflated_ += produced.size();
+    if (inflated_ > max_inflated) {
         pass_over_rest();
         return {};
     }
     return produced;
-}
-
-/// Deflate packs a thousand to one at best. What was saved up by messages that hardly pack is no allowance
-/// for more.
-bool WebSocketMessages::afford(std::uint64_t consumed, std::uint64_t produced)
-{
-    affordable_ += usual_ratio * consumed;
-    inflated_ += produced;
-    if (produced > affordable_ || inflated_ > max_inflated)
-        return false;
-    affordable_ = std::min(affordable_ - produced, allowance);
-    return true;
 }
 
 void WebSocketMessages::pass_over_rest()
@@ -393,7 +383,7 @@ bool WebSocketMessages::end_frame(SseEvent& message)
     if (control_ || !last_frame_)
         return false;
     const auto kind = std::exchange(kind_, Kind::none);
-    if (kind != Kind::text || (excessive_ && !long_)) {
+    if (kind != Kind::text) {
         forget_text();
         return false;
     }

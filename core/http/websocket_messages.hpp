@@ -30,16 +30,15 @@ struct WebSocketClose
 /// the closing. A message is delivered as an event without a type: up to `max_whole` bytes whole, a longer
 /// one in parts, the first `max_whole` bytes, then more as it comes, then its end. Holds twice that much at
 /// most, and of compressed messages the decoder's state, 60 KiB from the first one on. What decodes to more
-/// than `max_inflated` bytes, or to far more than it is, is passed over from there on, as if it ended there,
-/// or ends the reading where later messages refer to it.
+/// than `max_inflated` bytes is passed over from there on, as if it ended there, or ends the reading where
+/// later messages refer to it. Time is proportional to the bytes that come and that come out of them, a
+/// thousand for one at most: who has other things to do looks at decoded() between two calls.
 class WebSocketMessages
 {
   public:
     static constexpr std::size_t max_whole = SseParser::max_event;
     static constexpr std::uint64_t max_inflated = 64u << 20;
-    /// So much may come out at once, and `usual_ratio` bytes for each that goes in, as of requests' bodies.
-    static constexpr std::uint64_t allowance = 4u << 20;
-    static constexpr std::uint64_t usual_ratio = 100;
+    static_assert(max_whole < max_inflated, "what is too long came in parts");
 
     explicit WebSocketMessages(WebSocketDeflate deflate = {});
     ~WebSocketMessages();
@@ -65,6 +64,9 @@ class WebSocketMessages
     /// Bytes held for an unfinished message; what the decoder has is not counted.
     std::size_t held() const { return text_.capacity(); }
 
+    /// Bytes that have come out of compressed messages so far, passed over or not.
+    std::uint64_t decoded() const { return decoded_; }
+
   private:
     enum class Kind : std::uint8_t
     {
@@ -86,7 +88,6 @@ class WebSocketMessages
     bool take_compressed(std::string_view& rest, SseEvent& message);
     std::string_view decode(std::string_view& rest);
     std::string_view decode_some(std::string_view& payload, std::size_t room);
-    bool afford(std::uint64_t consumed, std::uint64_t produced);
     void pass_over_rest();
     bool passes_over() const;
     bool end_frame(SseEvent& message);
@@ -118,14 +119,14 @@ class WebSocketMessages
     // The message it belongs to.
     Kind kind_ = Kind::none;
     bool compressed_ = false;
-    bool excessive_ = false;  ///< its rest is passed over
-    bool long_ = false;       ///< its beginning was delivered
-    bool delivered_ = false;  ///< what is in text_ was
-    std::string text_;        ///< what of it came with earlier bytes, or does not lie there as it is
-    std::uint64_t inflated_ = 0;
+    bool excessive_ = false;      ///< its rest is passed over
+    bool long_ = false;           ///< its beginning was delivered
+    bool delivered_ = false;      ///< what is in text_ was
+    std::string text_;            ///< what of it came with earlier bytes, or does not lie there as it is
+    std::uint64_t inflated_ = 0;  ///< bytes of it
     std::uint8_t tail_left_ = 0;  ///< bytes that end its compressed data and were not sent
-    std::uint64_t affordable_ = allowance;
     std::unique_ptr<MessageInflater> inflater_;
+    std::uint64_t decoded_ = 0;  ///< bytes of all
 
     std::string close_payload_;  ///< as far as it has come
     std::optional<WebSocketClose> closed_;

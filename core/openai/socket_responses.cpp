@@ -104,6 +104,8 @@ struct SocketResponses::State
     std::string client_model;   ///< as the client has set it for the session
     std::string server_model;   ///< as the server says of the session
     bool client_kept = false;   ///< the client's message that comes is kept
+    std::size_t collected = 0;  ///< bytes of messages in `asked`, those of sound, too
+    std::size_t coming = 0;     ///< bytes of the one that comes
     std::uint64_t target = 0;   ///< which response the server's message that comes is of; 0: of none
     std::uint64_t current = 0;  ///< what the server spoke of last
     std::uint64_t last_number = 0;
@@ -144,6 +146,17 @@ std::size_t SocketResponses::open() const
     return state_->open.size();
 }
 
+std::size_t SocketResponses::held() const
+{
+    const auto& state = *state_;
+    const auto [max_asked, max_text] = state.limits;
+    auto size = std::min(state.collected, max_asked) + std::min(state.coming, max_asked);
+    for (const auto& one : state.open)
+        size += one.response.asked.capacity() +
+                static_cast<std::size_t>(std::min<std::uint64_t>(one.response.reply_bytes, 2 * max_text));
+    return size;
+}
+
 std::optional<SocketResponse> SocketResponses::take_ended()
 {
     auto& ended = state_->ended;
@@ -172,15 +185,18 @@ void SocketResponses::add_client(const SseEvent& message, Time now)
             message.part == SseEvent::Part::whole && message.data.size() <= SocketEventReader::beginning;
         state.client_kept =
             facts.type.empty() ? is_short && !trim(message.data).empty() : !is_sound(facts.type);
+        state.coming = 0;
         if (state.client_kept)
             state.asked.begin();
     }
     if (!state.client_kept)
         return;
     state.asked.write(message.part == SseEvent::Part::whole ? trim(message.data) : message.data);
+    state.coming += message.data.size();
     if (!is_last_part(message))
         return;
     state.asked.end();
+    state.collected += std::exchange(state.coming, 0);
     if (facts.type == "session.update" && !facts.session_model.empty())
         state.client_model = facts.session_model;
     else if (asks_for_response(facts.type))
@@ -202,6 +218,7 @@ SocketResponses::State::Open& SocketResponses::State::begin(Time now)
     make_room(now);
     auto& begun = open.emplace_back(++last_number, limits.max_text);
     auto taken = asked.take();
+    collected = 0;
     begun.response.asked = std::move(taken.text);
     begun.response.asked_cut = taken.cut;
     begun.response.asked_bytes = taken.bytes;

@@ -114,6 +114,10 @@ class SocketResponses
     /// Responses that were asked for or have begun, and have not ended.
     std::size_t open() const;
 
+    /// About how many bytes are held: no less than what there is of questions and of texts, and more where a
+    /// message has been read and its text is not kept.
+    std::size_t held() const;
+
   private:
     struct State;
 

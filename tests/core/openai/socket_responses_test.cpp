@@ -54,6 +54,7 @@ class ScriptedSocket
     }
 
     std::size_t open() const { return reader_.open(); }
+    std::size_t held() const { return reader_.held(); }
     /// When the message of that number came, from 1.
     static Time time(int number) { return Time{} + number * 1ms; }
 
@@ -574,6 +575,47 @@ TEST_CASE("so many responses are open at once, and no more")
     CHECK(socket.finish().size() == SocketResponses::most_open + 3);
     CHECK(socket.ended.back().end == End::broken_off);
     CHECK(socket.ended.back().summary.text == "Hi");
+}
+
+TEST_CASE("what is held is told")
+{
+    constexpr std::size_t most = 10'000;
+    const auto large = repeat("all work and no play ", 1000);
+    ScriptedSocket socket{SocketApi::realtime, "", {most, most}};
+    CHECK(socket.held() < 100);
+    const std::string item = R"({"type":"conversation.item.create","item":")" + large.substr(0, 4000) + "\"}";
+    socket.client(item);
+    CHECK(socket.held() >= item.size());
+    CHECK(socket.held() < 2 * item.size());
+    socket.client(R"({"type":"conversation.item.create","item":")" + large + "\"}");
+    CHECK(socket.held() >= most);
+    CHECK(socket.held() < 2 * most);
+    socket.client(create);
+    CHECK(socket.held() >= most);
+    CHECK(socket.held() < 3 * most);
+    const auto asked = socket.held();
+    socket.server(created("a"));
+    socket.server(transcript("a", large.substr(0, 4000)));
+    CHECK(socket.held() >= asked + 4000);
+    CHECK(socket.held() < asked + 5000);
+    socket.server(transcript("a", large)).server(transcript("a", large));
+    CHECK(socket.held() == asked + 2 * most);
+    socket.server(done("a"));
+    CHECK(socket.held() < 100);
+}
+
+TEST_CASE("of a message that comes in parts, what is held is told")
+{
+    constexpr std::size_t most = 10'000;
+    SocketResponses reader{SocketApi::responses, "", {most, most}};
+    const auto ignore = [](const SocketResponse&) {};
+    const std::string ask = R"({"type":"response.create","input":")" + repeat("x", 3000);
+    reader.from_client({{}, ask, SseEvent::Part::beginning}, {}, ignore);
+    CHECK(reader.held() >= ask.size());
+    CHECK(reader.held() < 2 * ask.size());
+    reader.from_client({{}, repeat("x", 2 * most), SseEvent::Part::middle}, {}, ignore);
+    CHECK(reader.held() >= most);
+    CHECK(reader.held() < 2 * most);
 }
 
 TEST_CASE("what a client asks for makes no more responses than may be open, until the server speaks")

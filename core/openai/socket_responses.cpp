@@ -18,6 +18,9 @@ namespace {
 
 using End = SocketResponse::End;
 
+/// Ids of what was asked for and is forgotten that are remembered, 256 bytes each at most.
+constexpr std::size_t most_forgotten_ids = 64;
+
 bool is_last_part(const SseEvent& message)
 {
     return message.part == SseEvent::Part::whole || message.part == SseEvent::Part::end;
@@ -84,6 +87,7 @@ struct SocketResponses::State
 
         std::uint64_t number;                         ///< unique
         bool answered = false;                        ///< the server has spoken of it
+        bool forgotten = false;                       ///< its question is
         std::string event_id;                         ///< of the client's message that asked for it
         std::optional<DoubtfulError> doubtful_error;  ///< which may be its end
         SocketResponse response;
@@ -112,10 +116,16 @@ struct SocketResponses::State
     std::array<std::string, 16> ended_ids;  ///< of those that ended last, whose late events count for none
     std::size_t ended_count = 0;
     std::deque<Open> open;
-    std::vector<SocketResponse> ended;  ///< to be given out
+    std::uint64_t forgotten = 0;             ///< asked for behind those that are open, and not answered
+    std::vector<std::string> forgotten_ids;  ///< of the client's messages that asked for some of them
+    std::vector<SocketResponse> ended;       ///< to be given out
 
     Open& begin(Time now);
+    Open& begin_asked(Time now);
+    Open& begin_by_server(Time now);
+    Open& begin_forgotten(Time now);
     void ask(Time now);
+    void forget(const SocketEventFacts& facts);
     Open* find(std::uint64_t number);
     template <class Is>
     Open* find_if(Is&& is);
@@ -123,7 +133,8 @@ struct SocketResponses::State
     Open* target_of(const SocketEventFacts& facts, Time now);
     Open* target_with_id(const SocketEventFacts& facts, Time now);
     Open* target_without_id(const SocketEventFacts& facts, Time now);
-    Open* target_of_error(const SocketEventFacts& facts);
+    Open* target_of_error(const SocketEventFacts& facts, Time now);
+    Open* target_of_named_error(const std::string& event_id, Time now);
     void keep_error(const SseEvent& message, const SocketEventFacts& facts, Time now);
     void fail_doubtful(Time now);
     void make_room(Time now);
@@ -207,37 +218,76 @@ void SocketResponses::State::ask(Time now)
 {
     const auto& facts = client.facts();
     fail_doubtful(now);
-    auto& asked_for = begin(now);
+    const auto unanswered =
+        std::count_if(open.begin(), open.end(), [](const Open& one) { return !one.answered; });
+    if (forgotten > 0 || static_cast<std::size_t>(unanswered) >= most_open) {
+        forget(facts);
+        return;
+    }
+    auto& asked_for = begin_asked(now);
     asked_for.event_id = facts.event_id;
     asked_for.response.asked_for = true;
     asked_for.response.model = first_of({facts.model, facts.reply_model, asked_for.response.model});
 }
 
+/// Its question is not kept, so that those of others stay, each with its answer.
+void SocketResponses::State::forget(const SocketEventFacts& facts)
+{
+    ++forgotten;
+    if (!facts.event_id.empty() && forgotten_ids.size() < most_forgotten_ids)
+        forgotten_ids.push_back(facts.event_id);
+    asked.take();
+    collected = 0;
+}
+
 SocketResponses::State::Open& SocketResponses::State::begin(Time now)
 {
-    make_room(now);
     auto& begun = open.emplace_back(++last_number, limits.max_text);
-    auto taken = asked.take();
-    collected = 0;
-    begun.response.asked = std::move(taken.text);
-    begun.response.asked_cut = taken.cut;
-    begun.response.asked_bytes = taken.bytes;
     begun.response.model = first_of({client_model, model, server_model});
     begun.response.began = now;
     return begun;
 }
 
-/// Ends the oldest when another could not be open beside it. What the client has asked for and the server has
-/// said nothing of is no response yet.
+/// With what the client has said since the one before.
+SocketResponses::State::Open& SocketResponses::State::begin_asked(Time now)
+{
+    make_room(now);
+    auto& begun = begin(now);
+    auto taken = asked.take();
+    collected = 0;
+    begun.response.asked = std::move(taken.text);
+    begun.response.asked_cut = taken.cut;
+    begun.response.asked_bytes = taken.bytes;
+    return begun;
+}
+
+/// Where all that is open was answered: what is forgotten was asked for before anything else.
+SocketResponses::State::Open& SocketResponses::State::begin_by_server(Time now)
+{
+    if (forgotten == 0)
+        return begin_asked(now);
+    make_room(now);
+    return begin_forgotten(now);
+}
+
+/// The answer to one, beside what is open.
+SocketResponses::State::Open& SocketResponses::State::begin_forgotten(Time now)
+{
+    if (--forgotten == 0)
+        forgotten_ids.clear();
+    auto& begun = begin(now);
+    begun.forgotten = true;
+    return begun;
+}
+
+/// Ends the oldest that was answered when another could not be open beside it: fewer have no answer, as
+/// another may begin.
 void SocketResponses::State::make_room(Time now)
 {
     if (open.size() < most_open)
         return;
-    auto& oldest = open.front();
-    if (oldest.answered || oldest.doubtful_error)
-        abandon(oldest, End::displaced, now);
-    else
-        open.pop_front();
+    if (auto* oldest = find_if([](const Open& one) { return one.answered; }))
+        abandon(*oldest, End::displaced, now);
 }
 
 template <class Is>
@@ -294,7 +344,7 @@ SocketResponses::State::Open* SocketResponses::State::target_with_id(const Socke
         return nullptr;
     auto* unnamed = next_unanswered();
     if (unnamed == nullptr && (begins_response(facts.type) || ends_response(facts.type)))
-        unnamed = &begin(now);
+        unnamed = &begin_by_server(now);
     if (unnamed != nullptr)
         unnamed->response.id = id;
     return unnamed;
@@ -305,7 +355,7 @@ SocketResponses::State::Open* SocketResponses::State::target_without_id(const So
 {
     auto* unanswered = next_unanswered();
     if (facts.type == "response.created")
-        return unanswered != nullptr ? unanswered : &begin(now);
+        return unanswered != nullptr ? unanswered : &begin_by_server(now);
     if (auto* spoken_of = find(current))
         return spoken_of;
     const auto newest =
@@ -339,7 +389,7 @@ void SocketResponses::State::end_with(const SseEvent& message, const SocketEvent
     if (facts.type == "error" && facts.error_event_id.empty() && api == SocketApi::realtime) {
         keep_error(message, facts, now);
     } else if (facts.type == "error") {
-        ending = target_of_error(facts);
+        ending = target_of_error(facts, now);
         if (ending != nullptr)
             ending->response.reply_bytes += message.data.size();
     }
@@ -354,17 +404,30 @@ void SocketResponses::State::end_with(const SseEvent& message, const SocketEvent
 
 /// In the Realtime API what the client's message asked for that the error names: others are about something
 /// else, which goes wrong beside the response.
-SocketResponses::State::Open* SocketResponses::State::target_of_error(const SocketEventFacts& facts)
+SocketResponses::State::Open* SocketResponses::State::target_of_error(const SocketEventFacts& facts, Time now)
 {
     if (api == SocketApi::realtime)
-        return find_if(
-            [&](const Open& one) { return !one.answered && one.event_id == facts.error_event_id; });
+        return target_of_named_error(facts.error_event_id, now);
     if (auto* unanswered = next_unanswered())
         return unanswered;
+    if (forgotten > 0)
+        return &begin_forgotten(now);
     if (open.empty())
         return nullptr;
     auto* spoken_of = find(current);
     return spoken_of != nullptr ? spoken_of : &open.back();
+}
+
+SocketResponses::State::Open* SocketResponses::State::target_of_named_error(const std::string& event_id,
+                                                                            Time now)
+{
+    if (auto* named = find_if([&](const Open& one) { return !one.answered && one.event_id == event_id; }))
+        return named;
+    const auto found = std::find(forgotten_ids.begin(), forgotten_ids.end(), event_id);
+    if (found == forgotten_ids.end())
+        return nullptr;
+    forgotten_ids.erase(found);
+    return &begin_forgotten(now);
 }
 
 /// It may be about what was asked for, or about any other message of the client: what comes next tells.
@@ -395,6 +458,8 @@ void SocketResponses::State::abandon(Open& of, End how, Time now)
 void SocketResponses::State::end(Open& of, End how, Time now)
 {
     auto& response = of.response;
+    if (of.forgotten && response.model.empty())
+        response.model = response.reply_model;
     response.end = how;
     response.ended = now;
     if (!response.id.empty())

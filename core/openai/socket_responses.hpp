@@ -39,7 +39,8 @@ struct SocketResponse
     };
 
     std::string id;          ///< the server's; "" when it gave none
-    bool asked_for = false;  ///< by a `response.create`; else the server began by itself
+    bool asked_for = false;  ///< by a `response.create`, which is known; else the server began by itself, or
+                             ///< what it answers is forgotten
     std::string asked;       ///< the client's messages since the response before, a line each, without sound
     bool asked_cut = false;  ///< `asked` is their beginning
     std::uint64_t asked_bytes = 0;  ///< of all of them
@@ -60,9 +61,10 @@ struct SocketResponse
 /// sides in the order in which they passed, and calls back for each when it ends. Memory: for each open
 /// response `max_asked` and about twice `max_text` bytes, and `max_asked` for what comes.
 ///
-/// When `most_open` are open and another begins, the oldest is displaced. One of which the server has said
-/// nothing is then forgotten, without a call: messages of the client alone make no more than `most_open`
-/// responses, however many they ask for.
+/// When `most_open` are open and another begins, the oldest of which the server has spoken is displaced. What
+/// is asked for while the server has said nothing of `most_open` others is forgotten but counted, and so is
+/// what is asked for after it until all of those are answered: an answer to one of them has no question. So
+/// the others have their own, and messages of the client alone make no more than `most_open` responses.
 ///
 /// An `error` of the Realtime API fails what the client's message asked for whose id it bears. Without an id
 /// it may be about another message, and fails the oldest that the server has said nothing of only if that

@@ -630,6 +630,91 @@ TEST_CASE("what a client asks for makes no more responses than may be open, unti
     }
 }
 
+TEST_CASE("what is asked for at once is answered in its order, and has its own question or none")
+{
+    const auto ask = [](int i) {
+        return R"({"type":"response.create","event_id":"e)" + std::to_string(i) + R"(","model":"m)" +
+               std::to_string(i) + "\"}";
+    };
+    constexpr int asked = 20;
+    constexpr int kept = SocketResponses::most_open;
+    ScriptedSocket socket{SocketApi::responses};
+    for (int i = 0; i < asked; ++i)
+        socket.client(ask(i));
+    CHECK(socket.open() == kept);
+    const auto answer = [&](int i) {
+        const auto id = "r" + std::to_string(i);
+        socket.server(R"({"type":"response.created","response":{"id":")" + id + R"(","model":"replied"}})")
+            .server(R"({"type":"response.completed","response":{"id":")" + id +
+                    R"(","status":"completed"}})");
+    };
+    for (int i = 0; i < kept + 2; ++i)
+        answer(i);
+    // Those before it are not answered yet.
+    socket.client(ask(asked)).client(R"({"type":"response.processed"})");
+    for (int i = kept + 2; i <= asked; ++i)
+        answer(i);
+    CHECK(socket.open() == 0);
+    socket.client(ask(asked + 1));
+    answer(asked + 1);
+    REQUIRE(socket.finish().size() == asked + 2);
+    for (int i = 0; i <= asked; ++i) {
+        CAPTURE(i);
+        CHECK(socket.ended[i].id == "r" + std::to_string(i));
+        CHECK(socket.ended[i].end == End::completed);
+        CHECK(socket.ended[i].asked == (i < kept ? ask(i) : ""));
+        CHECK(socket.ended[i].asked_for == (i < kept));
+        CHECK(socket.ended[i].model == (i < kept ? "m" + std::to_string(i) : "replied"));
+    }
+    CHECK(socket.ended.back().asked == R"({"type":"response.processed"})"
+                                       "\n" +
+                                           ask(asked + 1));
+}
+
+TEST_CASE("an error answers what was asked for and is forgotten")
+{
+    const auto ask = [](int i) {
+        return R"({"type":"response.create","event_id":"e)" + std::to_string(i) + "\"}";
+    };
+    constexpr int asked = SocketResponses::most_open + 2;
+    for (const auto api : {SocketApi::realtime, SocketApi::responses}) {
+        CAPTURE(api);
+        ScriptedSocket socket{api};
+        for (int i = 0; i < asked; ++i)
+            socket.client(ask(i));
+        // Refused, in the order of the requests or before others are begun.
+        const bool named = api == SocketApi::realtime;
+        for (int i = asked - 1; i >= 0; --i)
+            socket.server(R"({"type":"error","error":{"message":"no","event_id":)" +
+                          (named ? "\"e" + std::to_string(i) + "\"" : std::string{"null"}) + "}}");
+        CHECK(socket.open() == 0);
+        CHECK(socket.ended.size() == asked);
+        for (const auto& response : socket.ended)
+            CHECK(response.end == End::failed);
+        CHECK(socket.ended[named ? 0 : asked - 1].asked.empty());
+        socket.client(ask(asked)).server(created("r")).server(done("r"));
+        REQUIRE(socket.finish().size() == asked + 1);
+        CHECK(socket.ended.back().asked == ask(asked));
+        CHECK(socket.ended.back().end == End::completed);
+    }
+}
+
+TEST_CASE("what the server has not spoken of is not displaced")
+{
+    ScriptedSocket socket{SocketApi::realtime};
+    socket.client(R"({"type":"response.create","event_id":"first"})");
+    socket.client(R"({"type":"response.create","event_id":"second"})");
+    for (std::size_t i = 0; i < SocketResponses::most_open + 1; ++i)
+        socket.client(create).server(created("r" + std::to_string(i)));
+    CHECK(socket.open() == SocketResponses::most_open);
+    REQUIRE(socket.ended.size() == 3);
+    CHECK(socket.ended[0].id == "r0");
+    CHECK(socket.ended[0].asked.find("first") != std::string::npos);
+    CHECK(socket.ended[1].asked.find("second") != std::string::npos);
+    for (const auto& response : socket.ended)
+        CHECK(response.end == End::displaced);
+}
+
 TEST_CASE("an error without the id of a message fails a response only if the server does not begin it")
 {
     constexpr auto commit = R"({"type":"input_audio_buffer.commit"})";

@@ -338,10 +338,17 @@ SocketResponses::State::Open* SocketResponses::State::target_of(const SocketEven
 SocketResponses::State::Open* SocketResponses::State::target_with_id(const SocketEventFacts& facts, Time now)
 {
     const auto& id = facts.response_id;
-    if (auto* known = find_if([&](const Open& one) { return one.response.id == id; }))
-        return known;
-    if (std::find(ended_ids.begin(), ended_ids.end(), id) != ended_ids.end())
-        return nullptr;
+    if (api == SocketApi::responses && facts.type == "response.created") {
+        // There are upstreams that give all of them the same id.
+        std::replace(ended_ids.begin(), ended_ids.end(), id, std::string{});
+    } else {
+        const auto newest =
+            std::find_if(open.rbegin(), open.rend(), [&](const Open& one) { return one.response.id == id; });
+        if (newest != open.rend())
+            return &*newest;
+        if (std::find(ended_ids.begin(), ended_ids.end(), id) != ended_ids.end())
+            return nullptr;
+    }
     auto* unnamed = next_unanswered();
     if (unnamed == nullptr && (begins_response(facts.type) || ends_response(facts.type)))
         unnamed = &begin_by_server(now);

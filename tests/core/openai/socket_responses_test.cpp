@@ -618,6 +618,40 @@ TEST_CASE("of a message that comes in parts, what is held is told")
     CHECK(reader.held() < 2 * most);
 }
 
+TEST_CASE("responses of the same id are told apart where one follows the other")
+{
+    const std::string begun = R"({"type":"response.created","response":{"id":"resp_same"}})";
+    const std::string late =
+        R"({"type":"response.output_text.done","response_id":"resp_same","text":"late"})";
+    const auto text = [](const std::string& delta) {
+        return R"({"type":"response.output_text.delta","item_id":"m","output_index":0,"content_index":0,"delta":")" +
+               delta + "\"}";
+    };
+    const std::string completed =
+        R"({"type":"response.completed","response":{"id":"resp_same","status":"completed","usage":{"total_tokens":7}}})";
+    ScriptedSocket socket{SocketApi::responses};
+    for (const auto* const name : {"a", "b", "c"})
+        socket.client(create).server(begun).server(text(name)).server(completed).server(late);
+    CHECK(socket.open() == 0);
+    // Asked for at once, and begun by the server alone.
+    socket.client(create).client(create);
+    for (const auto* const name : {"d", "e", "f"})
+        socket.server(begun).server(text(name)).server(completed);
+    CHECK(socket.open() == 0);
+    // One that never ends does not take what the next one says.
+    socket.client(create).server(begun).server(text("g"));
+    socket.client(create).server(begun).server(text("h")).server(completed);
+    REQUIRE(socket.finish().size() == 8);
+    const std::string names{"abcdefhg"};
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        CAPTURE(i);
+        CHECK(socket.ended[i].id == "resp_same");
+        CHECK(socket.ended[i].summary.text == names.substr(i, 1));
+        CHECK(socket.ended[i].end == (names[i] == 'g' ? End::broken_off : End::completed));
+        CHECK(socket.ended[i].asked == (names[i] == 'f' ? "" : create));
+    }
+}
+
 TEST_CASE("what a client asks for makes no more responses than may be open, until the server speaks")
 {
     for (const auto api : {SocketApi::realtime, SocketApi::responses}) {

@@ -397,8 +397,10 @@ void SocketResponses::State::end_with(const SseEvent& message, const SocketEvent
         keep_error(message, facts, now);
     } else if (facts.type == "error") {
         ending = target_of_error(facts, now);
-        if (ending != nullptr)
+        if (ending != nullptr) {
             ending->response.reply_bytes += message.data.size();
+            ending->response.first_message = ending->response.first_message.value_or(now);
+        }
     }
     if (ending == nullptr)
         return;
@@ -459,6 +461,7 @@ void SocketResponses::State::abandon(Open& of, End how, Time now)
         return end(of, how, now);
     of.response.error = std::move(of.doubtful_error->words);
     of.response.reply_bytes += of.doubtful_error->bytes;
+    of.response.first_message = of.response.first_message.value_or(of.doubtful_error->came);
     end(of, End::failed, of.doubtful_error->came);
 }
 

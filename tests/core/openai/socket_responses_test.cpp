@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -362,6 +363,10 @@ TEST_CASE("how a response ends")
         CHECK(ended[0].summary.finish_reason == row.finish_reason);
         CHECK(ended[0].asked_for);
         CHECK(ended[0].asked == create);
+        // An error that fails it is one of its messages.
+        const bool answered = !row.events.empty();
+        CHECK(ended[0].first_message ==
+              (answered ? std::optional{ScriptedSocket::time(2)} : std::optional<Time>{}));
     }
 }
 
@@ -780,6 +785,7 @@ TEST_CASE("an error without the id of a message fails a response only if the ser
     CHECK(again.ended[0].end == End::failed);
     CHECK(again.ended[0].error == "buffer too small");
     CHECK(again.ended[0].ended == ScriptedSocket::time(2));
+    CHECK(again.ended[0].first_message == ScriptedSocket::time(2));
     again.server(created("b")).server(done("b"));
     REQUIRE(again.finish().size() == 2);
     CHECK(again.ended[1].end == End::completed);
@@ -789,6 +795,7 @@ TEST_CASE("an error without the id of a message fails a response only if the ser
     CHECK(told.open() == 0);
     REQUIRE(told.finish().size() == 1);
     CHECK(told.ended[0].error == "no such voice");
+    CHECK(told.ended[0].first_message == ScriptedSocket::time(3));
 
     ScriptedSocket displaced{SocketApi::realtime};
     displaced.client(first).server(error);

@@ -81,8 +81,8 @@ class Attempt
 
     /// The error that a stream held which was committed all the same.
     std::optional<AttemptFailure> error_inside() const;
-    /// What the upstream says, as it may be told: a line, without keys.
-    std::string quoted(std::string_view words) const;
+    /// What the upstream says, as it may be told: short, without keys. `cut`: it may be the beginning only.
+    std::string quoted(std::string_view words, bool cut = false) const;
     /// The failure that is an error in which it says that.
     AttemptFailure failed_as_it_says(std::string_view words) const;
 

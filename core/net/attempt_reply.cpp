@@ -98,11 +98,11 @@ AttemptFailure Attempt::failed_as_it_says(std::string_view words) const
     return http_.failed(Cause::error_event, {}, quoted(words));
 }
 
-std::string Attempt::quoted(std::string_view words) const
+std::string Attempt::quoted(std::string_view words, bool cut) const
 {
     const auto own = client_secrets();
     const std::array<const SecretEraser*, 2> erasers{&table_.secrets, &own};
-    return quote_words(std::string{words}, false, erasers);
+    return quote_words(std::string{words}, cut, erasers);
 }
 
 }  // namespace route::net

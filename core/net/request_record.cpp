@@ -108,7 +108,24 @@ void RequestRecord::close(const Request& request, const ReplyWriter& writer, std
     record.body = std::move(body);
 }
 
-std::unique_ptr<QueuedRecord> RequestRecord::further(TimePoint began) const
+/// A WebSocket may be open for hours: keys that were added meanwhile are secrets, and those removed still
+/// are.
+std::shared_ptr<const SecretEraser> RequestRecord::secrets_by_now()
+{
+    const auto& now = loop_.routing;
+    if (now == table_)
+        return {table_, &table_->secrets};
+    if (later_table_ != now) {
+        auto secrets = std::make_shared<SecretEraser>(now->secrets);
+        for (const auto& upstream : table_->upstreams)
+            add_secrets(*secrets, *upstream);
+        later_secrets_ = std::move(secrets);
+        later_table_ = now;
+    }
+    return later_secrets_;
+}
+
+std::unique_ptr<QueuedRecord> RequestRecord::further(TimePoint began)
 {
     auto queued = loop_.new_record();
     auto& to = queued->record;
@@ -130,21 +147,22 @@ std::unique_ptr<QueuedRecord> RequestRecord::further(TimePoint began) const
     to.upstream_endpoint = from.upstream_endpoint;
     to.authenticated = from.authenticated;
     to.client_keys = from.client_keys;
-    to.upstream_secrets = from.upstream_secrets;
+    to.upstream_secrets = secrets_by_now();
     return queued;
 }
 
-void RequestRecord::note_model(Record& record, std::string model) const
+void RequestRecord::note_model(Record& further, std::string model)
 {
     const bool cut = model.size() >= max_model_name;
-    record.model = std::move(model);
-    erase_secrets_from_model(record, table_->secrets, cut);
+    further.model = std::move(model);
+    erase_secrets_from_model(further, *further.upstream_secrets, cut);
 }
 
 void RequestRecord::hand_over(std::unique_ptr<QueuedRecord> further)
 {
     loop_.services.on_finished(further->record);
-    if (no_room_ || !loop_.services.sink.has_room())
+    no_room_ = no_room_ && !loop_.services.sink.has_room();
+    if (no_room_)
         loop_.services.sink.dropped(std::move(further));
     else
         loop_.services.sink.take(std::move(further));

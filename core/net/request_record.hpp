@@ -35,6 +35,8 @@ class RequestRecord
 
     /// Waits for room for it, 5 s at most and while `client` is not stopped; then it will be counted as lost.
     awaitable<void> wait_for_room(const Client& client);
+    /// Whether it is to be waited for: there is none, and it was not waited for in vain.
+    bool needs_room() const { return !no_room_ && !loop_.services.sink.has_room(); }
 
     /// The times, and `body` as far as it is recorded.
     void close(const Request& request, const ReplyWriter& writer, std::string body);
@@ -46,18 +48,22 @@ class RequestRecord
 
     /// A further record of the same client and upstream, begun at `began`: of one response over the WebSocket
     /// that the request has become.
-    std::unique_ptr<QueuedRecord> further(TimePoint began) const;
+    std::unique_ptr<QueuedRecord> further(TimePoint began);
     /// Its model, of at most `max_model_name` bytes, keys erased.
-    void note_model(Record& record, std::string model) const;
+    static void note_model(Record& further, std::string model);
     /// Hands over a further one.
     void hand_over(std::unique_ptr<QueuedRecord> further);
 
   private:
+    std::shared_ptr<const SecretEraser> secrets_by_now();
+
     EventLoop& loop_;
     const RoutingTablePtr table_;
     std::unique_ptr<QueuedRecord> queued_;  ///< gone once it is handed over
     Record* record_;
     bool no_room_ = false;
+    RoutingTablePtr later_table_;                        ///< whose secrets are among the later ones
+    std::shared_ptr<const SecretEraser> later_secrets_;  ///< of a request that outlives its table
     Clock::duration waited_{};
 };
 

@@ -38,8 +38,8 @@ awaitable<TunnelEnd> Tunnel::run(std::string from_client, std::string from_upstr
 void Tunnel::take_in(Side& from, std::string_view bytes)
 {
     from.received += bytes.size();
-    if (reader_ != nullptr)
-        (reader_->*from.read)(bytes);
+    if (reader_ != nullptr && (reader_->*from.read)(bytes))
+        from.connection.end_turn();
 }
 
 /// One direction. Throws nothing: the other one goes on with this object until it has ended, too.
@@ -62,6 +62,10 @@ awaitable<void> Tunnel::pass_on(Side& from, Side& to)
 {
     auto* scratch = loop_.scratch.bytes.data();
     for (;;) {
+        if (reader_ != nullptr && reader_->needs_room()) {
+            auto room = reader_->wait_for_room();
+            co_await std::move(room);
+        }
         const auto received = from.connection.read_some(scratch, Scratch::size);
         if (received.must_wait()) {
             auto readable = from.connection.readable();

@@ -33,8 +33,14 @@ struct TunnelEnd
 class TunnelReader
 {
   public:
-    virtual void read_client(std::string_view bytes) noexcept = 0;
-    virtual void read_upstream(std::string_view bytes) noexcept = 0;
+    /// Both say whether that made much work: then others of the loop have their turn.
+    virtual bool read_client(std::string_view bytes) noexcept = 0;
+    virtual bool read_upstream(std::string_view bytes) noexcept = 0;
+
+    /// No bytes are taken from either side while it needs room for what it makes of them.
+    virtual bool needs_room() const noexcept = 0;
+    /// For a while; afterwards it needs none, or does without.
+    virtual awaitable<void> wait_for_room() = 0;
 
   protected:
     ~TunnelReader() = default;
@@ -63,7 +69,7 @@ class Tunnel final : private Expiring
     {
         Connection& connection;
         By broken;                                              ///< what it is when this one breaks
-        void (TunnelReader::*read)(std::string_view) noexcept;  ///< what came from it
+        bool (TunnelReader::*read)(std::string_view) noexcept;  ///< what came from it
         std::uint64_t received = 0;
         bool ended = false;       ///< it will send no more
         bool not_taking = false;  ///< bytes wait until it takes more

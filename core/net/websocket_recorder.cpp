@@ -25,26 +25,32 @@ SocketResponses::Limits limits_of(const RecordSettings& settings)
 
 }  // namespace
 
-std::unique_ptr<WebSocketRecorder> WebSocketRecorder::make(const RecordSettings& settings,
-                                                           RequestRecord& handshake, const Attempt& attempt)
+std::unique_ptr<WebSocketRecorder> WebSocketRecorder::make(EventLoop& loop, const Settings& settings,
+                                                           const Client& client, RequestRecord& handshake,
+                                                           const Attempt& attempt)
 {
     const auto api = socket_api_of(attempt.request().path);
     const auto extensions = read_websocket_extensions(agreed_extensions(attempt.reply().fields()));
     if (!api || !extensions)
         return nullptr;
     return std::unique_ptr<WebSocketRecorder>{
-        new WebSocketRecorder{*api, *extensions, settings, handshake, attempt}};
+        new WebSocketRecorder{loop, settings, client, handshake, attempt, *api, *extensions}};
 }
 
-WebSocketRecorder::WebSocketRecorder(SocketApi api, const WebSocketExtensions& extensions,
-                                     const RecordSettings& settings, RequestRecord& handshake,
-                                     const Attempt& attempt)
-    : handshake_{handshake},
+WebSocketRecorder::WebSocketRecorder(EventLoop& loop, const Settings& settings, const Client& client,
+                                     RequestRecord& handshake, const Attempt& attempt, SocketApi api,
+                                     const WebSocketExtensions& extensions)
+    : client_{client},
+      handshake_{handshake},
       attempt_{attempt},
+      account_{loop.services.buffered},
       from_client_{extensions.client},
       from_upstream_{extensions.server},
-      responses_{std::in_place, api, handshake.record().model.value_or(""), limits_of(settings)}
+      responses_{std::in_place, api, handshake.record().model.value_or(""), limits_of(settings.records)}
 {
+    const auto& record = handshake.record();
+    account_.open(settings.auth.enabled ? record.key_name : owner_of_address(record.ip),
+                  loop.buffer_limits(settings.server));
 }
 
 /// Without memory the WebSocket goes on, and nothing of it is recorded any further.
@@ -61,20 +67,27 @@ void WebSocketRecorder::guard(Read&& read) noexcept
     }
 }
 
-void WebSocketRecorder::read_client(std::string_view bytes) noexcept
+bool WebSocketRecorder::read_client(std::string_view bytes) noexcept
 {
-    guard([&] { read_messages(from_client_, bytes); });
+    bool much = false;
+    guard([&] { much = read_messages(from_client_, bytes); });
+    return much;
 }
 
-void WebSocketRecorder::read_upstream(std::string_view bytes) noexcept
+bool WebSocketRecorder::read_upstream(std::string_view bytes) noexcept
 {
-    guard([&] { read_messages(from_upstream_, bytes); });
+    bool much = false;
+    guard([&] { much = read_messages(from_upstream_, bytes); });
+    return much;
 }
 
-void WebSocketRecorder::read_messages(WebSocketMessages& from, std::string_view bytes)
+/// Whether the bytes were many, once decoded.
+bool WebSocketRecorder::read_messages(WebSocketMessages& from, std::string_view bytes)
 {
+    constexpr std::uint64_t much = 256u << 10;
     const bool is_client = &from == &from_client_;
     const auto now = Clock::now();
+    const auto decoded = from.decoded();
     const auto ended = [&](SocketResponse response) { record(std::move(response)); };
     from.feed(bytes, [&](const SseEvent& message) {
         if (is_client)
@@ -84,17 +97,32 @@ void WebSocketRecorder::read_messages(WebSocketMessages& from, std::string_view 
     });
     if (closed_by_ == ClosedBy::neither && from.closed())
         closed_by_ = is_client ? ClosedBy::client : ClosedBy::upstream;
-    if (!from.legible())
-        give_up();
+    look_at_limits(from);
+    return from.decoded() - decoded > much;
 }
 
 /// What cannot be read on one side cannot be told apart from the other side alone.
-void WebSocketRecorder::give_up()
+void WebSocketRecorder::look_at_limits(const WebSocketMessages& from)
 {
-    Ending ending;
-    ending.error = "the messages of the WebSocket can not be read any further";
+    const auto held = responses_->held() + from_client_.held() + from_upstream_.held();
+    if (!from.legible())
+        give_up("its messages can not be read");
+    else if (held > account_.held() && !account_.fits(held))
+        give_up("the router holds as much as it may (server.max_buffered)");
+    else
+        account_.hold(held);
+}
+
+/// The client may well get what is not recorded: nothing has failed.
+void WebSocketRecorder::give_up(std::string_view why)
+{
+    spdlog::warn("request {}: the responses over its WebSocket are not recorded any further: {}",
+                 handshake_.record().request_id, why);
+    Ending ending{RequestOutcome::ok, AttemptOutcome::ok, "not recorded to its end: "};
+    ending.error += why;
     end_open(std::move(ending));
     responses_.reset();
+    account_.release();
 }
 
 void WebSocketRecorder::finish(const TunnelEnd& end, const std::optional<AttemptFailure>& failure) noexcept
@@ -140,7 +168,9 @@ WebSocketRecorder::Ending WebSocketRecorder::closed_ending(const TunnelEnd& end)
     ending.error = "the upstream closed the WebSocket before the response had ended";
     if (closed_by_ == ClosedBy::upstream) {
         const auto& closed = *from_upstream_.closed();
-        ending.error += ": " + attempt_.quoted(std::to_string(closed.code) + " " + closed.reason);
+        ending.error += ": " + std::to_string(closed.code);
+        if (!closed.reason.empty())
+            ending.error += " " + attempt_.quoted(closed.reason, true);  // it has room for 123 bytes
     }
     return ending;
 }
@@ -152,7 +182,7 @@ void WebSocketRecorder::record(SocketResponse response)
     record.elapsed_time = response.ended - response.began;
     record.stream = true;
     if (!response.model.empty())
-        handshake_.note_model(record, std::move(response.model));
+        RequestRecord::note_model(record, std::move(response.model));
     record.body_bytes = response.asked_bytes;
     record.body_content_type = "application/json";
     record.response_bytes = response.reply_bytes;
@@ -186,8 +216,7 @@ void WebSocketRecorder::note_end(Record& record, AttemptRecord& attempt, const S
         record.error = describe(attempt_.failed_as_it_says(response.error));
         attempt.outcome = AttemptOutcome::error_event;
     } else if (response.end == SocketResponse::End::displaced) {
-        record.outcome = RequestOutcome::truncated;  // of the record: what came of it is not known
-        record.error = "more responses were open at once than are told apart";
+        record.error = "not recorded to its end: more responses were open at once than are told apart";
     }
     attempt.error = record.error;
 }

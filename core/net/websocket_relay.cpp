@@ -26,7 +26,7 @@ awaitable<std::optional<AttemptFailure>> WebSocketRelay::run(Attempt& attempt)
     if (!open)
         co_return std::nullopt;
     const auto begin = Clock::now();
-    const auto recorder = WebSocketRecorder::make(table_.settings.records, handshake_, attempt);
+    const auto recorder = WebSocketRecorder::make(loop_, table_.settings, client_, handshake_, attempt);
     Tunnel tunnel{loop_, client_.connection, attempt.connection(), recorder.get(),
                   table_.settings.timeouts.idle};
     auto from_client = std::exchange(client_.input, {});

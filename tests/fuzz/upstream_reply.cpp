@@ -156,11 +156,11 @@ void check_reply(std::string_view received, const Said* said, const std::string&
     if (body.end == BodyEnd::whole && delimited)
         check_body(*said, body, record);
     if (body.end == BodyEnd::incomplete)
-        require(
-            record.outcome == RequestOutcome::truncated || record.outcome == RequestOutcome::client_closed ||
-                record.outcome == RequestOutcome::upstream_error ||  // an error stands in it
-                says_its_end(body.content),
-            "what is cut is called so");
+        require(record.outcome == RequestOutcome::truncated ||
+                    record.outcome == RequestOutcome::client_closed ||
+                    record.outcome == RequestOutcome::upstream_error ||  // an error stands in it
+                    says_its_end(body.content),
+                "what is cut is called so");
 }
 
 }  // namespace

@@ -235,7 +235,8 @@ TEST_CASE("a response is broken off by what ends its WebSocket")
         const auto client = talk(stage, "/v1/responses", {asks}, {begun + broken});
         client->half_close();
         stage.run_until([&] { return stage.router().records().size() == 2; });
-        CHECK(stage.record(0).error == "the messages of the WebSocket can not be read any further");
+        CHECK(stage.record(0).error == "not recorded to its end: its messages can not be read");
+        CHECK(stage.record(0).outcome == RequestOutcome::ok);
         CHECK(stage.record(0).response == "half");
         CHECK(stage.record(1).outcome == RequestOutcome::ok);
     }
@@ -250,7 +251,7 @@ TEST_CASE("a response is broken off by what ends its WebSocket")
     }
 }
 
-TEST_CASE("a response for whose record there is no room is counted as lost")
+TEST_CASE("no bytes are taken from either side while there is no room for records")
 {
     const auto answer = joined_frames({created("r1"), completed("r1", "Hello", 11)});
     Stage stage{{accepting({answer}, step::half_close())}};
@@ -258,14 +259,56 @@ TEST_CASE("a response for whose record there is no room is counted as lost")
     client->send(handshake("/v1/responses"));
     stage.run_until([&] { return client->received().ends_with("\r\n\r\n"); });
     stage.router().has_room = false;
-    client->send(frame(question("q"), masked));
-    stage.run_until([&] { return stage.first().received().ends_with(frame(question("q"), masked)); });
+    const auto asked = frame(question("q"), masked);
+    client->send(asked);
+    stage.settle();
+    CHECK_FALSE(stage.first().received().ends_with(asked));
+    stage.router().has_room = true;
+    stage.run_until([&] { return stage.first().received().ends_with(asked); });
     stage.first().release("asked 0");
     stage.run_until([&] { return client->received().ends_with(answer); });
-    CHECK(stage.router().dropped() == 1);
+    client->half_close();
+    stage.run_until([&] { return stage.router().records().size() == 2; });
+    CHECK(stage.record(0).response == "Hello");
+    CHECK(stage.router().dropped() == 0);
+}
+
+TEST_CASE("a key that was added after the handshake is not recorded either")
+{
+    const auto answer =
+        joined_frames({created("r1"), completed("r1", "sk-added-later-1 and sk-upstream-1", 11)});
+    Stage stage{{accepting({answer}, step::half_close())}};
+    const auto client = stage.connect();
+    client->send(handshake("/v1/responses"));
+    stage.run_until([&] { return client->received().ends_with("\r\n\r\n"); });
+    stage.change(
+        [](std::vector<UpstreamDefinition>& definitions) { definitions.front().sk = "sk-added-later-1"; });
+    const auto asked = frame(question("sk-added-later-1, sk-upstream-1?"), masked);
+    client->send(asked);
+    stage.run_until([&] { return stage.first().received().ends_with(asked); });
+    stage.first().release("asked 0");
+    stage.run_until([&] { return client->received().ends_with(answer); });
+    client->half_close();
+    stage.run_until([&] { return stage.router().records().size() == 2; });
+    CHECK(stage.record(0).response == "… and …");
+    CHECK(stage.record(0).body == question("…, …?"));
+}
+
+TEST_CASE("what is held of open responses counts for server.max_buffered")
+{
+    auto settings = patient_settings();
+    settings.server.max_buffered = 1u << 20;
+    settings.server.max_body = 64u << 10;
+    const auto begun = joined_frames({created("r1"), delta("half")});
+    Stage stage{{accepting({begun, begun}, step::half_close())}, settings};
+    const std::string large(600u << 10, 'x');
+    const auto client = talk(stage, "/v1/responses",
+                             {frame(question("q"), masked), frame(question(large), masked)}, {begun, begun});
     client->half_close();
     stage.run_until([&] { return !stage.router().records().empty(); });
-    CHECK(stage.record().response.starts_with("[websocket, "));
+    CHECK(stage.record(0).error ==
+          "not recorded to its end: the router holds as much as it may (server.max_buffered)");
+    CHECK(stage.record(0).outcome == RequestOutcome::ok);
 }
 
 TEST_CASE("what is said in a realtime session is recorded response by response")

@@ -192,8 +192,9 @@ void ReplyRecorder::judge(const SseEvent& event)
     const bool read_all = !committed_ && (answers(api_) || !stream.data);
     if (!read_all && !may_end_stream(event, stream.begun.any()))
         return;
+    const bool told = stream.error || stream.late_error;
     stream.add(signs_of(event));
-    if ((stream.error || stream.late_error) && event_error_words_.empty())
+    if (!told && (stream.error || stream.late_error))
         event_error_words_ = error_words("application/json", event.data);
 }
 

@@ -222,6 +222,17 @@ TEST_CASE("JSON that is kept to be judged is recorded no longer than before")
     CHECK(summary.total_tokens == 7);
 }
 
+TEST_CASE("the words of an error are those of its event, also where that has none")
+{
+    ReplyCapture capture;
+    const RecordSettings settings;
+    ReplyRecorder recorder{settings, capture};
+    recorder.begin(chat("text/event-stream"));
+    recorder.add("event: error\ndata: {}\n\n" + data_event(R"({"error":{"message":"later"}})"));
+    CHECK(recorder.progress().stream.error);
+    CHECK(recorder.event_error_words().find("later") == std::string::npos);
+}
+
 TEST_CASE("a recorder starts over with each reply")
 {
     ReplyCapture capture;

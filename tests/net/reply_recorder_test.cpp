@@ -228,9 +228,9 @@ TEST_CASE("the words of an error are those of its event, also where that has non
     const RecordSettings settings;
     ReplyRecorder recorder{settings, capture};
     recorder.begin(chat("text/event-stream"));
-    recorder.add("event: error\ndata: {}\n\n" + data_event(R"({"error":{"message":"later"}})"));
+    recorder.add("event: error\ndata:\n\n" + data_event(R"({"error":{"message":"later"}})"));
     CHECK(recorder.progress().stream.error);
-    CHECK(recorder.event_error_words().find("later") == std::string::npos);
+    CHECK(recorder.event_error_words().empty());
 }
 
 TEST_CASE("a recorder starts over with each reply")

@@ -26,6 +26,8 @@ struct SseEvent
 
     /// Whether no part of it came before.
     bool is_new() const { return part == Part::whole || part == Part::beginning; }
+    /// Whether it has come whole now.
+    bool is_last() const { return part == Part::whole || part == Part::end; }
 };
 
 /// Bytes to events, incrementally, split anywhere. Comments and unknown fields are skipped; CR, LF and CRLF

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/http/websocket_messages.hpp"
+#include "core/openai/open_responses.hpp"
 #include "core/openai/socket_responses.hpp"
 #include "core/text.hpp"
 #include "tests/fuzz/input.hpp"
@@ -147,7 +148,7 @@ void check_responses(const std::vector<Line>& lines, SocketApi api, std::size_t 
         } else {
             pass(line, text, SseEvent::Part::whole);
         }
-        require(reader.open() <= SocketResponses::most_open, "so many are open and no more");
+        require(reader.open() <= OpenResponses::most, "so many are open and no more");
     }
     reader.finish(now, on_response);
     require(reader.open() == 0, "all have ended");

@@ -1,3 +1,4 @@
+#include "core/openai/open_responses.hpp"
 #include "core/openai/socket_responses.hpp"
 
 #include <algorithm>
@@ -569,15 +570,15 @@ TEST_CASE("a message that comes in parts belongs to the response that begins beh
 TEST_CASE("so many responses are open at once, and no more")
 {
     ScriptedSocket socket{SocketApi::realtime};
-    for (std::size_t i = 0; i < SocketResponses::most_open + 3; ++i)
+    for (std::size_t i = 0; i < OpenResponses::most + 3; ++i)
         socket.server(created("r" + std::to_string(i))).server(transcript("r" + std::to_string(i), "Hi"));
-    CHECK(socket.open() == SocketResponses::most_open);
+    CHECK(socket.open() == OpenResponses::most);
     REQUIRE(socket.ended.size() == 3);
     CHECK(socket.ended[0].id == "r0");
     CHECK(socket.ended[0].end == End::displaced);
     CHECK(socket.ended[0].summary.text == "Hi");
     socket.server(transcript("r0", "late"));
-    CHECK(socket.finish().size() == SocketResponses::most_open + 3);
+    CHECK(socket.finish().size() == OpenResponses::most + 3);
     CHECK(socket.ended.back().end == End::broken_off);
     CHECK(socket.ended.back().summary.text == "Hi");
 }
@@ -663,9 +664,9 @@ TEST_CASE("what a client asks for makes no more responses than may be open, unti
         ScriptedSocket socket{api};
         for (int i = 0; i < 1000; ++i)
             socket.client(create);
-        CHECK(socket.open() == SocketResponses::most_open);
+        CHECK(socket.open() == OpenResponses::most);
         CHECK(socket.ended.empty());
-        CHECK(socket.finish().size() == SocketResponses::most_open);
+        CHECK(socket.finish().size() == OpenResponses::most);
     }
 }
 
@@ -676,7 +677,7 @@ TEST_CASE("what is asked for at once is answered in its order, and has its own q
                std::to_string(i) + "\"}";
     };
     constexpr int asked = 20;
-    constexpr int kept = SocketResponses::most_open;
+    constexpr int kept = OpenResponses::most;
     ScriptedSocket socket{SocketApi::responses};
     for (int i = 0; i < asked; ++i)
         socket.client(ask(i));
@@ -715,7 +716,7 @@ TEST_CASE("an error answers what was asked for and is forgotten")
     const auto ask = [](int i) {
         return R"({"type":"response.create","event_id":"e)" + std::to_string(i) + "\"}";
     };
-    constexpr int asked = SocketResponses::most_open + 2;
+    constexpr int asked = OpenResponses::most + 2;
     for (const auto api : {SocketApi::realtime, SocketApi::responses}) {
         CAPTURE(api);
         ScriptedSocket socket{api};
@@ -743,9 +744,9 @@ TEST_CASE("what the server has not spoken of is not displaced")
     ScriptedSocket socket{SocketApi::realtime};
     socket.client(R"({"type":"response.create","event_id":"first"})");
     socket.client(R"({"type":"response.create","event_id":"second"})");
-    for (std::size_t i = 0; i < SocketResponses::most_open + 1; ++i)
+    for (std::size_t i = 0; i < OpenResponses::most + 1; ++i)
         socket.client(create).server(created("r" + std::to_string(i)));
-    CHECK(socket.open() == SocketResponses::most_open);
+    CHECK(socket.open() == OpenResponses::most);
     REQUIRE(socket.ended.size() == 3);
     CHECK(socket.ended[0].id == "r0");
     CHECK(socket.ended[0].asked.find("first") != std::string::npos);
@@ -799,7 +800,7 @@ TEST_CASE("an error without the id of a message fails a response only if the ser
 
     ScriptedSocket displaced{SocketApi::realtime};
     displaced.client(first).server(error);
-    for (std::size_t i = 0; i < SocketResponses::most_open; ++i)
+    for (std::size_t i = 0; i < OpenResponses::most; ++i)
         displaced.client(create);
     REQUIRE(displaced.ended.size() == 1);
     CHECK(displaced.ended[0].error == "buffer too small");

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "app/command_loop.hpp"
-#include "core/http/header_rules.hpp"
 #include "core/http/reply_kind.hpp"
 #include "core/http/shown_reply.hpp"
+#include "core/http/upstream_head.hpp"
 #include "core/net/http/outbound_request.hpp"
 #include "core/openai/error_words.hpp"
 #include "core/text.hpp"

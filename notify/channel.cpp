@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "core/failover/retry_after.hpp"
-#include "core/http/header_rules.hpp"
+#include "core/http/client_head.hpp"
 #include "core/secret_eraser.hpp"
 #include "core/text.hpp"
 

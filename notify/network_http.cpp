@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include "core/http/header_rules.hpp"
+#include "core/http/upstream_head.hpp"
 #include "core/net/http/outbound_request.hpp"
 
 namespace route::notify {

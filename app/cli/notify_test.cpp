@@ -10,7 +10,7 @@
 #include "app/command_loop.hpp"
 #include "app/configured_table.hpp"
 #include "app/host_name.hpp"
-#include "core/http/header_rules.hpp"
+#include "core/http/client_head.hpp"
 #include "core/secret_eraser.hpp"
 #include "core/text.hpp"
 #include "notify/network_http.hpp"

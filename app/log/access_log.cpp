@@ -5,7 +5,7 @@
 #include <iterator>
 
 #include "app/log/log_fields.hpp"
-#include "core/http/header_rules.hpp"
+#include "core/http/client_head.hpp"
 #include "core/text.hpp"
 
 namespace route {

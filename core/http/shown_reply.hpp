@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/http/header_rules.hpp"
+#include "core/http/header_fields.hpp"
 #include "core/secret_eraser.hpp"
 
 namespace route {

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "core/http/header_rules.hpp"
+#include "core/http/header_fields.hpp"
 
 namespace route {
 

@@ -392,9 +392,4 @@ HttpClient::Step Attempt::read()
     return step;
 }
 
-std::string_view Attempt::retry_after() const
-{
-    return http_.has_head() ? find_field(reply().fields(), http::field::retry_after) : std::string_view{};
-}
-
 }  // namespace route::net

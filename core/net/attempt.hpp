@@ -10,6 +10,7 @@
 #include "core/failover/failover_policy.hpp"
 #include "core/failover/timeouts.hpp"
 #include "core/http/shown_reply.hpp"
+#include "core/http/upstream_head.hpp"
 #include "core/net/http/client.hpp"
 #include "core/net/http/http_client.hpp"
 #include "core/net/reply_recorder.hpp"
@@ -98,7 +99,6 @@ class Attempt
     Clock::duration waited() const { return waited_ + http_.waited(); }
     TimePoint started() const { return started_; }
     std::optional<TimePoint> first_byte() const { return http_.first_byte(); }
-    std::string_view retry_after() const;
 
   private:
     using Step = HttpClient::Step;

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "core/http/header_rules.hpp"
+#include "core/http/upstream_head.hpp"
 #include "core/net/http/request.hpp"
 #include "core/net/loop/routing_table.hpp"
 #include "core/openai/error_body.hpp"

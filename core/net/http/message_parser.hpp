@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/http/header_rules.hpp"
+#include "core/http/header_fields.hpp"
 #include "core/net/waiting/asio.hpp"
 
 namespace route::net {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/http/header_rules.hpp"
+#include "core/http/client_head.hpp"
 #include "core/net/http/client.hpp"
 
 namespace route::net {

@@ -1,6 +1,6 @@
 #include "core/net/transport/outbound_proxy.hpp"
 
-#include "core/http/header_rules.hpp"
+#include "core/http/upstream_head.hpp"
 #include "tests/support/catch.hpp"
 
 namespace route::net {

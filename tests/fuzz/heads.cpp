@@ -1,10 +1,10 @@
 // What goes on of a head: a request's to an upstream, a reply's to a client. An input is a head; the number
 // chooses the upstream and the framing.
-#include "core/http/header_rules.hpp"
-
 #include <set>
 #include <string>
 
+#include "core/http/client_head.hpp"
+#include "core/http/upstream_head.hpp"
 #include "core/http/websocket.hpp"
 #include "core/net/http/request.hpp"
 #include "core/text.hpp"

@@ -1,4 +1,4 @@
-#include "core/http/header_rules.hpp"
+#include "core/http/upstream_head.hpp"
 
 #include <algorithm>
 #include <chrono>

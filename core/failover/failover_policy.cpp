@@ -31,8 +31,6 @@ Verdict judge(const AttemptFailure& failure, const Progress& progress)
 {
     if (failure.cause == Cause::client_gone || failure.cause == Cause::stopped)
         return Verdict::abandon;
-    if (progress.committed)
-        return Verdict::truncate;
     if (progress.candidates_left && !progress.total_expired)
         return Verdict::next_upstream;
     return progress.response_kept ? Verdict::relay_kept : Verdict::respond;

@@ -53,10 +53,9 @@ struct AttemptFailure
     bool response_begun = false;  ///< a byte of a response came, so the connection was alive
 };
 
-/// What the router knows when it judges.
+/// What the router knows when it judges a failure.
 struct Progress
 {
-    bool committed = false;  ///< the client has received a byte
     bool candidates_left = false;
     bool total_expired = false;  ///< `failover.total` has passed
     bool response_kept = false;  ///< a failed attempt left a whole response that may be relayed
@@ -68,8 +67,8 @@ enum class Verdict
     relay_kept,     ///< answer with the last kept response
     respond,        ///< answer with an error of the router's own (502)
     abandon,        ///< nobody is there to answer
-    truncate,       ///< break the connection: the reply began and can not be whole
 };
+/// Of a failure before commit: after it nothing is tried again.
 Verdict judge(const AttemptFailure& failure, const Progress& progress);
 
 /// 2xx, 304, or a 101 that was asked for.

@@ -39,29 +39,17 @@ TEST_CASE("judge: every phase, cause and progress")
         Verdict verdict;  // when somebody still waits
     };
     const Row rows[] = {
-        // committed, candidates_left, total_expired, response_kept
-        {{false, false, false, false}, Verdict::respond},
-        {{false, false, false, true}, Verdict::relay_kept},
-        {{false, false, true, false}, Verdict::respond},
-        {{false, false, true, true}, Verdict::relay_kept},
-        {{false, true, false, false}, Verdict::next_upstream},
-        {{false, true, false, true}, Verdict::next_upstream},
-        {{false, true, true, false}, Verdict::respond},
-        {{false, true, true, true}, Verdict::relay_kept},
-        {{true, false, false, false}, Verdict::truncate},
-        {{true, false, false, true}, Verdict::truncate},
-        {{true, false, true, false}, Verdict::truncate},
-        {{true, false, true, true}, Verdict::truncate},
-        {{true, true, false, false}, Verdict::truncate},
-        {{true, true, false, true}, Verdict::truncate},
-        {{true, true, true, false}, Verdict::truncate},
-        {{true, true, true, true}, Verdict::truncate},
+        // candidates_left, total_expired, response_kept
+        {{false, false, false}, Verdict::respond},      {{false, false, true}, Verdict::relay_kept},
+        {{false, true, false}, Verdict::respond},       {{false, true, true}, Verdict::relay_kept},
+        {{true, false, false}, Verdict::next_upstream}, {{true, false, true}, Verdict::next_upstream},
+        {{true, true, false}, Verdict::respond},        {{true, true, true}, Verdict::relay_kept},
     };
     for (const auto& [progress, verdict] : rows)
         for (const auto phase : phases)
             for (const auto cause : causes) {
-                CAPTURE(to_string(phase), static_cast<int>(cause), progress.committed,
-                        progress.candidates_left, progress.total_expired, progress.response_kept);
+                CAPTURE(to_string(phase), static_cast<int>(cause), progress.candidates_left,
+                        progress.total_expired, progress.response_kept);
                 const auto expected = nobody_waits(cause) ? Verdict::abandon : verdict;
                 CHECK(judge(failure(phase, cause, 500), progress) == expected);
             }

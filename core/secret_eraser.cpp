@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "core/escapes.hpp"
+#include "core/text.hpp"
 
 namespace route {
 namespace {
 
-constexpr std::string_view ellipsis = "\xE2\x80\xA6";
 constexpr std::size_t block = 3;
 constexpr std::size_t longest_window = 24;
 

@@ -14,7 +14,6 @@ namespace route {
 namespace {
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
-constexpr std::string_view ellipsis = "\xE2\x80\xA6";
 
 /// The character a text begins with, or the bytes that one U+FFFD stands for.
 struct Character

@@ -6,6 +6,9 @@
 
 namespace route {
 
+/// U+2026 in UTF-8: stands where something is left out.
+inline constexpr std::string_view ellipsis = "\xE2\x80\xA6";
+
 bool valid_utf8(std::string_view text);
 
 /// NUL and bytes that are not UTF-8 become U+FFFD (one per maximal invalid sequence). Returns the input

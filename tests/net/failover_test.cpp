@@ -2,6 +2,7 @@
 #include <string>
 
 #include "tests/net/stage.hpp"
+#include "tests/support/scripted_names.hpp"
 
 // Every way in which the first upstream can fail before commit: the second one answers, at once.
 
@@ -198,7 +199,10 @@ TEST_CASE("a refused connection fails over")
 
 TEST_CASE("a name that does not resolve fails over")
 {
-    Stage stage{{script::silence(), script::chat_reply("hello")}};
+    const auto look_up = [](const std::string& host) {
+        return host == "no-such-host.invalid" ? not_found() : found(host);
+    };
+    Stage stage{{script::silence(), script::chat_reply("hello")}, patient_settings(), look_up};
     stage.change([](auto& definitions) { definitions[0].endpoint = "http://no-such-host.invalid/v1"; });
     CHECK(stage.ask(chat_request()).body() == chat_reply("hello"));
     CHECK(stage.record().attempts.at(0).outcome == AttemptOutcome::connect);

@@ -1,3 +1,4 @@
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -111,15 +112,13 @@ TEST_CASE("a failed response to HEAD is relayed without a body")
 
 TEST_CASE("when there is no response to relay the router answers 502 and names every attempt")
 {
-    Settings settings = patient_settings();
-    settings.timeouts.default_ = Seconds{0.05};
-    settings.timeouts.single = Seconds{0.05};
     struct Case
     {
         std::string name;
         std::vector<Script> scripts;
         std::string code;
         RequestOutcome outcome;
+        std::optional<std::size_t> silent = {};  ///< the upstream that is not waited for long
     };
     const auto upstream_error_outcome = RequestOutcome::upstream_error;
     const auto failure = GENERATE_COPY(values<Case>({
@@ -132,18 +131,22 @@ TEST_CASE("when there is no response to relay the router answers 502 and names e
         {"a timeout last",
          {script::reset_after_request(), script::silence()},
          "upstream_timeout",
-         RequestOutcome::timeout},
+         RequestOutcome::timeout,
+         1},
         {"a timeout first",
          {script::silence(), script::reset_after_request()},
          "upstream_error",
-         upstream_error_outcome},
+         upstream_error_outcome,
+         0},
         {"an error event",
          {script::error_event_first("event: error\ndata: {}\n\n"), script::empty_stream()},
          "upstream_error",
          upstream_error_outcome},
     }));
     CAPTURE(failure.name);
-    Stage stage{failure.scripts, settings};
+    Stage stage{failure.scripts};
+    if (failure.silent)
+        stage.change([&](auto& definitions) { definitions[*failure.silent].timeout = Seconds{0.05}; });
     const Reply reply = stage.ask(chat_request());
     CHECK(reply.status() == 502);
     CHECK(reply.header("x-should-retry") == "false");

@@ -290,7 +290,7 @@ TEST_CASE("a client that does not finish its head or body in time is told so")
     }));
     CAPTURE(slow.name);
     Settings settings = patient_settings();
-    settings.server.header_timeout = Seconds{0.05};
+    settings.server.header_timeout = Seconds{0.5};
     settings.server.body_timeout = Seconds{0.05};
     Stage stage{{script::chat_reply("never")}, settings};
     const auto client = stage.connect();

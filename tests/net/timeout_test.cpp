@@ -180,7 +180,7 @@ TEST_CASE("an upstream that stops accepting the request times out")
 TEST_CASE("connecting has its own limit")
 {
     Settings settings = patient_settings();
-    settings.timeouts.connect = short_time;
+    settings.timeouts.connect = Seconds{0.5};  // of both
     Stage stage{{script::chat_reply("hello")}, settings};
     const UnansweringPort unanswering{stage.io()};
     stage.put_first(unanswering.port());
@@ -194,7 +194,7 @@ TEST_CASE("connecting has its own limit")
 TEST_CASE("`total` ends all attempts of a request")
 {
     Settings settings = patient_settings();
-    settings.failover.total = Seconds{0.1};
+    settings.failover.total = Seconds{0.5};
     Stage stage{{script::silence(), script::chat_reply("never")}, settings};
     const Reply reply = stage.ask(chat_request());
     CHECK(reply.status() == 502);

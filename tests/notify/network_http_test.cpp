@@ -220,7 +220,7 @@ TEST_CASE("without a response it is said what happened, and nothing of the URL")
          "reply silent for too long"},
     }));
     CAPTURE(row.name);
-    Line line{{{Seconds{5}, Seconds{0.1}, Seconds{0.1}}, 30s}};
+    Line line{{{Seconds{5}, Seconds{0.5}, Seconds{0.5}}, 30s}};
     FakeUpstream server{line.loop.io, row.script};
     const auto reply = line.ask(post(url_of(server.port(), "/services/SECRET?key=SECRET")));
     CHECK(reply.status == 0);
@@ -229,7 +229,7 @@ TEST_CASE("without a response it is said what happened, and nothing of the URL")
 
 TEST_CASE("a host that cannot be connected to is said to be so")
 {
-    Line line{{{Seconds{0.1}, Seconds{5}, Seconds{5}}, 30s}};
+    Line line{{{Seconds{0.5}, Seconds{5}, Seconds{5}}, 30s}};
     const test::RefusingPort refusing{line.loop.io};
     const auto refused = line.ask(post(url_of(refusing.port(), "/SECRET")));
     CHECK(refused.status == 0);

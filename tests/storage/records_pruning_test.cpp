@@ -132,13 +132,10 @@ TEST_CASE("PostgreSQL becomes smaller: first the oldest large bodies go, then pa
     const auto today = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
     repository.make_room_for(today - std::chrono::days{20});
     std::vector<Record> records;
-    std::uint64_t seed = 1;
     for (std::uint64_t i = 0; i < 4; ++i) {
         records.push_back(sample_record(i, today - std::chrono::days{19 - 5 * static_cast<int>(i)}));
-        for (int length = 0; i > 0 && length < 100'000; ++length) {
-            seed = seed * 6364136223846793005u + 1442695040888963407u;
-            records.back().body += static_cast<char>('!' + (seed >> 33) % 90);
-        }
+        if (i > 0)
+            records.back().body += random_text(100'000, i);
     }
     repository.insert(records);
     const auto at_once = repository.size();

@@ -26,6 +26,17 @@ inline std::unique_ptr<QueuedRecord> queued(Record record, std::function<void()>
 }
 
 /// A record with something in every column.
+/// Visible characters that do not become fewer by compressing.
+inline std::string random_text(std::size_t length, std::uint64_t seed)
+{
+    std::string text(length, ' ');
+    for (auto& c : text) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        c = static_cast<char>('!' + (seed >> 33) % 90);
+    }
+    return text;
+}
+
 inline Record sample_record(std::uint64_t number, SystemTime time = sample_time)
 {
     Record record;

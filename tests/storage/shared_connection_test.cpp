@@ -123,15 +123,16 @@ TEST_CASE("a router has no more connections to PostgreSQL than it may")
     auto started = open_storage(settings.storage);
     started.repository.reset();
 
+    // Before the others are at work: it answers within a second or not at all.
+    const auto agreement = message_agreement(settings.storage);
+    if (agreement)
+        CHECK(agreement->begin("k", 60s));
     auto made = connectors(settings, started.identity);
     RecordWriter writer{made.records, writer_options(settings, made.drain), {}};
     auto options = pruner_options(settings);
     options.timing.measure = 1ms;
     RecordPruner pruner{made.pruner, options};
     const auto feed = follow(settings.storage, started, [](const UpstreamsAndKeys&) {});
-    const auto agreement = message_agreement(settings.storage);
-    if (agreement)
-        CHECK(agreement->begin("k", 60s));
     const auto looked = std::chrono::steady_clock::now() + 30s;
     const auto until = [&](auto condition) {
         while (!condition() && std::chrono::steady_clock::now() < looked)

@@ -223,7 +223,7 @@ TEST_CASE("a reused connection that stays silent is not replaced")
 {
     Stage stage{{{step::read_request(), step::send(hello), step::read_request(), step::wait_for_close()},
                  script::chat_reply("hello")}};
-    stage.change([](auto& definitions) { definitions[0].timeout = Seconds{0.5}; });
+    stage.change([](auto& definitions) { definitions[0].timeout = Seconds{1}; });
     ask_well(stage);
     CHECK(stage.ask(chat_request()).header("x-route-upstream") == "second");
     CHECK(stage.first().connections() == 1);

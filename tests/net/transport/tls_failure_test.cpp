@@ -26,7 +26,7 @@ void check_kept_from_first(Stage& stage, const std::string& words)
 Settings hasty()
 {
     Settings settings = patient_settings();
-    settings.timeouts.connect = Seconds{0.05};
+    settings.timeouts.connect = Seconds{0.5};  // of all upstreams
     return settings;
 }
 

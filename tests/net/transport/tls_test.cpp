@@ -99,7 +99,7 @@ TEST_CASE("a TLS connection is used again, and says goodbye when it is no longer
     const int newest = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
     const CertificateAuthority authority;
     Settings settings = trusting(authority);
-    settings.upstream.idle_timeout = Seconds{0.3};
+    settings.upstream.idle_timeout = Seconds{1};
     Stage stage{{script::chat_reply("hello")}, settings, &at_loopback};
     first_speaks_tls(stage, authority.issue(), "upstream.test", newest);
     for (int count = 0; count < 3; ++count) {

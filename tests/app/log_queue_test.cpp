@@ -121,6 +121,7 @@ TEST_CASE("what does not fit while nobody reads is dropped and counted, and nobo
     }
     CHECK(taken == appended - dropped);
     CHECK(missing == dropped);
+    CHECK(queue.flush(long_enough));  // what was read counts as waiting until the thread has gone on
     queue.append("again\n");
     CHECK(queue.flush(long_enough));
     CHECK(pipe.read_until("again\n") == "again\n");

@@ -212,6 +212,17 @@ bool equal_ignoring_case(std::string_view a, std::string_view b)
                       [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
+bool starts_with_ignoring_case(std::string_view text, std::string_view prefix)
+{
+    return text.size() >= prefix.size() && equal_ignoring_case(text.substr(0, prefix.size()), prefix);
+}
+
+bool equals_any_ignoring_case(std::string_view text, std::initializer_list<std::string_view> words)
+{
+    return std::any_of(words.begin(), words.end(),
+                       [&](std::string_view word) { return equal_ignoring_case(text, word); });
+}
+
 std::string_view trim(std::string_view text)
 {
     const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };

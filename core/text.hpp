@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,11 @@ std::string_view without_split_end(std::string_view text);
 std::string escape_for_log(std::string_view text, std::size_t limit = 256);
 
 bool equal_ignoring_case(std::string_view a, std::string_view b);
+
+bool starts_with_ignoring_case(std::string_view text, std::string_view prefix);
+
+/// Whether it is one of these words.
+bool equals_any_ignoring_case(std::string_view text, std::initializer_list<std::string_view> words);
 
 /// Without spaces, tabs, CR and LF at both ends.
 std::string_view trim(std::string_view text);

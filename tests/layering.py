@@ -28,6 +28,8 @@ MAY_USE = {
 BELONGS_TO = [
     # Beast's names of fields and statuses are values, not I/O.
     (r"boost/(asio|beast(?!/http/(field|status|verb)\.hpp))", {"core/net", *NET, "tests"}),
+    # asio.hpp names Asio's types with a concrete executor for all of core/net.
+    (r"boost/asio/(ip/(tcp|udp)|local|posix|ssl(?!/error)|basic_\w*(socket|acceptor))|boost/asio\.hpp", {"core/net/transport", "core/net/waiting", "tests"}),
     (r"sys/socket\.h|netinet/|arpa/|netdb\.h", {"core/net/transport", "tests"}),
     (r"sys/epoll\.h", {"core/net/waiting", "tests"}),
     (r"SQLiteCpp/|sqlite3\.h|pqxx/|libpq-fe\.h", {"storage", "tests"}),

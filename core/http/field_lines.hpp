@@ -32,11 +32,6 @@ inline bool hop_by_hop(const HeaderField& header)
     }
 }
 
-inline bool starts_with_ignoring_case(std::string_view text, std::string_view prefix)
-{
-    return text.size() >= prefix.size() && equal_ignoring_case(text.substr(0, prefix.size()), prefix);
-}
-
 /// Fields named in Connection (RFC 9110 7.6.1), beyond the usual options; sorted.
 std::vector<std::string_view> nominated_fields(const HeaderFields& fields);
 bool nominated(const std::vector<std::string_view>& names, std::string_view name);

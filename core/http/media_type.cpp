@@ -8,11 +8,6 @@
 namespace route {
 namespace {
 
-bool starts_with_ignoring_case(std::string_view text, std::string_view start)
-{
-    return equal_ignoring_case(text.substr(0, start.size()), start);
-}
-
 bool ends_with_ignoring_case(std::string_view text, std::string_view end)
 {
     return text.size() >= end.size() && equal_ignoring_case(text.substr(text.size() - end.size()), end);

@@ -26,17 +26,12 @@ enum class Label
 /// Binary formats have shown themselves by then.
 constexpr std::size_t enough_text = 64;
 
-bool is_named_among(std::string_view text, std::initializer_list<std::string_view> words)
-{
-    return std::any_of(words.begin(), words.end(),
-                       [&](std::string_view word) { return equal_ignoring_case(text, word); });
-}
-
 /// One document or event a line: relayed from its first byte.
 bool is_json_lines(std::string_view type)
 {
-    return is_named_among(type, {"application/x-ndjson", "application/ndjson", "application/jsonl",
-                                 "application/x-jsonlines", "application/jsonlines", "application/json-seq"});
+    return equals_any_ignoring_case(
+        type, {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines",
+               "application/jsonlines", "application/json-seq"});
 }
 
 Label label_of(std::string_view content_type)
@@ -47,8 +42,8 @@ Label label_of(std::string_view content_type)
     if (is_json_type(type))
         return Label::json;
     if (type.empty() || equal_ignoring_case(type.substr(0, 5), "text/") ||
-        is_named_among(type,
-                       {"application/octet-stream", "binary/octet-stream", "application/x-json", "*/*"}))
+        equals_any_ignoring_case(
+            type, {"application/octet-stream", "binary/octet-stream", "application/x-json", "*/*"}))
         return Label::unspecific;
     return is_textual_type(type) && !is_json_lines(type) ? Label::text : Label::other;
 }
@@ -149,7 +144,7 @@ std::optional<ReplyKind> sniff_kind(std::string_view content_type, std::string_v
 bool is_no_coding(std::string_view content_encoding)
 {
     const auto name = trim(content_encoding);
-    return name.empty() || is_named_among(name, {"identity", "none", "utf-8", "utf8"});
+    return name.empty() || equals_any_ignoring_case(name, {"identity", "none", "utf-8", "utf8"});
 }
 
 bool is_known_coding(std::string_view content_encoding)
@@ -157,9 +152,10 @@ bool is_known_coding(std::string_view content_encoding)
     bool known = false;
     for (auto rest = content_encoding; !rest.empty();) {
         const auto end = std::min(rest.find(','), rest.size());
-        known = known || is_named_among(trim(rest.substr(0, end)),
-                                        {"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress",
-                                         "aes128gcm", "dcb", "dcz", "exi", "pack200-gzip"});
+        known = known ||
+                equals_any_ignoring_case(trim(rest.substr(0, end)),
+                                         {"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress",
+                                          "aes128gcm", "dcb", "dcz", "exi", "pack200-gzip"});
         rest.remove_prefix(std::min(end + 1, rest.size()));
     }
     return known;

@@ -139,22 +139,16 @@ awaitable<std::optional<AttemptFailure>> Attempt::committable_reply()
 /// then; one that became earlier calls look_at_limits().
 awaitable<Attempt::Late> Attempt::out_of_time()
 {
-    const auto head = ticks(limits_.timeouts.head);
     for (;;) {
-        auto limit = limit_;
-        auto look = limits_.total;
-        if (http_.phase() == Phase::write_request || http_.phase() == Phase::await_head) {
-            if (http_.still_taking())
-                look = std::min(look, Clock::now() + head / looks_within_wait);
-            limit = std::max(limit, http_.last_taken() + head);
+        std::optional<Late> late;
+        try {
+            late = look();
+        } catch (...) {
+            broken_ = std::current_exception();  // there is no memory to decide: run() tells
+            late = Late::limit;
         }
-        limit = std::min(limit, limits_.total);
-        const auto now = Clock::now();
-        if (now >= limit)
-            co_return Late::limit;
-        if (decided_by_time())
-            co_return Late::decided;
-        armed_for_ = std::min({limit, look, commit_at_, first_content_at_});
+        if (late)
+            co_return *late;
         timer_.expires_at(armed_for_);
         auto passed = timer_.async_wait(no_throw);
         co_await std::move(passed);
@@ -163,6 +157,26 @@ awaitable<Attempt::Late> Attempt::out_of_time()
         if (state.cancelled() != asio::cancellation_type::none)
             co_return Late::limit;  // lost the race
     }
+}
+
+/// Whether the attempt is late; else when to look again is in `armed_for_`.
+std::optional<Attempt::Late> Attempt::look()
+{
+    const auto head = ticks(limits_.timeouts.head);
+    auto limit = limit_;
+    auto again = limits_.total;
+    if (http_.phase() == Phase::write_request || http_.phase() == Phase::await_head) {
+        if (http_.still_taking())
+            again = std::min(again, Clock::now() + head / looks_within_wait);
+        limit = std::max(limit, http_.last_taken() + head);
+    }
+    limit = std::min(limit, limits_.total);
+    if (Clock::now() >= limit)
+        return Late::limit;
+    if (decided_by_time())
+        return Late::decided;
+    armed_for_ = std::min({limit, again, commit_at_, first_content_at_});
+    return std::nullopt;
 }
 
 /// What being late means for the attempt as it stands.

@@ -103,16 +103,17 @@ class Attempt
   private:
     using Step = HttpClient::Step;
 
-    /// Why an attempt is late.
+    /// What time has ended.
     enum class Late
     {
-        limit,    ///< for what it waits for
-        decided,  ///< to be held back any longer: the decision on the reply is made
+        limit,    ///< the wait for what has not come
+        decided,  ///< holding the reply back: `commit_after` or `first_content` has decided on it
     };
 
     // The alternatives of the race, beside the requester's going.
     awaitable<std::optional<AttemptFailure>> committable_reply();
     awaitable<Late> out_of_time();
+    std::optional<Late> look();
     std::optional<AttemptFailure> judge(Late late);
 
     bool send();

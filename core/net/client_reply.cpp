@@ -106,7 +106,7 @@ awaitable<std::optional<AttemptFailure>> ClientReply::relay(Attempt& attempt)
     auto end = co_await relay.run();
     waited_ += relay.waited();
     const bool said_all = attempt.recorder().progress().stream.end;
-    if (said_all && end.client_left) {
+    if (end.end_sent && end.client_left) {
         keep_alive_ = false;
     } else if (end.client_left) {
         note_client_closed("in the middle of the reply");

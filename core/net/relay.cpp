@@ -33,6 +33,7 @@ awaitable<RelayEnd> Relay::run()
             written = co_await writer_.drain();
         }
         end.client_left = written == ReplyWriter::Written::gone;
+        end.end_sent = !end.client_left && attempt_.recorder().progress().stream.end;
         if (end.client_left || last)
             break;
         do {

@@ -11,6 +11,7 @@ namespace route::net {
 struct RelayEnd
 {
     bool client_left = false;
+    bool end_sent = false;                    ///< the end of the stream, as far as the stream says so itself
     std::optional<AttemptFailure> broke_off;  ///< by the upstream, or its silence
 };
 
@@ -21,6 +22,10 @@ class Relay final : private Expiring
   public:
     /// The writer has begun the reply. All outlive it.
     Relay(EventLoop& loop, Client& client, ReplyWriter& writer, Attempt& attempt, Clock::duration idle);
+
+    ~Relay() { client_.forget_upstream(); }
+    Relay(const Relay&) = delete;
+    Relay& operator=(const Relay&) = delete;
 
     /// Until the reply has been sent whole, or can not be.
     awaitable<RelayEnd> run();

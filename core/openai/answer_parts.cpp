@@ -20,12 +20,6 @@ std::string_view token_of(json::Value& value)
     return trim(value.raw_json_token());
 }
 
-bool equals_one_of(std::string_view text, std::initializer_list<std::string_view> words)
-{
-    return std::any_of(words.begin(), words.end(),
-                       [&](std::string_view word) { return equal_ignoring_case(text, word); });
-}
-
 bool is_number(std::string_view token)
 {
     return !token.empty() && (token.front() == '-' || (token.front() >= '0' && token.front() <= '9'));
@@ -125,7 +119,8 @@ Member member_of(json::Key key)
 
 bool is_for_client(std::string_view type)
 {
-    return equals_one_of(type, {"computer_call", "local_shell_call", "shell_call", "apply_patch_call"});
+    return equals_any_ignoring_case(type,
+                                    {"computer_call", "local_shell_call", "shell_call", "apply_patch_call"});
 }
 
 /// Object, list or string: whether anything in it is content.
@@ -230,7 +225,7 @@ Ending ending_of(std::string_view reason)
 {
     if (reason.empty())
         return Ending::none;
-    const bool excused = equals_one_of(
+    const bool excused = equals_any_ignoring_case(
         reason, {"length", "max_tokens", "max_output_tokens", "model_context_window_exceeded",
                  "content_filter", "safety", "recitation", "blocklist", "prohibited_content", "sensitive",
                  "refusal", "tool_calls", "tool_call", "tool_use", "function_call", "pause_turn"});

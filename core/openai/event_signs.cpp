@@ -197,8 +197,11 @@ EventSigns signs_of(const SseEvent& event)
     auto signs = by_type;
     if (read_event_json(data, signs))
         return signs;
-    // Cut: nobody says so much before an answer.
-    by_type.content = by_type.content || event.data.size() >= SseParser::max_event;
+    if (event.data.size() >= SseParser::max_event) {
+        // Cut: its beginning counts, and nobody says so much before an answer.
+        take_type(leading_type(data), by_type);
+        by_type.content = true;
+    }
     by_type.broken = true;
     return by_type;
 }

@@ -25,7 +25,6 @@ inline std::unique_ptr<QueuedRecord> queued(Record record, std::function<void()>
     return queued;
 }
 
-/// A record with something in every column.
 /// Visible characters that do not become fewer by compressing.
 inline std::string random_text(std::size_t length, std::uint64_t seed)
 {
@@ -37,6 +36,7 @@ inline std::string random_text(std::size_t length, std::uint64_t seed)
     return text;
 }
 
+/// A record with something in every column.
 inline Record sample_record(std::uint64_t number, SystemTime time = sample_time)
 {
     Record record;

@@ -58,6 +58,8 @@ class Client final : public Requester, private Expiring
     /// wait for `upstream`, if there is one, ends. Until unwatch(), or a watch() with another.
     void watch(Connection* upstream);
     void unwatch();
+    /// Goes on watching, for no upstream.
+    void forget_upstream() { upstream_ = nullptr; }
 
     /// The router stops: the client's connection ends, and that is not its own going.
     void stop();

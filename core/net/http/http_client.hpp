@@ -70,7 +70,6 @@ class HttpClient
     Step read_body(std::size_t limit = Scratch::size);
 
     auto readable() { return connection_->readable(); }
-    bool is_readable() const { return connection_->is_readable(); }
 
     const ReplyParser& reply() const { return *parser_; }
     bool has_head() const { return parser_ && parser_->status() != 0; }

@@ -16,7 +16,7 @@ namespace {
 
 struct Waiter
 {
-    const void* asker;
+    const NameDirectory::Asker* asker;
     NameDirectory::Deliver deliver;
 };
 
@@ -82,7 +82,7 @@ const NameLimits& NameDirectory::limits() const
     return state_->limits;
 }
 
-std::optional<NameDirectory::Answer> NameDirectory::ask(const std::string& host, const void* asker,
+std::optional<NameDirectory::Answer> NameDirectory::ask(const std::string& host, const Asker& asker,
                                                         Deliver deliver)
 {
     const std::lock_guard lock{state_->mutex};
@@ -108,7 +108,7 @@ std::optional<NameDirectory::Answer> NameDirectory::ask(const std::string& host,
         stale.good_until = now + state_->limits.failure_lifetime;
         return stale;
     }
-    name.waiters.push_back({asker, std::move(deliver)});
+    name.waiters.push_back({&asker, std::move(deliver)});
     return std::nullopt;
 }
 
@@ -141,11 +141,11 @@ void NameDirectory::run(const std::shared_ptr<State>& state, const std::string& 
     }
 }
 
-void NameDirectory::forget(const void* asker)
+void NameDirectory::forget(const Asker& asker)
 {
     const std::lock_guard lock{state_->mutex};
     for (auto& [host, name] : state_->names)
-        std::erase_if(name.waiters, [&](const Waiter& waiter) { return waiter.asker == asker; });
+        std::erase_if(name.waiters, [&](const Waiter& waiter) { return waiter.asker == &asker; });
 }
 
 }  // namespace route::net

@@ -34,6 +34,14 @@ class NameDirectory
         TimePoint good_until;  ///< ask again then
     };
 
+    /// Who asks; one is told from another by its place.
+    struct Asker
+    {
+        Asker() = default;
+        Asker(const Asker&) = delete;
+        Asker& operator=(const Asker&) = delete;
+    };
+
     /// Called once with a lock held: hands the answer over and does nothing else.
     using Deliver = std::function<void(const Answer&)>;
 
@@ -46,10 +54,10 @@ class NameDirectory
 
     /// What is known of the name, for the caller to keep until `good_until`; or nothing, and `deliver` is
     /// called when it is. Starts a look-up when one is due.
-    std::optional<Answer> ask(const std::string& host, const void* asker, Deliver deliver);
+    std::optional<Answer> ask(const std::string& host, const Asker& asker, Deliver deliver);
 
     /// Nothing is delivered to `asker` from now on.
-    void forget(const void* asker);
+    void forget(const Asker& asker);
 
   private:
     struct State;

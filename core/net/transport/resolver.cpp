@@ -12,8 +12,8 @@ void answer_waiters(Resolver::Lookup& lookup, NameDirectory::Answer answer)
 {
     lookup.answer = std::move(answer);
     lookup.done = true;
-    for (auto* signal : std::exchange(lookup.waiters, {}))
-        signal->notify();
+    for (auto* wakeup : std::exchange(lookup.waiters, {}))
+        wakeup->notify();
 }
 
 Resolver::Question answered(NameDirectory::Answer answer)
@@ -43,15 +43,15 @@ Resolver::Question Resolver::ask(const std::string& host)
     auto deliver = [lookup, executor = io_.get_executor()](const NameDirectory::Answer& answer) {
         asio::post(executor, [lookup, answer] { answer_waiters(*lookup, answer); });
     };
-    if (auto answer = directory_.ask(host, this, std::move(deliver)))
+    if (auto answer = directory_.ask(host, asker_, std::move(deliver)))
         lookup = answered(*std::move(answer));
     known = lookup;
     return lookup;
 }
 
-void Resolver::forget(Lookup& lookup, Wakeup& signal)
+void Resolver::forget(Lookup& lookup, Wakeup& wakeup)
 {
-    std::erase(lookup.waiters, &signal);
+    std::erase(lookup.waiters, &wakeup);
 }
 
 }  // namespace route::net

@@ -27,17 +27,18 @@ class Resolver
     Resolver(asio::io_context& io, NameDirectory& directory) : io_{io}, directory_{directory} {}
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
-    ~Resolver() { directory_.forget(this); }
+    ~Resolver() { directory_.forget(asker_); }
 
     /// Starts a look-up, or joins one; answered at once (`done`) for an address or a name still known.
     Question ask(const std::string& host);
 
-    /// To await the answer, put a signal into `waiters`. To give up, remove it by forget() and notify it.
-    static void forget(Lookup& lookup, Wakeup& signal);
+    /// To await the answer, put a wake-up into `waiters`. To give up, remove it by forget().
+    static void forget(Lookup& lookup, Wakeup& wakeup);
 
   private:
     asio::io_context& io_;
     NameDirectory& directory_;
+    NameDirectory::Asker asker_;
     std::map<std::string, Question> known_;
 };
 

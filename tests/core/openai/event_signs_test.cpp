@@ -380,3 +380,19 @@ TEST_CASE("may_end_stream is never false of an event that is an error or an end"
             CHECK((may_end_stream({row.type, row.data}, false) || (!signs.error && !signs.end)));
         }
 }
+
+TEST_CASE("of an event that is too long to be kept the type at its beginning counts")
+{
+    const auto beginning_of = [](std::string_view type) {
+        const auto data = R"({"type":")" + std::string{type} + R"(","response":{"output":[{"text":")" +
+                          std::string(SseParser::max_event, 'x');
+        return signs_of({"", std::string_view{data}.substr(0, SseParser::max_event)});
+    };
+    CHECK(beginning_of("response.completed").end);
+    CHECK(beginning_of("response.completed").ending == Ending::natural);
+    CHECK(beginning_of("response.failed").error);
+    const auto delta = beginning_of("response.output_text.done");
+    CHECK(delta.content);
+    CHECK_FALSE(delta.end);
+    CHECK_FALSE(delta.error);
+}

@@ -21,7 +21,7 @@ using net::NameDirectory;
 using net::NameLimits;
 
 /// Answers as they are delivered, on whatever thread.
-class Inbox
+class Inbox : public NameDirectory::Asker
 {
   public:
     NameDirectory::Deliver taker()
@@ -55,7 +55,7 @@ class Inbox
 NameDirectory::Answer answer_of(NameDirectory& directory, const std::string& host)
 {
     Inbox inbox;
-    if (auto known = directory.ask(host, &inbox, inbox.taker()))
+    if (auto known = directory.ask(host, inbox, inbox.taker()))
         return *known;
     REQUIRE(inbox.wait_for(1));
     return inbox.answers().front();
@@ -85,12 +85,12 @@ TEST_CASE("names that hang do not hold up another")
     NameDirectory directory{names.look_up()};
     Inbox hanging;
     for (int count = 0; count < 20; ++count) {
-        directory.ask("hanging-" + std::to_string(count), &hanging, hanging.taker());
+        directory.ask("hanging-" + std::to_string(count), hanging, hanging.taker());
     }
     names.answer("quick", "192.0.2.1");
     CHECK(address_in(answer_of(directory, "quick")) == "192.0.2.1");
     CHECK(hanging.answers().empty());
-    directory.forget(&hanging);
+    directory.forget(hanging);
 }
 
 TEST_CASE("many who ask for a name share one look-up")
@@ -99,14 +99,14 @@ TEST_CASE("many who ask for a name share one look-up")
     NameDirectory directory{names.look_up()};
     Inbox inbox;
     for (int count = 0; count < 10; ++count) {
-        CHECK_FALSE(directory.ask("name", &inbox, inbox.taker()));
+        CHECK_FALSE(directory.ask("name", inbox, inbox.taker()));
     }
     names.answer("name", "192.0.2.1");
     REQUIRE(inbox.wait_for(10));
     for (const auto& answer : inbox.answers()) {
         CHECK(address_in(answer) == "192.0.2.1");
     }
-    CHECK(directory.ask("name", &inbox, inbox.taker()));
+    CHECK(directory.ask("name", inbox, inbox.taker()));
     CHECK(names.asked("name") == 1);
 }
 
@@ -145,7 +145,7 @@ TEST_CASE("an answer that is too old serves while one look-up renews it")
     names.hold("name");
     Inbox nobody;
     for (int count = 0; count < 5; ++count) {
-        const auto stale = directory.ask("name", &nobody, nobody.taker());
+        const auto stale = directory.ask("name", nobody, nobody.taker());
         REQUIRE(stale);
         CHECK(address_in(*stale) == "192.0.2.1");
     }
@@ -185,20 +185,20 @@ TEST_CASE("trouble of the servers of names takes no known address away, a name t
     answer_of(directory, "name");
     names.answer_one("name", 1, row.second);
     Inbox nobody;
-    CHECK(directory.ask("name", &nobody, nobody.taker()));
+    CHECK(directory.ask("name", nobody, nobody.taker()));
     // The third look-up begins only after the second one's answer has come in.
     const auto limit = net::Clock::now() + std::chrono::seconds{10};
     while (names.asked("name") < 3) {
         REQUIRE(net::Clock::now() < limit);
-        const auto known = directory.ask("name", &nobody, nobody.taker());
+        const auto known = directory.ask("name", nobody, nobody.taker());
         if (row.stays) {
             REQUIRE(known);
             CHECK(address_in(*known) == "192.0.2.1");
         }
     }
-    const auto known = directory.ask("name", &nobody, nobody.taker());
+    const auto known = directory.ask("name", nobody, nobody.taker());
     CHECK(known.has_value() == row.stays);
-    directory.forget(&nobody);
+    directory.forget(nobody);
 }
 
 TEST_CASE("a look-up that takes too long is given up: its late answer counts for nothing")
@@ -208,9 +208,9 @@ TEST_CASE("a look-up that takes too long is given up: its late answer counts for
     ScriptedNames names;
     NameDirectory directory{names.look_up(), limits};
     Inbox inbox;
-    directory.ask("name", &inbox, inbox.taker());
+    directory.ask("name", inbox, inbox.taker());
     REQUIRE(names.wait_until_asked("name", 1));
-    directory.ask("name", &inbox, inbox.taker());
+    directory.ask("name", inbox, inbox.taker());
     REQUIRE(names.wait_until_asked("name", 2));
     names.answer_one("name", 1, found("192.0.2.2"));
     REQUIRE(inbox.wait_for(2));
@@ -229,16 +229,16 @@ TEST_CASE("more look-ups at once than there may be fail and say why")
     NameDirectory directory{names.look_up(), limits};
     Inbox inbox;
     for (const auto* host : {"one", "two", "three"}) {
-        CHECK_FALSE(directory.ask(host, &inbox, inbox.taker()));
+        CHECK_FALSE(directory.ask(host, inbox, inbox.taker()));
     }
-    const auto refused = directory.ask("four", &inbox, inbox.taker());
+    const auto refused = directory.ask("four", inbox, inbox.taker());
     REQUIRE(refused);
     CHECK_THAT(refused->error.message(), ContainsSubstring("too many names"));
     names.answer("one", "192.0.2.1");
     REQUIRE(inbox.wait_for(1));
     names.answer("four", "192.0.2.4");
     CHECK(address_in(answer_of(directory, "four")) == "192.0.2.4");
-    directory.forget(&inbox);
+    directory.forget(inbox);
 }
 
 TEST_CASE("nothing is delivered to who has been forgotten")
@@ -247,9 +247,9 @@ TEST_CASE("nothing is delivered to who has been forgotten")
     NameDirectory directory{names.look_up()};
     auto gone = std::make_unique<Inbox>();
     Inbox there;
-    directory.ask("name", gone.get(), gone->taker());
-    directory.ask("name", &there, there.taker());
-    directory.forget(gone.get());
+    directory.ask("name", *gone, gone->taker());
+    directory.ask("name", there, there.taker());
+    directory.forget(*gone);
     gone.reset();
     names.answer("name", "192.0.2.1");
     CHECK(there.wait_for(1));
@@ -262,8 +262,8 @@ TEST_CASE("a directory ends while look-ups are under way")
     Inbox inbox;
     {
         NameDirectory directory{names.look_up()};
-        directory.ask("one", &inbox, inbox.taker());
-        directory.ask("two", &inbox, inbox.taker());
+        directory.ask("one", inbox, inbox.taker());
+        directory.ask("two", inbox, inbox.taker());
         REQUIRE(names.wait_until_asked("one"));
     }
     names.answer("one", "192.0.2.1");
@@ -278,12 +278,12 @@ TEST_CASE("an answer for which there is no memory at first is delivered all the 
     NameDirectory directory{names.look_up()};
     Inbox inbox;
     std::atomic<int> tries = 0;
-    directory.ask("name", &inbox, [&](const NameDirectory::Answer& answer) {
+    directory.ask("name", inbox, [&](const NameDirectory::Answer& answer) {
         if (++tries < 3)
             throw std::bad_alloc{};
         inbox.taker()(answer);
     });
-    directory.ask("name", &inbox, inbox.taker());
+    directory.ask("name", inbox, inbox.taker());
     names.answer("name", "192.0.2.1");
     REQUIRE(inbox.wait_for(2));
     CHECK(tries == 3);

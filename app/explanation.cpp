@@ -93,6 +93,35 @@ boost::json::object cooldown_of(const Upstream& upstream, const std::string& mod
     return json;
 }
 
+/// What is done beyond one try of each in its order, and by which setting.
+boost::json::array rules_of(const Settings& settings, const ImaginedRequest& request, std::size_t upstreams)
+{
+    const auto& failover = settings.failover;
+    boost::json::array rules;
+    const auto add = [&](const std::string& rule) { rules.push_back(json_text(rule)); };
+    if (upstreams > 0 && failover.retries > 0)
+        add(fmt::format(
+            "after a failure that may pass each is tried up to {} times, with waits of up to {} s "
+            "(failover.retries, failover.retry_wait)",
+            failover.retries + 1, failover.retry_wait.count()));
+    if (upstreams > 0 && failover.rounds > 1)
+        add(
+            fmt::format("while every failure may pass, the list is gone through up to {} times "
+                        "(failover.rounds)",
+                        failover.rounds));
+    if (!failover.final_statuses.empty())
+        add(fmt::format("{}: sent to the client at once (failover.final_statuses)",
+                        fmt::join(failover.final_statuses, ", ")));
+    if (upstreams > 1 && request.stream && settings.timeouts.first_content > Seconds{0})
+        add(
+            fmt::format("a stream without content {} s after its headers fails over, but for the last one's "
+                        "(timeouts.first_content)",
+                        settings.timeouts.first_content.count()));
+    if (request.stream && failover.commit == Commit::complete)
+        add("a stream is sent once it is whole (failover.commit)");
+    return rules;
+}
+
 }  // namespace
 
 boost::json::object explain(const RoutingView& view, const ImaginedRequest& request)
@@ -134,6 +163,7 @@ boost::json::object explain(const RoutingView& view, const ImaginedRequest& requ
         explained["key"] = json_text(whose_key(view, *request.key));
     explained["order"] = std::move(tried);
     explained["not_tried"] = std::move(not_tried);
+    explained["rules"] = rules_of(settings, request, order.size());
     explained["random"] = settings.failover.order == UpstreamOrder::random;
     return explained;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -77,6 +78,13 @@ enum class UpstreamOrder
     random
 };
 
+/// When a stream is committed.
+enum class Commit
+{
+    content,   ///< at its first content
+    complete,  ///< once it is whole
+};
+
 struct FailoverSettings
 {
     UpstreamOrder order = UpstreamOrder::priority;
@@ -84,9 +92,20 @@ struct FailoverSettings
     Seconds cooldown{30};
     int cooldown_after = 3;
     std::uint64_t reply_buffer = 1ull << 20;
+    Commit commit = Commit::content;
     Seconds commit_after{10};
+    int retries = 0;  ///< further tries of the same upstream
+    Seconds retry_wait{3};
+    int rounds = 1;  ///< through the list of upstreams
+    std::vector<unsigned> final_statuses;
     bool operator==(const FailoverSettings&) const = default;
 };
+
+inline bool is_final_status(const FailoverSettings& failover, unsigned status)
+{
+    const auto& all = failover.final_statuses;
+    return std::find(all.begin(), all.end(), status) != all.end();
+}
 
 struct UpstreamSettings
 {

@@ -6,6 +6,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <iterator>
@@ -89,6 +90,8 @@ struct Metrics::Instruments
     Family<Counter>& attempts = counters("attempts_total", "Tries of upstreams.");
     Family<Counter>& failovers =
         counters("failovers_total", "Failed tries of an upstream after which the next one was tried.");
+    Family<Counter>& retries =
+        counters("retries_total", "Further tries of an upstream for the same request.");
     Family<Counter>& tokens = counters("tokens_total", "Tokens that replies reported.");
     Counter& written = counters("records_written_total", "Records written to the database.").Add({});
     Counter& dropped =
@@ -107,6 +110,7 @@ struct Metrics::UpstreamSeries
     std::string label;
     std::array<Counter*, outcomes> attempts{};
     std::array<Counter*, outcomes> failovers{};
+    Counter* retries = nullptr;
     std::array<Histogram*, 2> first_bytes{};
 
     struct Tokens
@@ -205,7 +209,9 @@ void Metrics::observe(const Record& record)
 void Metrics::observe_attempts(ThreadCache& own, const Record& record)
 {
     auto& to = *instruments_;
-    for (const auto& attempt : record.attempts) {
+    const auto& attempts = record.attempts;
+    for (auto at = attempts.begin(); at != attempts.end(); ++at) {
+        const auto& attempt = *at;
         auto& upstream = own.upstream(attempt.upstream_name);
         const auto labels = [&](const char* what) {
             return prometheus::Labels{{"upstream", upstream.label},
@@ -213,8 +219,17 @@ void Metrics::observe_attempts(ThreadCache& own, const Record& record)
         };
         const auto outcome = static_cast<std::size_t>(attempt.outcome);
         series(upstream.attempts[outcome], to.attempts, [&] { return labels("outcome"); }).Increment();
-        if (attempt.outcome != AttemptOutcome::ok && &attempt != &record.attempts.back())
+        const auto same = [&](const AttemptRecord& other) {
+            return other.upstream_name == attempt.upstream_name;
+        };
+        const bool failed_over =
+            attempt.outcome != AttemptOutcome::ok && std::next(at) != attempts.end() && !same(*std::next(at));
+        if (failed_over)
             series(upstream.failovers[outcome], to.failovers, [&] { return labels("reason"); }).Increment();
+        if (std::any_of(attempts.begin(), at, same)) {
+            const auto label = [&] { return prometheus::Labels{{"upstream", upstream.label}}; };
+            series(upstream.retries, to.retries, label).Increment();
+        }
     }
     if (record.upstream_name.empty() || !record.response_time)
         return;

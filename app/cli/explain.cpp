@@ -66,6 +66,11 @@ void print_text(Session& session, const boost::json::object& explained)
         print_order(session, order);
     for (const auto& upstream : order)
         print_cooldown(session, upstream.as_object());
+    if (const auto& rules = explained.at("rules").as_array(); !rules.empty()) {
+        session.out << '\n';
+        for (const auto& rule : rules)
+            session.out << std::string_view{rule.as_string()} << '\n';
+    }
     if (explained.at("random").as_bool())
         session.out << "\nfailover.order is random: this is one draw\n";
     const auto& not_tried = explained.at("not_tried").as_array();

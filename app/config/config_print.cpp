@@ -87,7 +87,12 @@ void write(TomlWriter& out, const FailoverSettings& failover)
     out.put("cooldown", failover.cooldown);
     out.put("cooldown_after", failover.cooldown_after);
     out.put_size("reply_buffer", failover.reply_buffer);
+    out.put("commit", std::string_view{failover.commit == Commit::complete ? "complete" : "content"});
     out.put("commit_after", failover.commit_after);
+    out.put("retries", failover.retries);
+    out.put("retry_wait", failover.retry_wait);
+    out.put("rounds", failover.rounds);
+    out.put_raw("final_statuses", fmt::format("[{}]", fmt::join(failover.final_statuses, ", ")));
 }
 
 void write(TomlWriter& out, const UpstreamSettings& upstream)

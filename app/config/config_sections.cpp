@@ -99,6 +99,9 @@ void read(ConfigTable table, TimeoutSettings& timeouts)
     table.seconds_or_zero("first_content", timeouts.first_content);
 }
 
+/// Of one upstream in a row, and through the list.
+constexpr int most_tries = 100;
+
 void read(ConfigTable table, FailoverSettings& failover)
 {
     table.choice("order", failover.order,
@@ -107,7 +110,12 @@ void read(ConfigTable table, FailoverSettings& failover)
     table.seconds_or_zero("cooldown", failover.cooldown);
     table.integer("cooldown_after", failover.cooldown_after, 0, 1'000'000);
     table.size("reply_buffer", failover.reply_buffer, 0);
+    table.choice("commit", failover.commit, {{"content", Commit::content}, {"complete", Commit::complete}});
     table.seconds_or_zero("commit_after", failover.commit_after);
+    table.integer("retries", failover.retries, 0, most_tries);
+    table.seconds_or_zero("retry_wait", failover.retry_wait);
+    table.integer("rounds", failover.rounds, 1, most_tries);
+    table.statuses("final_statuses", failover.final_statuses);
 }
 
 void read(ConfigTable table, UpstreamSettings& upstream)

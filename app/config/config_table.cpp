@@ -354,6 +354,25 @@ void ConfigTable::texts(std::string_view key, std::vector<std::string>& target, 
             target.push_back(*std::move(text));
 }
 
+void ConfigTable::statuses(std::string_view key, std::vector<unsigned>& target)
+{
+    constexpr auto expected = "a list of statuses from 300 to 599: [400, 404]";
+    const auto* node = find(key);
+    if (node == nullptr)
+        return;
+    const auto* array = node->as_array();
+    if (array == nullptr)
+        return refuse(key, *node, expected);
+    target.clear();
+    for (const auto& element : *array) {
+        const auto status = element.value_exact<std::int64_t>();
+        if (!status || *status < 300 || *status > 599)
+            refuse(key, element, expected);
+        else
+            target.push_back(static_cast<unsigned>(*status));
+    }
+}
+
 void ConfigTable::map(std::string_view key, std::map<std::string, std::string>& target)
 {
     const auto* node = find(key);

@@ -92,6 +92,8 @@ class ConfigTable
     /// A text of several lines, or a reference.
     void secret_lines(std::string_view key, std::string& target);
     void texts(std::string_view key, std::vector<std::string>& target, const Check& check);
+    /// HTTP statuses.
+    void statuses(std::string_view key, std::vector<unsigned>& target);
     void map(std::string_view key, std::map<std::string, std::string>& target);
 
     /// The choice's name; that of `other_names` is understood as well.

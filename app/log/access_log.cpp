@@ -75,13 +75,24 @@ std::string reason_of(AttemptOutcome outcome, std::optional<unsigned> status, co
                        words == error.npos ? "" : std::string_view{error}.substr(words));
 }
 
+/// A further try of the same upstream.
+bool is_retry(const AttemptRecord& failed, const AttemptRecord& next)
+{
+    return failed.upstream_name == next.upstream_name;
+}
+
 std::string text_failover(const Record& record, const AttemptRecord& failed, const AttemptRecord& next)
 {
     fmt::memory_buffer out;
     append(out, record.request_id);
-    append(out, " failover");
-    text_field(out, " from=", failed.upstream_name);
-    text_field(out, " to=", next.upstream_name);
+    if (is_retry(failed, next)) {
+        append(out, " retry");
+        text_field(out, " upstream=", failed.upstream_name);
+    } else {
+        append(out, " failover");
+        text_field(out, " from=", failed.upstream_name);
+        text_field(out, " to=", next.upstream_name);
+    }
     text_field(out, " model=", record.model.value_or(""));
     text_field(out, " reason=", reason_of(failed.outcome, failed.status, failed.error));
     fmt::format_to(std::back_inserter(out), FMT_COMPILE(" attempt={} ms="), failed.number);
@@ -94,7 +105,7 @@ std::string json_failover(const Record& record, const AttemptRecord& failed, con
 {
     fmt::memory_buffer out;
     const auto lasted = std::chrono::duration_cast<SystemTime::duration>(failed.elapsed_time);
-    begin_json(out, failed.started_at + lasted, "warning", "failover");
+    begin_json(out, failed.started_at + lasted, "warning", is_retry(failed, next) ? "retry" : "failover");
     json_text(out, "request_id", record.request_id);
     json_text(out, "trace_id", record.trace_id);
     json_text(out, "model", record.model.value_or(""));

@@ -31,9 +31,47 @@ Verdict judge(const AttemptFailure& failure, const Progress& progress)
 {
     if (failure.cause == Cause::client_gone || failure.cause == Cause::stopped)
         return Verdict::abandon;
-    if (progress.candidates_left && !progress.total_expired)
-        return Verdict::next_upstream;
+    if (progress.try_left)
+        return Verdict::next_try;
     return progress.response_kept ? Verdict::relay_kept : Verdict::respond;
+}
+
+namespace {
+
+bool status_may_pass(unsigned status)
+{
+    constexpr unsigned overloaded = 529;  // Anthropic's, without a name of its own in RFC 9110
+    return status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504) ||
+           status == overloaded;
+}
+
+}  // namespace
+
+FurtherTry further_try(const AttemptFailure& failure)
+{
+    const auto if_so = [](bool passes) { return passes ? FurtherTry::at_once : FurtherTry::none; };
+    switch (failure.cause) {
+        case Cause::transport:
+            // A name that does not exist, a certificate that is not trusted.
+            return if_so(failure.phase != Phase::resolve && failure.phase != Phase::tls);
+        case Cause::eof:
+            return FurtherTry::at_once;
+        case Cause::status:
+            return if_so(failure.status && status_may_pass(*failure.status));
+        case Cause::error_event:
+        case Cause::error_body:
+            return if_so(failure.may_pass);
+        case Cause::blank:
+            return FurtherTry::in_next_round;
+        case Cause::timeout:
+        case Cause::bad_reply:
+        case Cause::empty:
+        case Cause::no_answer:
+        case Cause::client_gone:
+        case Cause::stopped:
+            break;
+    }
+    return FurtherTry::none;
 }
 
 bool status_succeeds(unsigned status, bool upgrade_requested)

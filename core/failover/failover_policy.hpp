@@ -51,19 +51,28 @@ struct AttemptFailure
     std::string detail =
         {};  ///< for people, without secrets: "certificate has expired", or the upstream's own words
     bool response_begun = false;  ///< a byte of a response came, so the connection was alive
+    bool may_pass = false;        ///< of an error event or body: it says so of itself
 };
+
+/// Where a further try of a request may help after a failure (SPEC 5, point 7).
+enum class FurtherTry
+{
+    none,           ///< what failed stays: a timeout, a refused key, a name that does not exist
+    in_next_round,  ///< not at the same upstream at once: an answer without content
+    at_once,        ///< refused, reset, cut, overloaded
+};
+FurtherTry further_try(const AttemptFailure& failure);
 
 /// What the router knows when it judges a failure.
 struct Progress
 {
-    bool candidates_left = false;
-    bool total_expired = false;  ///< `failover.total` has passed
+    bool try_left = false;       ///< another try is due
     bool response_kept = false;  ///< a failed attempt left a whole response that may be relayed
 };
 
 enum class Verdict
 {
-    next_upstream,  ///< try the next candidate at once
+    next_try,       ///< of the next upstream, or of the same one again
     relay_kept,     ///< answer with the last kept response
     respond,        ///< answer with an error of the router's own (502)
     abandon,        ///< nobody is there to answer

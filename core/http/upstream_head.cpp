@@ -37,7 +37,7 @@ bool private_name(std::string_view name)
         case 'f':
             return starts_with_ignoring_case(name, "x-forwarded-");
         case 'r':
-            return equal_ignoring_case(name, "x-real-ip");
+            return equal_ignoring_case(name, "x-real-ip") || equal_ignoring_case(name, "x-route-commit");
         default:
             return false;
     }

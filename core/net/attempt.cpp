@@ -253,7 +253,8 @@ bool Attempt::send()
 awaitable<void> Attempt::read_failed_body()
 {
     reads_failed_body_ = true;
-    const bool relayable = may_be_relayed(reply().status(), upstream_.asis);
+    const bool relayable = may_be_relayed(reply().status(), upstream_.asis) ||
+                           is_final_status(table_.settings.failover, reply().status());
     const auto& most = relayable ? relayable_body : quoted_body;
     limit_to(most.time);
     http_.enter(Phase::relay_body);

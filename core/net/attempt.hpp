@@ -25,6 +25,7 @@ struct OutgoingRequest
     std::string_view body;
     const RequestFacts& facts;
     bool head_only = false;                    ///< HEAD: no reply has a body
+    Commit commit = Commit::content;           ///< when a stream is committed
     std::span<const Secret> client_keys = {};  ///< an upstream may quote them: erased from what is told of it
 };
 
@@ -125,6 +126,7 @@ class Attempt
     using Decision = CommitDecision::Kind;
     Decision begin_reply();
     Decision decide();
+    void warn_of_early_commit() const;
     bool decided_by_time();
     AttemptFailure content_failure();
     void keep_failed_reply();

@@ -1,4 +1,6 @@
 // What an attempt makes of its reply: whether it may be committed, what is said of it when not.
+#include <spdlog/spdlog.h>
+
 #include <array>
 
 #include "core/net/attempt.hpp"
@@ -37,10 +39,27 @@ Attempt::Decision Attempt::decide()
     CommitRules rules;
     rules.reply_buffer = table_.settings.failover.reply_buffer;
     rules.first_content_limited = limits_.timeouts.first_content > Seconds{0};
+    rules.streams_whole = request_.commit == Commit::complete;
     decision_ = decide_commit(head, recorder_.progress(), pressure_, rules);
-    if (decision_.kind == Decision::commit)
-        recorder_.committed();
+    if (decision_.kind != Decision::commit)
+        return decision_.kind;
+    if (rules.streams_whole)
+        warn_of_early_commit();
+    recorder_.committed();
     return decision_.kind;
+}
+
+/// A stream that should have been held until it was whole, and was not.
+void Attempt::warn_of_early_commit() const
+{
+    const auto& progress = recorder_.progress();
+    const bool whole = progress.complete || progress.stream.end;
+    if (!answers(recorder_.api()) || recorder_.kind() != ReplyKind::event_stream || whole ||
+        !recorder_.legible())
+        return;
+    spdlog::warn("a stream of upstream {} is sent on before it is whole: {}", upstream_.name,
+                 pressure_.memory_short ? "as much is held as may be (server.max_buffered)"
+                                        : "it is longer than 32 MiB");
 }
 
 /// Whether a limit of holding the reply back has passed that decides on it.
@@ -76,7 +95,9 @@ AttemptFailure Attempt::content_failure()
         release();
     else
         connection().close();
-    return http_.failed(cause, {}, std::move(words));
+    auto failure = http_.failed(cause, {}, std::move(words));
+    failure.may_pass = recorder_.error_may_pass();
+    return failure;
 }
 
 /// What has come says all there is to say: nothing more is waited for.

@@ -54,10 +54,11 @@ void ClientReply::choose_framing(ReplyFacts& facts, Attempt& attempt, const Show
 }
 
 /// Puts the head into the loop's buffer; `shown` is what the client gets to see of a reply that is not passed
-/// on as it is.
-void ClientReply::start(Attempt& attempt, std::size_t attempts, const ShownReply* shown)
+/// on as it is, `untried` of one that is final.
+void ClientReply::start(Attempt& attempt, std::size_t attempts, const ShownReply* shown, bool untried)
 {
     ReplyFacts facts;
+    facts.untried = untried;
     const auto& reply = attempt.reply();
     facts.request_id = record_.request_id;
     facts.upstream_name = attempt.upstream().name;
@@ -171,7 +172,7 @@ awaitable<void> ClientReply::send_kept(KeptReply& kept)
     auto why = describe(kept.failure);  // its own, not what those after it did
     attempt.begin_record();
     co_await attempt.record_held();
-    start(attempt, record_.attempts.size(), &shown);
+    start(attempt, record_.attempts.size(), &shown, kept.untried);
     record_.outcome = RequestOutcome::upstream_error;
     record_.error = std::move(why);
     auto written = writer_.write(shown.body, true);

@@ -62,7 +62,8 @@ class ClientReply
     void keep_alive(bool keep) { keep_alive_ = keep; }
 
   private:
-    void start(Attempt& attempt, std::size_t attempts, const ShownReply* shown = nullptr);
+    void start(Attempt& attempt, std::size_t attempts, const ShownReply* shown = nullptr,
+               bool untried = false);
     void choose_framing(ReplyFacts& facts, Attempt& attempt, const ShownReply* shown) const;
     std::size_t bytes_sent(const OwnReply& reply) const;
     void take_reply(Attempt& attempt);

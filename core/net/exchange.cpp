@@ -188,6 +188,7 @@ OutgoingRequest Exchange::outgoing() const
             request_.body,
             intake_.facts(),
             request_.head_only(),
+            intake_.commit(),
             record_.client_keys};
 }
 

@@ -31,6 +31,7 @@ void ReplyRecorder::begin(const ReplyLabel& label)
     long_json_.reset();
     decoder_.reset();
     event_error_words_.clear();
+    error_may_pass_ = false;
     encoded_ = is_known_coding(label.content_encoding);
     odd_coding_ = encoded_ || is_no_coding(label.content_encoding) ? "" : label.content_encoding;
     kind_ = progress_.label;
@@ -194,8 +195,10 @@ void ReplyRecorder::judge(const SseEvent& event)
         return;
     const bool told = stream.error || stream.late_error;
     stream.add(signs_of(event));
-    if (!told && (stream.error || stream.late_error))
-        event_error_words_ = error_words("application/json", event.data);
+    if (told || (!stream.error && !stream.late_error))
+        return;
+    event_error_words_ = error_words("application/json", event.data);
+    error_may_pass_ = route::error_may_pass(event.data);
 }
 
 void ReplyRecorder::complete()
@@ -211,6 +214,8 @@ void ReplyRecorder::complete()
         parser_.finish([this](const SseEvent& event) { on_event(event); });
     if (kind_ == ReplyKind::json && answers(api_) && !committed_ && legible())
         progress_.answer = long_json_ ? Answer::content : answer_in(api_, capture_.raw);
+    if (progress_.answer == Answer::error)
+        error_may_pass_ = route::error_may_pass(capture_.raw);
     progress_.legible = legible();
     progress_.complete = true;
 }

@@ -59,6 +59,9 @@ class ReplyRecorder
     /// not yet erased, at most `most_error_text` bytes.
     const std::string& event_error_words() const { return event_error_words_; }
 
+    /// Whether that error, or whole JSON that is one, says of itself that it may pass.
+    bool error_may_pass() const { return error_may_pass_; }
+
     Api api() const { return api_; }
     ReplyKind kind() const { return kind_; }
     bool encoded() const { return encoded_; }
@@ -106,6 +109,7 @@ class ReplyRecorder
     std::optional<StreamReply> stream_;
     std::optional<LongJsonReply> long_json_;
     std::string event_error_words_;
+    bool error_may_pass_ = false;
 };
 
 }  // namespace route::net

@@ -143,15 +143,26 @@ awaitable<std::optional<RouterError>> RequestIntake::read_facts_off_loop()
 std::optional<RouterError> RequestIntake::take_facts(RequestBody read)
 {
     facts_ = std::move(read.facts);
-    if (!read.decoded)
-        return std::move(read.refusal);
-    if (changes_body()) {
+    if (read.decoded && changes_body()) {
         request_.body = *std::move(read.decoded);
         request_.parser->drop_field(http::field::content_encoding);
-    } else {
+    } else if (read.decoded) {
         decoded_ = std::move(read.decoded);
     }
-    return std::move(read.refusal);
+    return read.refusal ? std::move(read.refusal) : read_commit();
+}
+
+std::optional<RouterError> RequestIntake::read_commit()
+{
+    commit_ = table_.settings.failover.commit;
+    const auto asked = find_field(request_.fields(), "x-route-commit");
+    if (asked.empty())
+        return std::nullopt;
+    const bool complete = equal_ignoring_case(asked, "complete");
+    if (!complete && !equal_ignoring_case(asked, "content"))
+        return RouterError{400, "bad_request", "x-route-commit: expected content or complete"};
+    commit_ = complete ? Commit::complete : Commit::content;
+    return std::nullopt;
 }
 
 /// Whether an upstream may get another body than the client's: then all get the decoded one.

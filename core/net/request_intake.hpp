@@ -32,6 +32,8 @@ class RequestIntake
     awaitable<std::optional<RouterError>> read_facts_off_loop();
 
     const RequestFacts& facts() const { return facts_; }
+    /// When a stream is to be committed: as the request says, else as the settings do.
+    Commit commit() const { return commit_; }
 
     /// What the record is to hold of the body, which is gone then.
     std::string take_body();
@@ -47,6 +49,7 @@ class RequestIntake
     RequestBody facts_of_body() const;
     RequestBody facts_of_query() const;
     std::optional<RouterError> take_facts(RequestBody read);
+    std::optional<RouterError> read_commit();
     bool changes_body() const;
 
     EventLoop& loop_;
@@ -54,6 +57,7 @@ class RequestIntake
     Client& client_;
     Request& request_;
     RequestFacts facts_;
+    Commit commit_ = Commit::content;
     std::optional<std::string> decoded_;  ///< for the record, of a body that goes on as it came
     BufferAccount account_;
     Clock::duration waited_{};

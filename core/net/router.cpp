@@ -2,6 +2,7 @@
 #include "core/net/router.hpp"
 
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "core/failover/candidates.hpp"
 #include "core/failover/retry_after.hpp"
@@ -10,6 +11,24 @@
 #include "core/text.hpp"
 
 namespace route::net {
+
+namespace {
+
+awaitable<void> pass(EventLoop& loop, Clock::duration wait)
+{
+    Timer timer{loop.io.get_executor(), wait};
+    auto passed = timer.async_wait(no_throw);
+    co_await std::move(passed);
+}
+
+std::optional<std::chrono::milliseconds> asked_wait_of(const Attempt& attempt)
+{
+    const auto& fields = attempt.reply().fields();
+    return asked_wait(find_field(fields, "retry-after-ms"), find_field(fields, http::field::retry_after),
+                      std::chrono::system_clock::now());
+}
+
+}  // namespace
 
 Router::Router(EventLoop& loop, const RoutingTable& table, Client& client, const OutgoingRequest& request,
                Record& record, TimePoint started)
@@ -38,10 +57,10 @@ std::optional<RouterError> Router::choose()
     return RouterError{404, "model_not_found", "no upstream allows " + what};
 }
 
-AttemptLimits Router::limits(std::size_t index, TimePoint total) const
+AttemptLimits Router::limits(const Tries& tries, TimePoint total) const
 {
-    const TimeoutFacts facts{request_.facts.stream, request_.body.size(), index + 1 == candidates_.size()};
-    return {attempt_timeouts(table_.settings.timeouts, facts, *candidates_[index]), total};
+    const TimeoutFacts facts{request_.facts.stream, request_.body.size(), tries.last_upstream()};
+    return {attempt_timeouts(table_.settings.timeouts, facts, *candidates_[tries.index()]), total};
 }
 
 awaitable<Routed> Router::route()
@@ -50,12 +69,16 @@ awaitable<Routed> Router::route()
     routed.error = choose();
     if (routed.error)
         co_return routed;
-    const auto longest = table_.settings.failover.total;
-    const auto total = longest.count() > 0 ? Clock::now() + ticks(longest) : TimePoint::max();
-    for (std::size_t index = 0; index < candidates_.size() && !client_.has_left(); ++index) {
-        auto turn = take_turn(candidates_, index, asked_, Clock::now());
-        const auto& upstream = *candidates_[index];
-        auto attempt = std::make_unique<Attempt>(loop_, table_, upstream, request_, limits(index, total),
+    const auto& failover = table_.settings.failover;
+    const auto total = failover.total.count() > 0 ? Clock::now() + ticks(failover.total) : TimePoint::max();
+    const TryRules rules{failover.rounds, ticks(failover.retry_wait)};
+    Tries tries{candidates_.size(), rules};
+    while (!client_.has_left()) {
+        CooldownTurn turn;
+        if (!tries.again())
+            turn = take_turn(candidates_, tries.index(), asked_, Clock::now());
+        const auto& upstream = *candidates_[tries.index()];
+        auto attempt = std::make_unique<Attempt>(loop_, table_, upstream, request_, limits(tries, total),
                                                  client_, record_.reply);
         const auto failure = co_await attempt->run();
         if (!failure) {
@@ -64,22 +87,59 @@ awaitable<Routed> Router::route()
             co_return routed;
         }
         note_failed_attempt(*attempt, *failure);
+        const auto tried = try_failure(*attempt, *failure, total);
         auto keeping = keep(routed, std::move(attempt), *failure);
         co_await std::move(keeping);
-        Progress progress;
-        progress.candidates_left = index + 1 < candidates_.size();
-        progress.total_expired = Clock::now() >= total;
-        progress.response_kept = routed.kept != nullptr;
-        const auto verdict = judge(*failure, progress);
+        const bool last = is_final(*failure) && routed.kept != nullptr;
+        const bool others_left = !tries.last_upstream();
+        const auto wait = last ? std::nullopt : tries.next(tried);
+        const auto verdict = judge(*failure, {wait.has_value(), routed.kept != nullptr});
         if (verdict == Verdict::abandon)
             break;
         if (verdict == Verdict::respond)
             routed.error = all_failed();
-        if (verdict != Verdict::next_upstream)
+        if (verdict == Verdict::relay_kept)
+            routed.kept->untried = last && others_left;
+        if (verdict != Verdict::next_try)
             co_return routed;
+        turn.end();
+        if (*wait > Clock::duration{})
+            co_await pause(*wait);
     }
     routed.kept.reset();  // nobody is there to be answered
     co_return routed;
+}
+
+/// Relayed at once: what it says is for the client to hear.
+bool Router::is_final(const AttemptFailure& failure) const
+{
+    return failure.cause == Cause::status && failure.phase != Phase::proxy &&
+           is_final_status(table_.settings.failover, *failure.status);
+}
+
+TryFailure Router::try_failure(const Attempt& attempt, const AttemptFailure& failure, TimePoint total)
+{
+    TryFailure tried;
+    tried.further = further_try(failure);
+    tried.retries = table_.settings.failover.retries;
+    if (failure.status && failure.phase != Phase::proxy)
+        tried.asked_wait = asked_wait_of(attempt);
+    if (total != TimePoint::max())
+        tried.time_left = total - Clock::now();
+    tried.random = loop_.random();
+    return tried;
+}
+
+/// Before a further try: as long as it lasts, or until the client leaves.
+awaitable<void> Router::pause(Clock::duration wait)
+{
+    using namespace asio::experimental::awaitable_operators;
+    const auto begin = Clock::now();
+    auto passed = pass(loop_, wait);
+    auto gone = client_.gone();
+    auto race = std::move(passed) || std::move(gone);
+    co_await std::move(race);
+    waited_ += Clock::now() - begin;
 }
 
 /// The last reply that can be relayed is kept; of those that say they succeeded only the last one of all.
@@ -178,12 +238,8 @@ void Router::note_failure(const Attempt& attempt, const AttemptFailure& failure)
         return;
     FailedTry failed{attempt.started()};
     const bool answered = failure.status && failure.phase != Phase::proxy;
-    if (answered && may_ask_to_wait(*failure.status)) {
-        const auto& fields = attempt.reply().fields();
-        failed.asked_wait =
-            asked_wait(find_field(fields, "retry-after-ms"), find_field(fields, http::field::retry_after),
-                       std::chrono::system_clock::now());
-    }
+    if (answered && may_ask_to_wait(*failure.status))
+        failed.asked_wait = asked_wait_of(attempt);
     const CooldownRule rule{failover.cooldown_after, ticks(failover.cooldown)};
     const bool rate_limited = answered && failure.status == 429u;
     const auto start = upstream.cooldown->failed(model_asked(), rate_limited, Clock::now(), failed, rule);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/failover/candidates.hpp"
+#include "core/failover/tries.hpp"
 #include "core/net/attempt.hpp"
 #include "core/openai/error_body.hpp"
 #include "core/record.hpp"
@@ -17,6 +18,7 @@ struct KeptReply
     std::unique_ptr<Attempt> attempt;
     ShownReply shown;  ///< what of it the client gets to see
     AttemptFailure failure;
+    bool untried = false;  ///< it is final although other upstreams were not asked
 };
 
 /// What came of trying the upstreams for a request. Small: it lasts as long as a stream.
@@ -50,8 +52,11 @@ class Router
 
   private:
     std::optional<RouterError> choose();
-    AttemptLimits limits(std::size_t index, TimePoint total) const;
+    AttemptLimits limits(const Tries& tries, TimePoint total) const;
+    TryFailure try_failure(const Attempt& attempt, const AttemptFailure& failure, TimePoint total);
+    awaitable<void> pause(Clock::duration wait);
     void note_failed_attempt(const Attempt& attempt, AttemptFailure failure);
+    bool is_final(const AttemptFailure& failure) const;
     awaitable<void> keep(Routed& routed, std::unique_ptr<Attempt> attempt, AttemptFailure failure);
     awaitable<std::optional<ShownReply>> show(const Attempt& attempt);
     AttemptRecord attempt_record(const Attempt& attempt) const;

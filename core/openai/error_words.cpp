@@ -1,6 +1,9 @@
 #include "core/openai/error_words.hpp"
 
+#include <algorithm>
+#include <array>
 #include <boost/json/parse.hpp>
+#include <optional>
 
 #include "core/http/media_type.hpp"
 #include "core/text.hpp"
@@ -46,6 +49,62 @@ std::string message_of(const boost_json::value& value)
     return detail != nullptr && detail->is_array() ? message_of(*detail) : std::string{};
 }
 
+std::optional<boost_json::value> parse_short(std::string_view text)
+{
+    const bool may_be_json = text.starts_with('{') || text.starts_with('[');
+    if (!may_be_json || text.size() > most_json)
+        return std::nullopt;
+    boost::system::error_code error;
+    auto value = boost_json::parse(boost_json::string_view{text.data(), text.size()}, error);
+    if (error)
+        return std::nullopt;
+    return value;
+}
+
+/// The object that describes the error: `error`, also of a response or of one of the choices, else the whole.
+const boost_json::value& error_of(const boost_json::value& value)
+{
+    if (const auto* list = value.if_array(); list != nullptr && !list->empty())
+        return error_of(list->front());
+    for (const auto* inner : {member(value, "error"), member(value, "response"), member(value, "choices")})
+        if (inner != nullptr && (inner->is_object() || inner->is_array()))
+            return error_of(*inner);
+    return value;
+}
+
+/// `Rate-Limit` -> `rate_limit`.
+std::string normalized(std::string_view word)
+{
+    std::string text{word};
+    for (auto& c : text)
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c == '-' || c == ' ' ? '_' : c;
+    return text;
+}
+
+bool contains_any(std::string_view text, std::span<const std::string_view> words)
+{
+    return std::any_of(words.begin(), words.end(),
+                       [&](auto word) { return text.find(word) != std::string_view::npos; });
+}
+
+/// A word of OpenAI, Anthropic, Google, or of those who speak like them.
+bool word_may_pass(std::string_view word)
+{
+    static constexpr std::array<std::string_view, 8> passing{
+        "overload",       "rate_limit",  "too_many_requests", "server_error",
+        "internal_error", "unavailable", "exhausted",         "api_error"};
+    static constexpr std::array<std::string_view, 6> statuses{"429", "500", "502", "503", "504", "529"};
+    return contains_any(word, passing) || word == "internal" ||
+           std::find(statuses.begin(), statuses.end(), word) != statuses.end();
+}
+
+std::string word_of(const boost_json::value* value)
+{
+    if (value != nullptr && value->is_int64())
+        return std::to_string(value->get_int64());
+    return normalized(text_of(value));
+}
+
 std::string in_one_line(std::string_view text)
 {
     const auto clean = clean_utf8(std::string{cut_utf8(text, most_error_text)});
@@ -68,18 +127,29 @@ std::string in_one_line(std::string_view text)
 std::string error_words(std::string_view content_type, std::string_view body)
 {
     const auto text = trim(body);
-    const bool may_be_json = text.starts_with('{') || text.starts_with('[');
-    if (may_be_json && text.size() <= most_json) {
-        boost::system::error_code error;
-        const auto value = boost_json::parse(boost_json::string_view{text.data(), text.size()}, error);
-        if (!error)
-            if (const auto message = message_of(value); !message.empty())
-                return in_one_line(message);
-    }
+    if (const auto value = parse_short(text))
+        if (const auto message = message_of(*value); !message.empty())
+            return in_one_line(message);
     const auto beginning = cut_utf8(text, most_error_text);
     const bool textual =
         content_type.empty() ? valid_utf8(without_split_end(beginning)) : is_textual_type(content_type);
     return textual ? in_one_line(beginning) : std::string{};
+}
+
+bool error_may_pass(std::string_view body)
+{
+    const auto value = parse_short(trim(body));
+    if (!value)
+        return false;
+    const auto& error = error_of(*value);
+    bool passes = false;
+    for (const auto* said : {member(error, "type"), member(error, "code"), member(error, "status")}) {
+        const auto word = word_of(said);
+        if (word.find("quota") != std::string::npos)
+            return false;
+        passes = passes || word_may_pass(word);
+    }
+    return passes;
 }
 
 std::string quote_words(std::string words, bool cut, std::span<const SecretEraser* const> erasers)

@@ -14,6 +14,11 @@ namespace route {
 /// are still to be erased. Empty when it says nothing. `body` is without its content coding.
 std::string error_words(std::string_view content_type, std::string_view body);
 
+/// Whether the error in a body says of itself that it may pass: by its type, its code or the status it names
+/// it is the server's, or speaks of its load or of a limit on requests. What speaks of a quota does not. Of
+/// JSON in the shapes that error_words() knows.
+bool error_may_pass(std::string_view body);
+
 constexpr std::size_t most_error_text = 4u << 10;
 
 /// Bytes of an error's words that are kept.

@@ -154,6 +154,18 @@ TEST_CASE("lines of JSON about attempts that others followed")
     CHECK(refused.at("trace_id").is_null());
 }
 
+TEST_CASE("a further try of the same upstream is called one")
+{
+    auto record = failed_over();
+    record.attempts[1].upstream_name = "openai";
+    const auto text = failover_lines(record, LogFormat::text).at(0);
+    CHECK(text.starts_with("0190-id retry upstream=openai model=gpt-4o reason="));
+    const auto json = boost::json::parse(failover_lines(record, LogFormat::json).at(0)).as_object();
+    CHECK(json.at("msg").as_string() == "retry");
+    CHECK(json.at("upstream").as_string() == "openai");
+    CHECK(json.at("next").as_string() == "openai");
+}
+
 TEST_CASE("a line about a failover says what the upstream said")
 {
     auto record = failed_over();

@@ -65,6 +65,38 @@ TEST_CASE("explain names the rule of each timeout")
     CHECK_THAT(line.ok(arguments), ContainsSubstring(row.expected));
 }
 
+TEST_CASE("explain says what is done beyond one try of each, and by which setting")
+{
+    CommandLine line;
+    line.database();
+    const std::string upstreams =
+        "[[upstreams]]\nname = \"a\"\nsk = \"asis\"\n[[upstreams]]\nname = \"b\"\nsk = \"asis\"\n";
+    line.configure(
+        "[timeouts]\nfirst_content = 2.5\n[failover]\nretries = 2\nretry_wait = 1.5\nrounds = 3\n"
+        "final_statuses = [400, 413]\ncommit = \"complete\"\n" +
+        upstreams);
+    const auto rules = [&](const std::vector<std::string>& arguments) {
+        return boost::json::parse(line.ok(arguments)).at("rules");
+    };
+    const boost::json::array always{
+        "after a failure that may pass each is tried up to 3 times, with waits of up to 1.5 s "
+        "(failover.retries, failover.retry_wait)",
+        "while every failure may pass, the list is gone through up to 3 times (failover.rounds)",
+        "400, 413: sent to the client at once (failover.final_statuses)"};
+    CHECK(rules({"explain", "--model", "m", "--json"}) == always);
+    auto of_stream = always;
+    of_stream.push_back(
+        "a stream without content 2.5 s after its headers fails over, but for the last one's "
+        "(timeouts.first_content)");
+    of_stream.push_back("a stream is sent once it is whole (failover.commit)");
+    CHECK(rules({"explain", "--model", "m", "--stream", "--json"}) == of_stream);
+    CHECK_THAT(line.ok({"explain", "--model", "m", "--stream"}),
+               ContainsSubstring("\n\nafter a failure that may pass") &&
+                   ContainsSubstring("\na stream is sent once it is whole (failover.commit)\n"));
+    line.configure(upstreams);
+    CHECK(rules({"explain", "--model", "m", "--stream", "--json"}) == boost::json::array{});
+}
+
 TEST_CASE("explain knows client keys without showing them")
 {
     CommandLine line;

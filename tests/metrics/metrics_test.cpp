@@ -37,7 +37,8 @@ AttemptRecord attempt(std::string upstream, AttemptOutcome outcome)
 void use_all(Metrics& metrics)
 {
     auto record = chat();
-    record.attempts = {attempt("b", AttemptOutcome::timeout), attempt("a", AttemptOutcome::ok)};
+    record.attempts = {attempt("b", AttemptOutcome::timeout), attempt("a", AttemptOutcome::cut),
+                       attempt("a", AttemptOutcome::ok)};
     record.prompt_tokens = 10;
     record.completion_tokens = 20;
     metrics.observe(record);
@@ -79,6 +80,7 @@ TEST_CASE("the exposition has every instrument under its name, with help")
         {"openai_api_route_overhead_seconds", "histogram"},
         {"openai_api_route_attempts_total", "counter"},
         {"openai_api_route_failovers_total", "counter"},
+        {"openai_api_route_retries_total", "counter"},
         {"openai_api_route_upstream_up", "gauge"},
         {"openai_api_route_requests_in_flight", "gauge"},
         {"openai_api_route_tokens_total", "counter"},
@@ -136,6 +138,8 @@ TEST_CASE("one request with a failover moves every counter it should")
         R"(openai_api_route_attempts_total{outcome="timeout",upstream="b"} 1)",
         R"(openai_api_route_attempts_total{outcome="ok",upstream="a"} 1)",
         R"(openai_api_route_failovers_total{reason="timeout",upstream="b"} 1)",
+        R"(openai_api_route_attempts_total{outcome="cut",upstream="a"} 1)",
+        R"(openai_api_route_retries_total{upstream="a"} 1)",
         R"(openai_api_route_tokens_total{model="gpt-4o",type="prompt",upstream="a"} 10)",
         R"(openai_api_route_tokens_total{model="gpt-4o",type="completion",upstream="a"} 20)",
         R"(openai_api_route_records_written_total 2)",
@@ -161,6 +165,21 @@ TEST_CASE("one request with a failover moves every counter it should")
         CHECK(has_line(text, line));
     }
     CHECK(count_lines(text, "openai_api_route_failovers_total{") == 1);
+}
+
+TEST_CASE("a further try is no failover, and one in a later round is both")
+{
+    Metrics metrics{"1.0.0", {}};
+    auto record = chat();
+    record.attempts = {attempt("a", AttemptOutcome::cut), attempt("a", AttemptOutcome::status),
+                       attempt("b", AttemptOutcome::cut), attempt("a", AttemptOutcome::ok)};
+    metrics.observe(record);
+    const auto text = metrics.text();
+    CHECK(has_line(text, R"(openai_api_route_failovers_total{reason="status",upstream="a"} 1)"));
+    CHECK(has_line(text, R"(openai_api_route_failovers_total{reason="cut",upstream="b"} 1)"));
+    CHECK(count_lines(text, "openai_api_route_failovers_total{") == 2);
+    CHECK(has_line(text, R"(openai_api_route_retries_total{upstream="a"} 2)"));
+    CHECK(count_lines(text, "openai_api_route_retries_total{") == 1);
 }
 
 TEST_CASE("the last failed attempt is no failover")

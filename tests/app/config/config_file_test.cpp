@@ -42,7 +42,7 @@ TEST_CASE("the file that ships holds every key")
             ++keys;
         }
     }
-    CHECK(keys == 61);
+    CHECK(keys == 66);
 }
 
 TEST_CASE("every upstream key is in the comment of the file that ships")
@@ -144,7 +144,12 @@ total = 9
 cooldown = 0
 cooldown_after = 1
 reply_buffer = 0
+commit = "complete"
 commit_after = 0.5
+retries = 2
+retry_wait = 0
+rounds = 3
+final_statuses = [400, 413]
 [upstream]
 idle_connections = 0
 idle_timeout = 1

@@ -39,20 +39,54 @@ TEST_CASE("judge: every phase, cause and progress")
         Verdict verdict;  // when somebody still waits
     };
     const Row rows[] = {
-        // candidates_left, total_expired, response_kept
-        {{false, false, false}, Verdict::respond},      {{false, false, true}, Verdict::relay_kept},
-        {{false, true, false}, Verdict::respond},       {{false, true, true}, Verdict::relay_kept},
-        {{true, false, false}, Verdict::next_upstream}, {{true, false, true}, Verdict::next_upstream},
-        {{true, true, false}, Verdict::respond},        {{true, true, true}, Verdict::relay_kept},
+        // try_left, response_kept
+        {{false, false}, Verdict::respond},
+        {{false, true}, Verdict::relay_kept},
+        {{true, false}, Verdict::next_try},
+        {{true, true}, Verdict::next_try},
     };
     for (const auto& [progress, verdict] : rows)
         for (const auto phase : phases)
             for (const auto cause : causes) {
-                CAPTURE(to_string(phase), static_cast<int>(cause), progress.candidates_left,
-                        progress.total_expired, progress.response_kept);
+                CAPTURE(to_string(phase), static_cast<int>(cause), progress.try_left, progress.response_kept);
                 const auto expected = nobody_waits(cause) ? Verdict::abandon : verdict;
                 CHECK(judge(failure(phase, cause, 500), progress) == expected);
             }
+}
+
+TEST_CASE("which failures may be over at a further try")
+{
+    const auto with_status = [](unsigned status, Phase phase = Phase::await_head) {
+        return failure(phase, Cause::status, status);
+    };
+    for (const auto status : {408u, 429u, 500u, 502u, 503u, 504u, 529u}) {
+        CAPTURE(status);
+        CHECK(further_try(with_status(status)) == FurtherTry::at_once);
+    }
+    for (const auto status : {301u, 400u, 401u, 403u, 404u, 413u, 422u, 501u, 505u}) {
+        CAPTURE(status);
+        CHECK(further_try(with_status(status)) == FurtherTry::none);
+    }
+    CHECK(further_try(with_status(503, Phase::proxy)) == FurtherTry::at_once);
+    CHECK(further_try(with_status(407, Phase::proxy)) == FurtherTry::none);
+    for (const auto phase : phases) {
+        CAPTURE(to_string(phase));
+        const bool stays = phase == Phase::resolve || phase == Phase::tls;
+        CHECK(further_try(failure(phase, Cause::transport)) ==
+              (stays ? FurtherTry::none : FurtherTry::at_once));
+        CHECK(further_try(failure(phase, Cause::eof)) == FurtherTry::at_once);
+        CHECK(further_try(failure(phase, Cause::timeout)) == FurtherTry::none);
+    }
+    for (const auto cause : {Cause::error_event, Cause::error_body}) {
+        auto said = failure(Phase::await_first_event, cause, 200);
+        CHECK(further_try(said) == FurtherTry::none);
+        said.may_pass = true;
+        CHECK(further_try(said) == FurtherTry::at_once);
+    }
+    CHECK(further_try(failure(Phase::await_first_event, Cause::blank, 200)) == FurtherTry::in_next_round);
+    for (const auto cause :
+         {Cause::bad_reply, Cause::empty, Cause::no_answer, Cause::client_gone, Cause::stopped})
+        CHECK(further_try(failure(Phase::await_head, cause)) == FurtherTry::none);
 }
 
 TEST_CASE("phases have names of their own")

@@ -56,3 +56,46 @@ TEST_CASE("long errors are read up to a bound")
     CHECK(error_words("application/json", std::string(1u << 20, '[')).size() == most_error_text);
     CHECK(error_words("application/json", std::string(1000, '[')) == std::string(1000, '['));
 }
+TEST_CASE("an error that may pass says so by its type, its code or its status")
+{
+    for (const char* body : {
+             R"({"error":{"type":"server_error","message":"x"}})",
+             R"({"error":{"message":"x","code":"rate_limit_exceeded"}})",
+             R"({"type":"error","error":{"type":"overloaded_error","message":"x"}})",
+             R"({"type":"error","error":{"type":"api_error","message":"x"}})",
+             R"({"type":"error","error":{"type":"rate_limit_error"}})",
+             R"({"error":{"code":503,"message":"x","status":"UNAVAILABLE"}})",
+             R"([{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}])",
+             R"({"error":{"code":"502","message":"x"}})",
+             R"({"error":{"code":500,"status":"INTERNAL"}})",
+             R"({"type":"response.failed","response":{"error":{"code":"server_error","message":"x"}}})",
+             R"({"choices":[{"error":{"code":502,"message":"x"}}]})",
+             R"({"type":"error","code":"server_error","message":"x"})",
+             R"({"error":{"type":"Service-Unavailable"}})",
+             R"({"error":{"type":"too_many_requests"}})",
+         }) {
+        CAPTURE(body);
+        CHECK(error_may_pass(body));
+    }
+}
+
+TEST_CASE("what an error does not say of itself is not believed to pass")
+{
+    for (const char* body : {
+             "",
+             "overloaded",
+             "{}",
+             "[]",
+             R"({"error":"overloaded"})",
+             R"({"error":{"message":"overloaded"}})",
+             R"({"error":{"type":"invalid_request_error","message":"x"}})",
+             R"({"error":{"type":"insufficient_quota","code":"rate_limit_exceeded"}})",
+             R"({"error":{"code":"rate_limit_exceeded","type":"insufficient_quota"}})",
+             R"({"error":{"code":400,"status":"INVALID_ARGUMENT"}})",
+             R"({"error":{"code":401}})",
+             R"({"error":{"type":"server_error")",
+         }) {
+        CAPTURE(body);
+        CHECK_FALSE(error_may_pass(body));
+    }
+}

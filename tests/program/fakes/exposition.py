@@ -12,6 +12,7 @@ LABELS = {
     "overhead_seconds": (),
     "attempts_total": ("upstream", "outcome"),
     "failovers_total": ("upstream", "reason"),
+    "retries_total": ("upstream",),
     "upstream_up": ("upstream",),
     "requests_in_flight": (),
     "tokens_total": ("upstream", "model", "type"),

@@ -10,6 +10,7 @@
 #include "app/cli/json.hpp"
 #include "core/failover/candidates.hpp"
 #include "core/failover/timeouts.hpp"
+#include "core/openai/api.hpp"
 
 namespace route {
 namespace {
@@ -109,6 +110,11 @@ boost::json::array rules_of(const Settings& settings, const ImaginedRequest& req
             fmt::format("while every failure may pass, the list is gone through up to {} times "
                         "(failover.rounds)",
                         failover.rounds));
+    if (upstreams > 1 && failover.hedge_after > Seconds{0} && answers(api_of("POST", request.path)))
+        add(
+            fmt::format("when the first has brought no content after {} s, the next is asked beside it "
+                        "(failover.hedge_after)",
+                        failover.hedge_after.count()));
     if (!failover.final_statuses.empty())
         add(fmt::format("{}: sent to the client at once (failover.final_statuses)",
                         fmt::join(failover.final_statuses, ", ")));

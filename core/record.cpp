@@ -218,7 +218,8 @@ auto texts(R& record)
                       &record.upstream_endpoint,
                       &record.response,
                       &record.finish_reason,
-                      &record.trace_id};
+                      &record.trace_id,
+                      &record.hedged_upstream};
 }
 
 /// What a string holds outside of itself.
@@ -274,6 +275,8 @@ std::string_view to_string(AttemptOutcome outcome)
             return "blank";
         case AttemptOutcome::no_answer:
             return "no_answer";
+        case AttemptOutcome::superseded:
+            return "superseded";
         case AttemptOutcome::client_closed:
             return "client_closed";
     }
@@ -334,6 +337,7 @@ void Record::swap(Record& other) noexcept
     std::swap(body_cut, other.body_cut);
     std::swap(authenticated, other.authenticated);
     std::swap(overhead, other.overhead);
+    std::swap(hedge_won, other.hedge_won);
     client_keys.swap(other.client_keys);
     upstream_secrets.swap(other.upstream_secrets);
 }
@@ -355,7 +359,7 @@ void Record::clear()
     overhead.reset();
     prompt_tokens = completion_tokens = total_tokens = std::nullopt;
     reply.clear();
-    body_cut = authenticated = false;
+    body_cut = authenticated = hedge_won = false;
     client_keys.clear();
     upstream_secrets.reset();
 }

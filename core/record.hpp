@@ -39,6 +39,7 @@ enum class AttemptOutcome
     error_body,
     blank,
     no_answer,
+    superseded,
     client_closed
 };
 std::string_view to_string(AttemptOutcome outcome);
@@ -144,6 +145,8 @@ struct Record
     /// Time in the router itself: waiting neither for the client nor for an upstream. None of a response over
     /// a WebSocket.
     std::optional<Nanoseconds> overhead;
+    std::string hedged_upstream;      ///< asked beside the first one; "": none was
+    bool hedge_won = false;           ///< its reply was the one that was sent
     std::vector<Secret> client_keys;  ///< as the client sent them
     std::shared_ptr<const SecretEraser>
         upstream_secrets;  ///< keys and proxy credentials of all upstreams; may be null

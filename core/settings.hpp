@@ -98,6 +98,7 @@ struct FailoverSettings
     Seconds retry_wait{3};
     int rounds = 1;  ///< through the list of upstreams
     std::vector<unsigned> final_statuses;
+    Seconds hedge_after{0};  ///< 0: never
     bool operator==(const FailoverSettings&) const = default;
 };
 

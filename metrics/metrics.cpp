@@ -92,6 +92,8 @@ struct Metrics::Instruments
         counters("failovers_total", "Failed tries of an upstream after which the next one was tried.");
     Family<Counter>& retries =
         counters("retries_total", "Further tries of an upstream for the same request.");
+    Family<Counter>& hedges =
+        counters("hedges_total", "Tries of a second upstream beside a first that took its time.");
     Family<Counter>& tokens = counters("tokens_total", "Tokens that replies reported.");
     Counter& written = counters("records_written_total", "Records written to the database.").Add({});
     Counter& dropped =
@@ -111,6 +113,7 @@ struct Metrics::UpstreamSeries
     std::array<Counter*, outcomes> attempts{};
     std::array<Counter*, outcomes> failovers{};
     Counter* retries = nullptr;
+    std::array<Counter*, 2> hedges{};
     std::array<Histogram*, 2> first_bytes{};
 
     struct Tokens
@@ -222,14 +225,23 @@ void Metrics::observe_attempts(ThreadCache& own, const Record& record)
         const auto same = [&](const AttemptRecord& other) {
             return other.upstream_name == attempt.upstream_name;
         };
-        const bool failed_over =
-            attempt.outcome != AttemptOutcome::ok && std::next(at) != attempts.end() && !same(*std::next(at));
+        const bool failed =
+            attempt.outcome != AttemptOutcome::ok && attempt.outcome != AttemptOutcome::superseded;
+        const bool failed_over = failed && std::next(at) != attempts.end() && !same(*std::next(at));
         if (failed_over)
             series(upstream.failovers[outcome], to.failovers, [&] { return labels("reason"); }).Increment();
         if (std::any_of(attempts.begin(), at, same)) {
             const auto label = [&] { return prometheus::Labels{{"upstream", upstream.label}}; };
             series(upstream.retries, to.retries, label).Increment();
         }
+    }
+    if (!record.hedged_upstream.empty()) {
+        auto& upstream = own.upstream(record.hedged_upstream);
+        const auto labels = [&] {
+            return prometheus::Labels{{"upstream", upstream.label},
+                                      {"won", record.hedge_won ? "true" : "false"}};
+        };
+        series(upstream.hedges[record.hedge_won ? 1 : 0], to.hedges, labels).Increment();
     }
     if (record.upstream_name.empty() || !record.response_time)
         return;

@@ -93,6 +93,7 @@ void write(TomlWriter& out, const FailoverSettings& failover)
     out.put("retry_wait", failover.retry_wait);
     out.put("rounds", failover.rounds);
     out.put_raw("final_statuses", fmt::format("[{}]", fmt::join(failover.final_statuses, ", ")));
+    out.put("hedge_after", failover.hedge_after);
 }
 
 void write(TomlWriter& out, const UpstreamSettings& upstream)

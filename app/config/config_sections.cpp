@@ -116,6 +116,7 @@ void read(ConfigTable table, FailoverSettings& failover)
     table.seconds_or_zero("retry_wait", failover.retry_wait);
     table.integer("rounds", failover.rounds, 1, most_tries);
     table.statuses("final_statuses", failover.final_statuses);
+    table.seconds_or_zero("hedge_after", failover.hedge_after);
 }
 
 void read(ConfigTable table, UpstreamSettings& upstream)

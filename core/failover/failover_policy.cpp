@@ -67,6 +67,7 @@ FurtherTry further_try(const AttemptFailure& failure)
         case Cause::bad_reply:
         case Cause::empty:
         case Cause::no_answer:
+        case Cause::superseded:
         case Cause::client_gone:
         case Cause::stopped:
             break;
@@ -167,6 +168,8 @@ std::string words_for(const AttemptFailure& failure)
             return "answer without content";
         case Cause::no_answer:
             return with_detail("no answer", failure.detail);
+        case Cause::superseded:
+            return with_detail("another upstream was ready first", failure.detail);
         case Cause::client_gone:
             return "client went away";
         case Cause::stopped:
@@ -200,6 +203,8 @@ AttemptOutcome outcome_of(const AttemptFailure& failure)
             return AttemptOutcome::blank;
         case Cause::no_answer:
             return AttemptOutcome::no_answer;
+        case Cause::superseded:
+            return AttemptOutcome::superseded;
         default:
             return AttemptOutcome::cut;
     }
@@ -230,7 +235,7 @@ bool is_lack_of_ours(const boost::system::error_code& error)
 bool counts_for_cooldown(const AttemptFailure& failure, bool asis)
 {
     if (failure.cause == Cause::client_gone || failure.cause == Cause::stopped ||
-        is_lack_of_ours(failure.error))
+        failure.cause == Cause::superseded || is_lack_of_ours(failure.error))
         return false;
     if (!failure.status || connecting(failure.phase) || *failure.status < 400 || *failure.status > 499)
         return true;

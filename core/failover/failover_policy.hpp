@@ -37,6 +37,7 @@ enum class Cause
     blank,        ///< an answer without content that ended by itself
     no_answer,    ///< a reply without anything of an answer: HTML, other JSON, a stream that ends in its
                   ///< preamble
+    superseded,   ///< another upstream, asked beside it, was ready first
     client_gone,  ///< the client went away: nobody waits for the rest
     stopped,      ///< the router is stopping
 };
@@ -72,10 +73,10 @@ struct Progress
 
 enum class Verdict
 {
-    next_try,       ///< of the next upstream, or of the same one again
-    relay_kept,     ///< answer with the last kept response
-    respond,        ///< answer with an error of the router's own (502)
-    abandon,        ///< nobody is there to answer
+    next_try,    ///< of the next upstream, or of the same one again
+    relay_kept,  ///< answer with the last kept response
+    respond,     ///< answer with an error of the router's own (502)
+    abandon,     ///< nobody is there to answer
 };
 /// Of a failure before commit: after it nothing is tried again.
 Verdict judge(const AttemptFailure& failure, const Progress& progress);

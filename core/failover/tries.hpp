@@ -47,6 +47,13 @@ class Tries
     /// It is the last one left to try: what fails for want of time is not tried again.
     bool last_upstream() const { return index_ + 1 == upstreams_; }
 
+    /// The next upstream is tried in place of this one, which did not fail. Not of the last_upstream().
+    void skip()
+    {
+        ++index_;
+        further_ = 0;
+    }
+
     /// After a failure: the wait before the next try, or nothing when there is none.
     std::optional<Duration> next(const TryFailure& failure);
 

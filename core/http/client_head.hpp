@@ -30,7 +30,7 @@ struct ReplyFacts
     bool close = false;          ///< `Connection: close`
     bool keep_alive_10 = false;  ///< an HTTP/1.0 client that asked for keep-alive
     bool websocket = false;      ///< the reply is the 101 it asked for
-    bool untried = false;        ///< a failure that is relayed although other upstreams were not asked
+    bool untried = false;  ///< a failure that is relayed although there are upstreams that were not asked
     std::string_view key_among_protocols = {};  ///< the client's own, if that is where it put it
 };
 

@@ -33,7 +33,7 @@ constexpr std::size_t encoded_portion = 8u << 10;
 
 Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& upstream,
                  const OutgoingRequest& request, AttemptLimits limits, Requester& requester,
-                 ReplyCapture& capture)
+                 ReplyCapture& capture, int number)
     : loop_{loop},
       table_{table},
       upstream_{upstream},
@@ -45,7 +45,8 @@ Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& ups
             {request.head_only, request.head.upgrade_websocket}},
       recorder_{table.settings.records, capture},
       timer_{loop.io.get_executor()},
-      started_{Clock::now()}
+      started_{Clock::now()},
+      number_{number}
 {
 }
 

@@ -43,8 +43,8 @@ class Attempt
   public:
     /// Everything outlives it. What of the reply is for the record is left in `capture`.
     Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& upstream,
-            const OutgoingRequest& request, AttemptLimits limits, Requester& requester,
-            ReplyCapture& capture);
+            const OutgoingRequest& request, AttemptLimits limits, Requester& requester, ReplyCapture& capture,
+            int number);
     ~Attempt();
     Attempt(const Attempt&) = delete;
     Attempt& operator=(const Attempt&) = delete;
@@ -99,6 +99,9 @@ class Attempt
     /// Time spent waiting for the upstream.
     Clock::duration waited() const { return waited_ + http_.waited(); }
     TimePoint started() const { return started_; }
+    /// Of the tries of its request, from 1.
+    int number() const { return number_; }
+    const ReplyCapture& capture() const { return recorder_.capture(); }
     std::optional<TimePoint> first_byte() const { return http_.first_byte(); }
 
   private:
@@ -165,6 +168,7 @@ class Attempt
     bool kept_whole_ = false;
 
     TimePoint started_;
+    int number_;
     Clock::duration waited_{};
 };
 

@@ -54,7 +54,7 @@ void ClientReply::choose_framing(ReplyFacts& facts, Attempt& attempt, const Show
 }
 
 /// Puts the head into the loop's buffer; `shown` is what the client gets to see of a reply that is not passed
-/// on as it is, `untried` of one that is final.
+/// on as it is, `untried`: other upstreams may succeed.
 void ClientReply::start(Attempt& attempt, std::size_t attempts, const ShownReply* shown, bool untried)
 {
     ReplyFacts facts;
@@ -165,14 +165,14 @@ awaitable<void> ClientReply::break_off(Attempt& attempt, const AttemptFailure& f
         client_.connection.abandon();
 }
 
-awaitable<void> ClientReply::send_kept(KeptReply& kept)
+awaitable<void> ClientReply::send_kept(KeptReply& kept, bool untried)
 {
     auto& attempt = *kept.attempt;
     const auto& shown = kept.shown;
     auto why = describe(kept.failure);  // its own, not what those after it did
     attempt.begin_record();
     co_await attempt.record_held();
-    start(attempt, record_.attempts.size(), &shown, kept.untried);
+    start(attempt, record_.attempts.size(), &shown, untried);
     record_.outcome = RequestOutcome::upstream_error;
     record_.error = std::move(why);
     auto written = writer_.write(shown.body, true);

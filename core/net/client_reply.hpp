@@ -36,7 +36,8 @@ class ClientReply
     /// One whose body still comes. How it failed to be whole, if that was the upstream's doing.
     awaitable<std::optional<AttemptFailure>> relay(Attempt& attempt);
     /// The reply of a failed attempt that is the last word of all.
-    awaitable<void> send_kept(KeptReply& kept);
+    /// `untried`: there are upstreams that were not asked.
+    awaitable<void> send_kept(KeptReply& kept, bool untried);
     /// The 101 that was asked for; false when the client has left.
     awaitable<bool> switch_protocols(Attempt& attempt);
     awaitable<void> send_error(RouterError error, std::string_view extra_fields = {});

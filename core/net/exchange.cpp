@@ -136,12 +136,12 @@ awaitable<void> Exchange::serve()
     Router router{loop_, *table_, client_, request, record_, request_.started};
     auto routed = co_await router.route();
     client_.watch(nullptr);
-    kept_.add_wait(router.waited());
+    kept_.add_wait(router.notes().waited());
     if (routed.reply) {
         const auto failure = co_await send(router, *routed.reply);
         end_reply(router, *routed.reply, failure);
     } else {
-        co_await send_failure(routed);
+        co_await send_failure(router, routed);
     }
 }
 
@@ -205,20 +205,23 @@ awaitable<std::optional<AttemptFailure>> Exchange::send(Router& router, Attempt&
 
 void Exchange::end_reply(Router& router, Attempt& attempt, const std::optional<AttemptFailure>& failure)
 {
-    const auto waited = router.waited();
+    const auto waited = router.notes().waited();
     const auto error = reply_.note_error_inside(attempt);
-    router.note_end(attempt, error ? error : failure);
-    kept_.add_wait(router.waited() - waited);
+    router.take_reply(attempt);
+    router.notes().ended(attempt, error ? error : failure);
+    kept_.add_wait(router.notes().waited() - waited);
 }
 
 /// There is no reply that may be committed.
-awaitable<void> Exchange::send_failure(Routed& routed)
+awaitable<void> Exchange::send_failure(Router& router, Routed& routed)
 {
     if (routed.error) {
-        const std::string_view fields = record_.attempts.empty() ? "" : "x-should-retry: false\r\n";
+        const bool all_tried = !record_.attempts.empty() && !routed.untried;
+        const std::string_view fields = all_tried ? "x-should-retry: false\r\n" : "";
         co_await reply_.send_error(*std::move(routed.error), fields);
     } else if (routed.kept) {
-        co_await reply_.send_kept(*routed.kept);
+        co_await reply_.send_kept(*routed.kept, routed.untried);
+        router.take_reply(*routed.kept->attempt);
     } else {
         reply_.note_client_closed("while it waited");
     }
@@ -226,7 +229,7 @@ awaitable<void> Exchange::send_failure(Routed& routed)
 
 awaitable<std::optional<AttemptFailure>> Exchange::tunnel(Router& router, Attempt& attempt)
 {
-    router.note_success(attempt.upstream());  // not when it ends: what happened meanwhile stays
+    router.notes().succeeded(attempt.upstream());  // not when it ends: what happened meanwhile stays
     WebSocketRelay socket{loop_, *table_, client_, reply_, kept_};
     auto failure = co_await socket.run(attempt);
     kept_.add_wait(socket.open_time());

@@ -35,7 +35,7 @@ class Exchange
     std::optional<RouterError> authenticate();
     awaitable<std::optional<AttemptFailure>> send(Router& router, Attempt& attempt);
     void end_reply(Router& router, Attempt& attempt, const std::optional<AttemptFailure>& failure);
-    awaitable<void> send_failure(Routed& routed);
+    awaitable<void> send_failure(Router& router, Routed& routed);
     awaitable<void> finish();
 
     // What leaves it.

@@ -76,6 +76,7 @@ class ReplyRecorder
     std::uint64_t bytes() const { return progress_.bytes; }
     /// No more will come: completes the capture.
     void finish();
+    const ReplyCapture& capture() const { return capture_; }
 
   private:
     void on_event(const SseEvent& event);

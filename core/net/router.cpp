@@ -5,8 +5,8 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "core/failover/candidates.hpp"
-#include "core/failover/retry_after.hpp"
 #include "core/http/reply_kind.hpp"
+#include "core/net/hedge.hpp"
 #include "core/net/loop/off_loop.hpp"
 #include "core/text.hpp"
 
@@ -21,13 +21,6 @@ awaitable<void> pass(EventLoop& loop, Clock::duration wait)
     co_await std::move(passed);
 }
 
-std::optional<std::chrono::milliseconds> asked_wait_of(const Attempt& attempt)
-{
-    const auto& fields = attempt.reply().fields();
-    return asked_wait(find_field(fields, "retry-after-ms"), find_field(fields, http::field::retry_after),
-                      std::chrono::system_clock::now());
-}
-
 }  // namespace
 
 Router::Router(EventLoop& loop, const RoutingTable& table, Client& client, const OutgoingRequest& request,
@@ -37,8 +30,10 @@ Router::Router(EventLoop& loop, const RoutingTable& table, Client& client, const
       client_{client},
       request_{request},
       record_{record},
-      started_{started},
-      asked_{request.facts.model, request.head.path, request.facts.model_cut}
+      asked_{request.facts.model, request.head.path, request.facts.model_cut},
+      notes_{
+          loop,   table, client, record, asked_.model ? std::string_view{*asked_.model} : std::string_view{},
+          started}
 {
 }
 
@@ -57,10 +52,17 @@ std::optional<RouterError> Router::choose()
     return RouterError{404, "model_not_found", "no upstream allows " + what};
 }
 
-AttemptLimits Router::limits(const Tries& tries, TimePoint total) const
+AttemptLimits Router::limits(std::size_t index, TimePoint total) const
 {
-    const TimeoutFacts facts{request_.facts.stream, request_.body.size(), tries.last_upstream()};
-    return {attempt_timeouts(table_.settings.timeouts, facts, *candidates_[tries.index()]), total};
+    const TimeoutFacts facts{request_.facts.stream, request_.body.size(), index + 1 == candidates_.size()};
+    return {attempt_timeouts(table_.settings.timeouts, facts, *candidates_[index]), total};
+}
+
+std::unique_ptr<Attempt> Router::make_attempt(std::size_t index, TimePoint total, Requester& requester,
+                                              ReplyCapture& capture)
+{
+    return std::make_unique<Attempt>(loop_, table_, *candidates_[index], request_, limits(index, total),
+                                     requester, capture, ++tries_);
 }
 
 awaitable<Routed> Router::route()
@@ -77,37 +79,119 @@ awaitable<Routed> Router::route()
         CooldownTurn turn;
         if (!tries.again())
             turn = take_turn(candidates_, tries.index(), asked_, Clock::now());
-        const auto& upstream = *candidates_[tries.index()];
-        auto attempt = std::make_unique<Attempt>(loop_, table_, upstream, request_, limits(tries, total),
-                                                 client_, record_.reply);
-        const auto failure = co_await attempt->run();
+        auto attempt = make_attempt(tries.index(), total, client_, record_.reply);
+        std::optional<AttemptFailure> failure;
+        if (hedges(tries)) {
+            auto racing = run_hedged(tries, total, routed, attempt, turn);
+            failure = co_await std::move(racing);
+        } else {
+            failure = co_await attempt->run();
+        }
         if (!failure) {
-            note_answer(upstream);
+            notes_.answered(attempt->upstream());
+            routed.kept.reset();
             routed.reply = std::move(attempt);
             co_return routed;
         }
-        note_failed_attempt(*attempt, *failure);
+        notes_.failed(*attempt, *failure, Clock::now());
         const auto tried = try_failure(*attempt, *failure, total);
         auto keeping = keep(routed, std::move(attempt), *failure);
         co_await std::move(keeping);
         const bool last = is_final(*failure) && routed.kept != nullptr;
-        const bool others_left = !tries.last_upstream();
         const auto wait = last ? std::nullopt : tries.next(tried);
         const auto verdict = judge(*failure, {wait.has_value(), routed.kept != nullptr});
         if (verdict == Verdict::abandon)
             break;
         if (verdict == Verdict::respond)
             routed.error = all_failed();
-        if (verdict == Verdict::relay_kept)
-            routed.kept->untried = last && others_left;
-        if (verdict != Verdict::next_try)
+        if (verdict != Verdict::next_try) {
+            routed.untried = !tries.last_upstream();
             co_return routed;
+        }
         turn.end();
         if (*wait > Clock::duration{})
             co_await pause(*wait);
     }
     routed.kept.reset();  // nobody is there to be answered
     co_return routed;
+}
+
+bool Router::hedges(const Tries& tries) const
+{
+    if (table_.settings.failover.hedge_after.count() <= 0)
+        return false;
+    HedgeFacts facts;
+    facts.api = api_of(request_.head.method, request_.head.path);
+    facts.upgrade = request_.head.upgrade_websocket;
+    facts.hedged = second_capture_ != nullptr;
+    facts.other_left = !tries.last_upstream();
+    return may_hedge(facts);
+}
+
+/// Runs the attempt and, when it takes its time, one of the next upstream beside it. Afterwards `attempt` is
+/// the one that ended the race, and `tries` and `turn` are at its upstream; what became of the other is
+/// noted.
+awaitable<std::optional<AttemptFailure>> Router::run_hedged(Tries& tries, TimePoint total, Routed& routed,
+                                                            std::unique_ptr<Attempt>& attempt,
+                                                            CooldownTurn& turn)
+{
+    using Verdict = HedgeRace::Verdict;
+    CooldownTurn second_turn;
+    const Hedge::BeginSecond begin = [&](Requester& requester) {
+        second_turn = take_turn(candidates_, tries.index() + 1, asked_, Clock::now());
+        second_capture_ = std::make_unique<ReplyCapture>();
+        return make_attempt(tries.index() + 1, total, requester, *second_capture_);
+    };
+    Hedge hedge{loop_, client_, *attempt, ticks(table_.settings.failover.hedge_after), begin};
+    const auto verdict = co_await hedge.run();
+    auto second = hedge.take_second();
+    if (!second)
+        co_return hedge.first_end()->failure;
+    const auto waited = notes_.waited();
+    const auto& first_end = hedge.first_end();
+    const auto& second_end = hedge.second_end();
+    record_.hedged_upstream = second->upstream().name;
+    record_.hedge_won = verdict == Verdict::second_wins;
+    if (verdict == Verdict::first_wins || (verdict == Verdict::client_left && !second_end)) {
+        // The first is the one that ended the race.
+        if (second_end)
+            notes_.failed(*second, *second_end->failure, second_end->at);
+        else if (verdict == Verdict::first_wins)
+            notes_.superseded(*second);
+        else
+            notes_.failed(*second, second->failed(Cause::client_gone), Clock::now());
+        notes_.set_waited(waited);
+        co_return first_end->failure;
+    }
+    if (first_end)
+        notes_.failed(*attempt, *first_end->failure, first_end->at);
+    else
+        notes_.superseded(*attempt);
+    note_overlap(*attempt, *second, waited);
+    if (first_end) {
+        auto tried = try_failure(*attempt, *first_end->failure, total);
+        tried.retries = 0;  // the next upstream has been asked
+        auto keeping = keep(routed, std::move(attempt), *first_end->failure);
+        co_await std::move(keeping);
+        tries.next(tried);
+    } else {
+        tries.skip();
+    }
+    attempt = std::move(second);
+    turn = std::move(second_turn);
+    co_return second_end ? second_end->failure : attempt->failed(Cause::client_gone);
+}
+
+/// Of the first of two only the time before the second began counts as waited for: the rest is the second's.
+void Router::note_overlap(const Attempt& first, const Attempt& second, Clock::duration waited)
+{
+    notes_.set_waited(waited + std::min(first.waited(), second.started() - first.started()));
+}
+
+void Router::take_reply(const Attempt& attempt)
+{
+    if (second_capture_ && &attempt.capture() == second_capture_.get())
+        std::swap(record_.reply, *second_capture_);
 }
 
 /// Relayed at once: what it says is for the client to hear.
@@ -139,7 +223,7 @@ awaitable<void> Router::pause(Clock::duration wait)
     auto gone = client_.gone();
     auto race = std::move(passed) || std::move(gone);
     co_await std::move(race);
-    waited_ += Clock::now() - begin;
+    notes_.add_wait(Clock::now() - begin);
 }
 
 /// The last reply that can be relayed is kept; of those that say they succeeded only the last one of all.
@@ -171,127 +255,8 @@ awaitable<std::optional<ShownReply>> Router::show(const Attempt& attempt)
     std::function<std::optional<ShownReply>()> read = [&attempt] { return attempt.shown(); };
     auto reading = run_off_loop(loop_.services.bodies, loop_, std::move(read));
     auto shown = co_await std::move(reading);
-    waited_ += Clock::now() - begin;
+    notes_.add_wait(Clock::now() - begin);
     co_return shown;
-}
-
-AttemptRecord Router::attempt_record(const Attempt& attempt) const
-{
-    AttemptRecord note;
-    const auto now = Clock::now();
-    const auto& upstream = attempt.upstream();
-    note.number = static_cast<int>(record_.attempts.size()) + 1;
-    note.upstream_id = upstream.id;
-    note.upstream_name = upstream.name;
-    note.started_at = record_.created_at + std::chrono::duration_cast<std::chrono::system_clock::duration>(
-                                               attempt.started() - started_);
-    note.elapsed_time = now - attempt.started();
-    if (attempt.first_byte())
-        note.first_byte_time = *attempt.first_byte() - attempt.started();
-    return note;
-}
-
-void Router::note_failed_attempt(const Attempt& attempt, AttemptFailure failure)
-{
-    if (failure.cause == Cause::client_gone) {
-        failure.phase = Phase::await_head;
-        failure.status.reset();
-        if (client_.stopped())
-            failure.cause = Cause::stopped;
-    }
-    auto note = attempt_record(attempt);
-    if (failure.phase != Phase::proxy)
-        note.status = failure.status;
-    note.outcome = outcome_of(failure);
-    note.error = describe(failure);
-    waited_ += attempt.waited();
-    record_.attempts.push_back(std::move(note));
-    note_failure(attempt, failure);
-}
-
-void Router::note_end(const Attempt& attempt, const std::optional<AttemptFailure>& failure)
-{
-    const bool switched = attempt.reply().status() == 101;
-    auto note = attempt_record(attempt);
-    note.status = attempt.reply().status();
-    if (failure)
-        note.outcome = outcome_of(*failure);
-    else if (record_.outcome == RequestOutcome::truncated && !client_.stopped())
-        note.outcome = AttemptOutcome::timeout;  // of a tunnel in which nobody spoke
-    else if (record_.outcome != RequestOutcome::ok)
-        note.outcome = AttemptOutcome::client_closed;  // or the router stopped
-    if (note.outcome != AttemptOutcome::ok)
-        note.error = record_.error;
-    waited_ += attempt.waited();
-    record_.attempts.push_back(std::move(note));
-    if (failure)
-        note_failure(attempt, *failure);
-    else if (!switched)
-        note_success(attempt.upstream());  // of a tunnel that was said before: what happened meanwhile stays
-}
-
-void Router::note_failure(const Attempt& attempt, const AttemptFailure& failure)
-{
-    const auto& upstream = attempt.upstream();
-    const auto& failover = table_.settings.failover;
-    if (!counts_for_cooldown(failure, upstream.asis))
-        return;
-    FailedTry failed{attempt.started()};
-    const bool answered = failure.status && failure.phase != Phase::proxy;
-    if (answered && may_ask_to_wait(*failure.status))
-        failed.asked_wait = asked_wait_of(attempt);
-    const CooldownRule rule{failover.cooldown_after, ticks(failover.cooldown)};
-    const bool rate_limited = answered && failure.status == 429u;
-    const auto start = upstream.cooldown->failed(model_asked(), rate_limited, Clock::now(), failed, rule);
-    if (start)
-        report_cooldown(attempt, failure, *start);
-}
-
-void Router::report_cooldown(const Attempt& attempt, const AttemptFailure& failure,
-                             const Cooldown::Begun& started)
-{
-    CooldownStart start;
-    start.upstream = attempt.upstream().name;
-    start.failures = started.failures;
-    start.outcome = outcome_of(failure);
-    start.status = failure.status;
-    start.error = describe(failure);
-    start.length = started.length;
-    if (started.of_model)
-        start.model = *record_.model;
-    loop_.services.on_cooldown(start);
-}
-
-/// The client's name for the model, "" when it names none.
-std::string_view Router::model_asked() const
-{
-    return asked_.model ? std::string_view{*asked_.model} : std::string_view{};
-}
-
-/// Others may ask the upstream in its order again. Whether the reply is whole remains to be seen.
-void Router::note_answer(const Upstream& upstream)
-{
-    report_recovery(upstream, upstream.cooldown->answered(model_asked()));
-}
-
-void Router::note_success(const Upstream& upstream)
-{
-    report_recovery(upstream, upstream.cooldown->succeeded(model_asked()));
-}
-
-void Router::report_recovery(const Upstream& upstream, const Cooldown::Ends& ends)
-{
-    const auto report = [&](const Cooldown::Away& away, const std::string& model) {
-        const auto now = Clock::now();
-        const auto length = away.length(now);
-        if (away.told || length >= CooldownState::quiet)
-            loop_.services.on_recovered({upstream.name, std::chrono::floor<std::chrono::seconds>(length),
-                                         std::chrono::floor<std::chrono::seconds>(now - away.since), model});
-    };
-    if (ends.upstream)
-        report(*ends.upstream, {});
-    if (ends.model)
-        report(*ends.model, *record_.model);
 }
 
 RouterError Router::all_failed() const

@@ -7,6 +7,7 @@
 #include "core/failover/candidates.hpp"
 #include "core/failover/tries.hpp"
 #include "core/net/attempt.hpp"
+#include "core/net/try_notes.hpp"
 #include "core/openai/error_body.hpp"
 #include "core/record.hpp"
 
@@ -18,7 +19,6 @@ struct KeptReply
     std::unique_ptr<Attempt> attempt;
     ShownReply shown;  ///< what of it the client gets to see
     AttemptFailure failure;
-    bool untried = false;  ///< it is final although other upstreams were not asked
 };
 
 /// What came of trying the upstreams for a request. Small: it lasts as long as a stream.
@@ -27,6 +27,7 @@ struct Routed
     std::unique_ptr<Attempt> reply;    ///< may be committed
     std::unique_ptr<KeptReply> kept;   ///< else the last of these
     std::optional<RouterError> error;  ///< else what the router says itself
+    bool untried = false;              ///< there are upstreams that were not asked
 };  ///< nothing of all this: the client has left
 
 /// Chooses the upstreams for one request and tries them in their order, until a reply may be committed or all
@@ -34,49 +35,45 @@ struct Routed
 class Router
 {
   public:
-    /// All outlive it.
+    /// All outlive it, and it outlives the reply.
     Router(EventLoop& loop, const RoutingTable& table, Client& client, const OutgoingRequest& request,
            Record& record, TimePoint started);
 
     awaitable<Routed> route();
 
-    /// The reply that was committed has ended: as a line of the record, after what that says of the request,
-    /// and for the upstream's cooldown. `failure`: of the upstream, if it was one.
-    void note_end(const Attempt& attempt, const std::optional<AttemptFailure>& failure);
+    /// What the record is to hold of the reply of `attempt`, which has been sent.
+    void take_reply(const Attempt& attempt);
 
-    /// The upstream did what it was asked for: at the end of its reply, of a WebSocket at its beginning.
-    void note_success(const Upstream& upstream);
-
-    /// Time spent waiting for upstreams.
-    Clock::duration waited() const { return waited_; }
+    TryNotes& notes() { return notes_; }
 
   private:
     std::optional<RouterError> choose();
-    AttemptLimits limits(const Tries& tries, TimePoint total) const;
+    AttemptLimits limits(std::size_t index, TimePoint total) const;
+    std::unique_ptr<Attempt> make_attempt(std::size_t index, TimePoint total, Requester& requester,
+                                          ReplyCapture& capture);
     TryFailure try_failure(const Attempt& attempt, const AttemptFailure& failure, TimePoint total);
     awaitable<void> pause(Clock::duration wait);
-    void note_failed_attempt(const Attempt& attempt, AttemptFailure failure);
     bool is_final(const AttemptFailure& failure) const;
     awaitable<void> keep(Routed& routed, std::unique_ptr<Attempt> attempt, AttemptFailure failure);
     awaitable<std::optional<ShownReply>> show(const Attempt& attempt);
-    AttemptRecord attempt_record(const Attempt& attempt) const;
-    void note_failure(const Attempt& attempt, const AttemptFailure& failure);
-    void note_answer(const Upstream& upstream);
-    std::string_view model_asked() const;
-    void report_cooldown(const Attempt& attempt, const AttemptFailure& failure,
-                         const Cooldown::Begun& started);
-    void report_recovery(const Upstream& upstream, const Cooldown::Ends& ends);
     RouterError all_failed() const;
+
+    bool hedges(const Tries& tries) const;
+    awaitable<std::optional<AttemptFailure>> run_hedged(Tries& tries, TimePoint total, Routed& routed,
+                                                        std::unique_ptr<Attempt>& attempt,
+                                                        CooldownTurn& turn);
+    void note_overlap(const Attempt& first, const Attempt& second, Clock::duration waited);
 
     EventLoop& loop_;
     const RoutingTable& table_;
     Client& client_;
     const OutgoingRequest& request_;
     Record& record_;
-    TimePoint started_;
     ModelAndPath asked_;
     std::vector<const Upstream*> candidates_;
-    Clock::duration waited_{};
+    TryNotes notes_;
+    int tries_ = 0;
+    std::unique_ptr<ReplyCapture> second_capture_;  ///< of the attempt beside the first
 };
 
 }  // namespace route::net

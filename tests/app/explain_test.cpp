@@ -73,7 +73,7 @@ TEST_CASE("explain says what is done beyond one try of each, and by which settin
         "[[upstreams]]\nname = \"a\"\nsk = \"asis\"\n[[upstreams]]\nname = \"b\"\nsk = \"asis\"\n";
     line.configure(
         "[timeouts]\nfirst_content = 2.5\n[failover]\nretries = 2\nretry_wait = 1.5\nrounds = 3\n"
-        "final_statuses = [400, 413]\ncommit = \"complete\"\n" +
+        "final_statuses = [400, 413]\ncommit = \"complete\"\nhedge_after = 0.5\n" +
         upstreams);
     const auto rules = [&](const std::vector<std::string>& arguments) {
         return boost::json::parse(line.ok(arguments)).at("rules");
@@ -82,6 +82,8 @@ TEST_CASE("explain says what is done beyond one try of each, and by which settin
         "after a failure that may pass each is tried up to 3 times, with waits of up to 1.5 s "
         "(failover.retries, failover.retry_wait)",
         "while every failure may pass, the list is gone through up to 3 times (failover.rounds)",
+        "when the first has brought no content after 0.5 s, the next is asked beside it "
+        "(failover.hedge_after)",
         "400, 413: sent to the client at once (failover.final_statuses)"};
     CHECK(rules({"explain", "--model", "m", "--json"}) == always);
     auto of_stream = always;

@@ -41,6 +41,8 @@ void use_all(Metrics& metrics)
                        attempt("a", AttemptOutcome::ok)};
     record.prompt_tokens = 10;
     record.completion_tokens = 20;
+    record.hedged_upstream = "a";
+    record.hedge_won = true;
     metrics.observe(record);
     metrics.observe_tokens(record);
     metrics.records_written(2);
@@ -81,6 +83,7 @@ TEST_CASE("the exposition has every instrument under its name, with help")
         {"openai_api_route_attempts_total", "counter"},
         {"openai_api_route_failovers_total", "counter"},
         {"openai_api_route_retries_total", "counter"},
+        {"openai_api_route_hedges_total", "counter"},
         {"openai_api_route_upstream_up", "gauge"},
         {"openai_api_route_requests_in_flight", "gauge"},
         {"openai_api_route_tokens_total", "counter"},
@@ -140,6 +143,7 @@ TEST_CASE("one request with a failover moves every counter it should")
         R"(openai_api_route_failovers_total{reason="timeout",upstream="b"} 1)",
         R"(openai_api_route_attempts_total{outcome="cut",upstream="a"} 1)",
         R"(openai_api_route_retries_total{upstream="a"} 1)",
+        R"(openai_api_route_hedges_total{upstream="a",won="true"} 1)",
         R"(openai_api_route_tokens_total{model="gpt-4o",type="prompt",upstream="a"} 10)",
         R"(openai_api_route_tokens_total{model="gpt-4o",type="completion",upstream="a"} 20)",
         R"(openai_api_route_records_written_total 2)",
@@ -180,6 +184,19 @@ TEST_CASE("a further try is no failover, and one in a later round is both")
     CHECK(count_lines(text, "openai_api_route_failovers_total{") == 2);
     CHECK(has_line(text, R"(openai_api_route_retries_total{upstream="a"} 2)"));
     CHECK(count_lines(text, "openai_api_route_retries_total{") == 1);
+}
+
+TEST_CASE("an attempt that was superseded is no failover")
+{
+    Metrics metrics{"1.0.0", {}};
+    auto record = chat();
+    record.attempts = {attempt("a", AttemptOutcome::superseded), attempt("b", AttemptOutcome::ok)};
+    record.hedged_upstream = "b";
+    metrics.observe(record);
+    const auto text = metrics.text();
+    CHECK(count_lines(text, "openai_api_route_failovers_total{") == 0);
+    CHECK(has_line(text, R"(openai_api_route_attempts_total{outcome="superseded",upstream="a"} 1)"));
+    CHECK(has_line(text, R"(openai_api_route_hedges_total{upstream="b",won="false"} 1)"));
 }
 
 TEST_CASE("the last failed attempt is no failover")

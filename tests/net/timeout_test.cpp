@@ -199,6 +199,7 @@ TEST_CASE("`total` ends all attempts of a request")
     const Reply reply = stage.ask(chat_request());
     CHECK(reply.status() == 502);
     CHECK(error_of(reply).code == "upstream_timeout");
+    CHECK(reply.header("x-should-retry").empty());  // the second was not asked
     CHECK(stage.second().connections() == 0);
     CHECK(stage.record().attempts.size() == 1);
     CHECK(stage.record().outcome == RequestOutcome::timeout);
@@ -215,6 +216,7 @@ TEST_CASE("`total` leaves a response that was kept to be relayed")
     const Reply reply = stage.ask(chat_request());
     CHECK(reply.status() == 500);
     CHECK(reply.body() == upstream_error("one"));
+    CHECK(reply.header("x-should-retry").empty());
     CHECK(stage.upstream(2).connections() == 0);
 }
 

@@ -123,6 +123,25 @@ TEST_CASE("a whole stream is sent whatever its connection does behind its end")
     CHECK(stage.second().connections() == 0);
 }
 
+TEST_CASE("a client that leaves before the end was sent to it had no whole stream")
+{
+    // More than the kernel takes at once for a client that does not read.
+    const std::string event = chat_event(std::string(64u << 10, 'x'));
+    Stage stage{{{step::read_request(), step::send(reply_head(200, chunked_sse_headers)),
+                  step::send_repeated(chunk(event), 300), step::send(chunk(std::string{done_event})),
+                  step::wait_for_close()},
+                 script::chat_reply("never")},
+                whole_streams()};
+    const auto client = stage.connect(64 << 10);
+    client->pause_reading();
+    client->send(stream_request());
+    stage.run_until([&] { return stage.first().sent_bytes() > 300 * event.size(); });
+    stage.settle();
+    client->close();
+    CHECK(stage.record().outcome == RequestOutcome::client_closed);
+    CHECK(stage.record().status == 499);
+}
+
 TEST_CASE("a request may ask for its stream as it comes, and for nothing else")
 {
     SECTION("as it comes")

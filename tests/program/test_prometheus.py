@@ -127,7 +127,7 @@ class Traffic:
         self.router = route(
             {"endpoint": self.flaky.url, "name": "flaky", "deny": ["odd"], "priority": -1}, {"endpoint": self.good.url, "name": "good", "deny": ["odd"]},
             {"endpoint": self.odd.url, "name": "odd", "allow": ["odd"]},
-            failover={"cooldown": 12, "cooldown_after": 2, "retries": 1, "retry_wait": 0}, timeouts={"default": 0.2, "stream": 0.2, "single": 0.2}, notify=webhook.settings)
+            failover={"cooldown": 12, "cooldown_after": 2, "retries": 1, "retry_wait": 0, "hedge_after": 0.05}, timeouts={"default": 0.2, "stream": 0.2, "single": 0.2}, notify=webhook.settings)
 
     def round(self):
         for scripts, body in ((reply(), chat()), (stream(*chat_events("a")), chat(stream=True))):

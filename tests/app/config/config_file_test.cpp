@@ -42,7 +42,7 @@ TEST_CASE("the file that ships holds every key")
             ++keys;
         }
     }
-    CHECK(keys == 66);
+    CHECK(keys == 67);
 }
 
 TEST_CASE("every upstream key is in the comment of the file that ships")
@@ -150,6 +150,7 @@ retries = 2
 retry_wait = 0
 rounds = 3
 final_statuses = [400, 413]
+hedge_after = 1.5
 [upstream]
 idle_connections = 0
 idle_timeout = 1

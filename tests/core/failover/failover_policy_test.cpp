@@ -16,7 +16,8 @@ constexpr Phase phases[] = {
     Phase::await_head, Phase::await_first_event, Phase::relay_body};
 constexpr Cause causes[] = {Cause::transport, Cause::timeout,     Cause::eof,         Cause::bad_reply,
                             Cause::status,    Cause::error_event, Cause::empty,       Cause::error_body,
-                            Cause::blank,     Cause::no_answer,   Cause::client_gone, Cause::stopped};
+                            Cause::blank,     Cause::no_answer,   Cause::client_gone, Cause::stopped,
+                            Cause::superseded};
 
 bool nobody_waits(Cause cause)
 {
@@ -84,8 +85,8 @@ TEST_CASE("which failures may be over at a further try")
         CHECK(further_try(said) == FurtherTry::at_once);
     }
     CHECK(further_try(failure(Phase::await_first_event, Cause::blank, 200)) == FurtherTry::in_next_round);
-    for (const auto cause :
-         {Cause::bad_reply, Cause::empty, Cause::no_answer, Cause::client_gone, Cause::stopped})
+    for (const auto cause : {Cause::bad_reply, Cause::empty, Cause::no_answer, Cause::superseded,
+                             Cause::client_gone, Cause::stopped})
         CHECK(further_try(failure(Phase::await_head, cause)) == FurtherTry::none);
 }
 

@@ -13,6 +13,7 @@ LABELS = {
     "attempts_total": ("upstream", "outcome"),
     "failovers_total": ("upstream", "reason"),
     "retries_total": ("upstream",),
+    "hedges_total": ("upstream", "won"),
     "upstream_up": ("upstream",),
     "requests_in_flight": (),
     "tokens_total": ("upstream", "model", "type"),

@@ -123,6 +123,9 @@ boost::json::array rules_of(const Settings& settings, const ImaginedRequest& req
             fmt::format("a stream without content {} s after its headers fails over, but for the last one's "
                         "(timeouts.first_content)",
                         settings.timeouts.first_content.count()));
+    if (request.stream && failover.keep_alive > Seconds{0} && answers(api_of("POST", request.path)))
+        add(fmt::format("a client that has received nothing for {} s gets a comment (failover.keep_alive)",
+                        failover.keep_alive.count()));
     if (request.stream && failover.commit == Commit::complete)
         add("a stream is sent once it is whole (failover.commit)");
     return rules;

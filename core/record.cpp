@@ -275,6 +275,8 @@ std::string_view to_string(AttemptOutcome outcome)
             return "blank";
         case AttemptOutcome::no_answer:
             return "no_answer";
+        case AttemptOutcome::not_a_stream:
+            return "not_a_stream";
         case AttemptOutcome::superseded:
             return "superseded";
         case AttemptOutcome::client_closed:

@@ -39,6 +39,7 @@ enum class AttemptOutcome
     error_body,
     blank,
     no_answer,
+    not_a_stream,
     superseded,
     client_closed
 };

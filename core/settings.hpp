@@ -99,6 +99,7 @@ struct FailoverSettings
     int rounds = 1;  ///< through the list of upstreams
     std::vector<unsigned> final_statuses;
     Seconds hedge_after{0};  ///< 0: never
+    Seconds keep_alive{0};   ///< 0: never
     bool operator==(const FailoverSettings&) const = default;
 };
 

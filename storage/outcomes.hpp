@@ -30,11 +30,11 @@ inline RequestOutcome request_outcome(std::string_view text)
 inline AttemptOutcome attempt_outcome(std::string_view text)
 {
     constexpr std::array all{
-        AttemptOutcome::ok,           AttemptOutcome::status,      AttemptOutcome::connect,
-        AttemptOutcome::tls,          AttemptOutcome::timeout,     AttemptOutcome::cut,
-        AttemptOutcome::empty,        AttemptOutcome::error_event, AttemptOutcome::error_body,
-        AttemptOutcome::blank,        AttemptOutcome::no_answer,   AttemptOutcome::superseded,
-        AttemptOutcome::client_closed};
+        AttemptOutcome::ok,         AttemptOutcome::status,       AttemptOutcome::connect,
+        AttemptOutcome::tls,        AttemptOutcome::timeout,      AttemptOutcome::cut,
+        AttemptOutcome::empty,      AttemptOutcome::error_event,  AttemptOutcome::error_body,
+        AttemptOutcome::blank,      AttemptOutcome::no_answer,    AttemptOutcome::not_a_stream,
+        AttemptOutcome::superseded, AttemptOutcome::client_closed};
     return outcome_from(all, text, AttemptOutcome::cut);
 }
 

@@ -117,6 +117,7 @@ void read(ConfigTable table, FailoverSettings& failover)
     table.integer("rounds", failover.rounds, 1, most_tries);
     table.statuses("final_statuses", failover.final_statuses);
     table.seconds_or_zero("hedge_after", failover.hedge_after);
+    table.seconds_or_zero("keep_alive", failover.keep_alive);
 }
 
 void read(ConfigTable table, UpstreamSettings& upstream)

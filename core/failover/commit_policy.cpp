@@ -121,10 +121,8 @@ CommitDecision judge_unknown(const ReplyHead& head, const ReplyProgress& reply,
     return commit_if(pressure.memory_short || (pressure.commit_after_passed && !limited));
 }
 
-}  // namespace
-
-CommitDecision decide_commit(const ReplyHead& head, const ReplyProgress& reply,
-                             const CommitPressure& pressure, const CommitRules& rules)
+CommitDecision decide(const ReplyHead& head, const ReplyProgress& reply, const CommitPressure& pressure,
+                      const CommitRules& rules)
 {
     if (has_no_body(head))
         return commit;
@@ -151,6 +149,22 @@ CommitDecision decide_commit(const ReplyHead& head, const ReplyProgress& reply,
     }
     return commit_if(reply.bytes > 0 || reply.complete || pressure.commit_after_passed ||
                      pressure.memory_short);
+}
+
+}  // namespace
+
+CommitDecision decide_commit(const ReplyHead& head, const ReplyProgress& reply,
+                             const CommitPressure& pressure, const CommitRules& rules)
+{
+    auto pressing = pressure;
+    if (rules.streams_only)
+        pressing.commit_after_passed = false;  // nobody waits for the head
+    const auto decision = decide(head, reply, pressing, rules);
+    // The reply's own head can not be sent any more.
+    const bool fits = reply.kind == ReplyKind::event_stream && !reply.encoded && !has_no_body(head);
+    if (rules.streams_only && decision.kind == CommitDecision::Kind::commit && !fits)
+        return fail(Cause::not_a_stream);
+    return decision;
 }
 
 }  // namespace route

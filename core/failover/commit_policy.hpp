@@ -27,6 +27,7 @@ struct ReplyProgress
     ReplyKind label = ReplyKind::other;  ///< what its Content-Type says
     std::optional<ReplyKind> kind;       ///< what its bytes say; none while they do not
     bool legible = true;                 ///< false: encoded in a way that is not read
+    bool encoded = false;                ///< it has a content coding
     bool complete = false;               ///< it has ended, and as its framing says
     StreamSigns stream;                  ///< of an event stream
     Answer answer = Answer::none;     ///< of complete JSON that is legible and no longer than `reply_buffer`
@@ -49,6 +50,7 @@ struct CommitRules
     std::uint64_t reply_buffer = 1ull << 20;
     bool first_content_limited = false;  ///< `commit_after` does not count for streams
     bool streams_whole = false;          ///< `commit = "complete"`
+    bool streams_only = false;           ///< the client was told that a stream comes, and got nothing else
 };
 
 /// Bytes of a stream that is held until it is whole.

@@ -67,6 +67,7 @@ FurtherTry further_try(const AttemptFailure& failure)
         case Cause::bad_reply:
         case Cause::empty:
         case Cause::no_answer:
+        case Cause::not_a_stream:
         case Cause::superseded:
         case Cause::client_gone:
         case Cause::stopped:
@@ -168,6 +169,8 @@ std::string words_for(const AttemptFailure& failure)
             return "answer without content";
         case Cause::no_answer:
             return with_detail("no answer", failure.detail);
+        case Cause::not_a_stream:
+            return "not a stream, and the client was told that one comes";
         case Cause::superseded:
             return with_detail("another upstream was ready first", failure.detail);
         case Cause::client_gone:
@@ -203,6 +206,8 @@ AttemptOutcome outcome_of(const AttemptFailure& failure)
             return AttemptOutcome::blank;
         case Cause::no_answer:
             return AttemptOutcome::no_answer;
+        case Cause::not_a_stream:
+            return AttemptOutcome::not_a_stream;
         case Cause::superseded:
             return AttemptOutcome::superseded;
         default:

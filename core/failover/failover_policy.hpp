@@ -26,20 +26,21 @@ std::string_view to_string(Phase phase);
 /// What ended it.
 enum class Cause
 {
-    transport,    ///< refused, reset, unreachable, no such name: `error` says which
-    timeout,      ///< the deadline of the phase passed
-    eof,          ///< the upstream closed too early
-    bad_reply,    ///< not valid HTTP, a 101 nobody asked for, too many 1xx, a bad chunk
-    status,       ///< a whole head with a status that is a failure
-    error_event,  ///< a stream that holds an error before its first content
-    error_body,   ///< a whole reply that is an error in spite of its status
-    empty,        ///< a stream that ended with no event, a body without a byte
-    blank,        ///< an answer without content that ended by itself
-    no_answer,    ///< a reply without anything of an answer: HTML, other JSON, a stream that ends in its
-                  ///< preamble
-    superseded,   ///< another upstream, asked beside it, was ready first
-    client_gone,  ///< the client went away: nobody waits for the rest
-    stopped,      ///< the router is stopping
+    transport,     ///< refused, reset, unreachable, no such name: `error` says which
+    timeout,       ///< the deadline of the phase passed
+    eof,           ///< the upstream closed too early
+    bad_reply,     ///< not valid HTTP, a 101 nobody asked for, too many 1xx, a bad chunk
+    status,        ///< a whole head with a status that is a failure
+    error_event,   ///< a stream that holds an error before its first content
+    error_body,    ///< a whole reply that is an error in spite of its status
+    empty,         ///< a stream that ended with no event, a body without a byte
+    blank,         ///< an answer without content that ended by itself
+    no_answer,     ///< a reply without anything of an answer: HTML, other JSON, a stream that ends in its
+                   ///< preamble
+    not_a_stream,  ///< a whole reply, where the client was told that a stream comes
+    superseded,    ///< another upstream, asked beside it, was ready first
+    client_gone,   ///< the client went away: nobody waits for the rest
+    stopped,       ///< the router is stopping
 };
 
 /// An attempt that did not succeed, as a value the policy can read and a test can make.

@@ -18,6 +18,13 @@
 
 namespace route::net {
 
+/// What the client of a request was told before a reply was committed.
+struct EarlyHead
+{
+    bool sent = false;       ///< 200, and that a stream comes: nothing else counts from then on
+    bool committed = false;  ///< a reply is committed: nothing is sent before it any more
+};
+
 /// What an attempt sends, the same for every upstream; everything outlives the attempt.
 struct OutgoingRequest
 {
@@ -26,6 +33,7 @@ struct OutgoingRequest
     const RequestFacts& facts;
     bool head_only = false;                    ///< HEAD: no reply has a body
     Commit commit = Commit::content;           ///< when a stream is committed
+    EarlyHead* early = nullptr;                ///< of a client that gets comments while it waits
     std::span<const Secret> client_keys = {};  ///< an upstream may quote them: erased from what is told of it
 };
 

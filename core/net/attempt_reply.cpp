@@ -40,9 +40,12 @@ Attempt::Decision Attempt::decide()
     rules.reply_buffer = table_.settings.failover.reply_buffer;
     rules.first_content_limited = limits_.timeouts.first_content > Seconds{0};
     rules.streams_whole = request_.commit == Commit::complete;
+    rules.streams_only = request_.early != nullptr && request_.early->sent;
     decision_ = decide_commit(head, recorder_.progress(), pressure_, rules);
     if (decision_.kind != Decision::commit)
         return decision_.kind;
+    if (request_.early != nullptr)
+        request_.early->committed = true;
     if (rules.streams_whole)
         warn_of_early_commit();
     recorder_.committed();

@@ -57,6 +57,11 @@ void ClientReply::choose_framing(ReplyFacts& facts, Attempt& attempt, const Show
 /// on as it is, `untried`: other upstreams may succeed.
 void ClientReply::start(Attempt& attempt, std::size_t attempts, const ShownReply* shown, bool untried)
 {
+    record_.upstream_id = attempt.upstream().id;
+    record_.upstream_name = attempt.upstream().name;
+    record_.upstream_endpoint = attempt.upstream().endpoint_url;
+    if (stream_begun_)
+        return;
     ReplyFacts facts;
     facts.untried = untried;
     const auto& reply = attempt.reply();
@@ -79,9 +84,44 @@ void ClientReply::start(Attempt& attempt, std::size_t attempts, const ShownReply
         write_client_head(head, reply.status(), reply.reason(), reply.fields(), facts);
     writer_.begin(head, facts.framing);
     record_.status = reply.status();
-    record_.upstream_id = attempt.upstream().id;
-    record_.upstream_name = attempt.upstream().name;
-    record_.upstream_endpoint = attempt.upstream().endpoint_url;
+}
+
+void ClientReply::begin_stream()
+{
+    ReplyFacts facts;
+    facts.request_id = record_.request_id;
+    facts.framing = request_.http10() ? Framing::close : Framing::chunked;
+    if (facts.framing == Framing::close || loop_.draining())
+        keep_alive_ = false;
+    facts.close = !keep_alive_;
+    auto& head = loop_.head_buffer;
+    head.clear();
+    write_own_head(head, 200, "text/event-stream", "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n",
+                   facts);
+    writer_.begin(head, facts.framing);
+    record_.status = 200;
+    stream_begun_ = true;
+}
+
+void ClientReply::comment()
+{
+    if (!stream_begun_)
+        begin_stream();
+    if (!writer_.pending())
+        writer_.write(keep_alive_comment, false);
+}
+
+/// In a stream that was begun for the client before there was a reply.
+awaitable<void> ClientReply::end_stream_with(RouterError error)
+{
+    keep_alive_ = false;
+    const auto event = error_event(error, request_.path, 0);
+    auto written = writer_.write(event, false);
+    if (written == ReplyWriter::Written::waiting)
+        written = co_await writer_.drain();
+    if (written == ReplyWriter::Written::gone)
+        note_client_closed("before the answer");
+    break_connection();
 }
 
 awaitable<std::optional<AttemptFailure>> ClientReply::send_whole(Attempt& attempt)
@@ -103,7 +143,8 @@ awaitable<std::optional<AttemptFailure>> ClientReply::relay(Attempt& attempt)
 {
     start(attempt, record_.attempts.size() + 1);
     record_.outcome = RequestOutcome::ok;
-    Relay relay{loop_, client_, writer_, attempt, ticks(table_.settings.timeouts.idle)};
+    const Silence silence{ticks(table_.settings.timeouts.idle), keep_alive_after(attempt)};
+    Relay relay{loop_, client_, writer_, attempt, silence};
     auto end = co_await relay.run();
     waited_ += relay.waited();
     const bool said_all = attempt.recorder().progress().stream.end;
@@ -159,10 +200,24 @@ awaitable<void> ClientReply::break_off(Attempt& attempt, const AttemptFailure& f
         if (writer_.write(event, false) == ReplyWriter::Written::waiting)
             co_await writer_.drain();
     }
+    break_connection();
+}
+
+/// So that nobody takes what came for a whole reply.
+void ClientReply::break_connection()
+{
     if (writer_.framing() == Framing::close || request_.http10())
         client_.connection.reset();
     else
         client_.connection.abandon();
+}
+
+/// Comments go into a stream that the client asked for, where it may have bytes of others in it.
+Clock::duration ClientReply::keep_alive_after(const Attempt& attempt) const
+{
+    const bool stream = record_.stream && answers(api_of(attempt.request().method, attempt.request().path));
+    const bool open = writer_.framing() == Framing::chunked || writer_.framing() == Framing::close;
+    return stream && open ? ticks(table_.settings.failover.keep_alive) : Clock::duration{};
 }
 
 awaitable<void> ClientReply::send_kept(KeptReply& kept, bool untried)
@@ -170,6 +225,13 @@ awaitable<void> ClientReply::send_kept(KeptReply& kept, bool untried)
     auto& attempt = *kept.attempt;
     const auto& shown = kept.shown;
     auto why = describe(kept.failure);  // its own, not what those after it did
+    if (stream_begun_) {
+        record_.outcome = RequestOutcome::upstream_error;
+        record_.error = why;
+        RouterError error{attempt.reply().status(), "upstream_error", std::move(why)};
+        co_await end_stream_with(std::move(error));
+        co_return;
+    }
     attempt.begin_record();
     co_await attempt.record_held();
     start(attempt, record_.attempts.size(), &shown, untried);
@@ -202,9 +264,13 @@ void ClientReply::note_client_closed(std::string_view when)
 
 awaitable<void> ClientReply::send_error(RouterError error, std::string_view extra_fields)
 {
-    record_.status = error.status;
     record_.outcome = outcome_of_error(error);
     record_.error = error.message;
+    if (stream_begun_) {
+        co_await end_stream_with(std::move(error));
+        co_return;
+    }
+    record_.status = error.status;
     if (error.code == "overloaded")
         extra_fields = "Retry-After: 1\r\n";
     OwnReply reply;

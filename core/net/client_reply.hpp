@@ -44,6 +44,12 @@ class ClientReply
     /// Leaves the record alone; false when the client has left.
     awaitable<bool> send_own(OwnReply reply);
 
+    /// Before a reply is committed: the head of an event stream of the router's own, if it was not sent, and
+    /// a comment. While the client takes nothing, nothing.
+    void comment();
+    /// Whether that was done: from then on it gets events.
+    bool stream_begun() const { return stream_begun_; }
+
     /// Sends the byte that was held until the record is stored.
     awaitable<void> release();
 
@@ -67,6 +73,10 @@ class ClientReply
                bool untried = false);
     void choose_framing(ReplyFacts& facts, Attempt& attempt, const ShownReply* shown) const;
     std::size_t bytes_sent(const OwnReply& reply) const;
+    void begin_stream();
+    awaitable<void> end_stream_with(RouterError error);
+    void break_connection();
+    Clock::duration keep_alive_after(const Attempt& attempt) const;
     void take_reply(Attempt& attempt);
     awaitable<void> break_off(Attempt& attempt, const AttemptFailure& failure);
 
@@ -77,6 +87,7 @@ class ClientReply
     Record& record_;
     ReplyWriter writer_;
     bool keep_alive_ = true;
+    bool stream_begun_ = false;
     Clock::duration waited_{};
 };
 

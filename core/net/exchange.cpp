@@ -2,6 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/this_coro.hpp>
+
 #include "core/net/pages.hpp"
 #include "core/net/websocket_relay.hpp"
 #include "core/text.hpp"
@@ -134,7 +137,7 @@ awaitable<void> Exchange::serve()
         co_await kept_.wait_for_room(client_);
     const auto request = outgoing();
     Router router{loop_, *table_, client_, request, record_, request_.started};
-    auto routed = co_await router.route();
+    auto routed = co_await route(router);
     client_.watch(nullptr);
     kept_.add_wait(router.notes().waited());
     if (routed.reply) {
@@ -177,7 +180,7 @@ awaitable<void> Exchange::answer_unread_body(ReadOutcome outcome)
         reply_.note_client_closed("while it sent its body");
 }
 
-OutgoingRequest Exchange::outgoing() const
+OutgoingRequest Exchange::outgoing()
 {
     const auto body_bytes = request_.body.size();
     std::optional<std::uint64_t> content_length;
@@ -189,7 +192,66 @@ OutgoingRequest Exchange::outgoing() const
             intake_.facts(),
             request_.head_only(),
             intake_.commit(),
+            keeps_alive() ? &early_ : nullptr,
             record_.client_keys};
+}
+
+/// A client that waits for a stream gets comments meanwhile, if it is to. No coroutine of its own where not.
+awaitable<Routed> Exchange::route(Router& router)
+{
+    if (keeps_alive())
+        return route_beside_comments(router);
+    return router.route();
+}
+
+awaitable<Routed> Exchange::route_beside_comments(Router& router)
+{
+    using namespace asio::experimental::awaitable_operators;
+    auto routing = guarded_route(router);
+    auto comments = comment_while_waiting();
+    auto race = std::move(routing) || std::move(comments);
+    auto first = co_await std::move(race);
+    if (broken_)
+        std::rethrow_exception(broken_);
+    co_return std::get<0>(std::move(first));
+}
+
+/// `||` would wait for the comments to end by themselves.
+awaitable<Routed> Exchange::guarded_route(Router& router)
+{
+    try {
+        auto routing = router.route();
+        auto routed = co_await std::move(routing);
+        co_return routed;
+    } catch (...) {
+        broken_ = std::current_exception();
+    }
+    Routed none;
+    co_return none;
+}
+
+/// Until cancelled.
+awaitable<void> Exchange::comment_while_waiting()
+{
+    Timer timer{loop_.io.get_executor()};
+    for (;;) {
+        timer.expires_after(ticks(table_->settings.failover.keep_alive));
+        auto passed = timer.async_wait(no_throw);
+        co_await std::move(passed);
+        const auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none)
+            co_return;
+        if (early_.committed || client_.has_left())
+            continue;
+        reply_.comment();
+        early_.sent = true;
+    }
+}
+
+bool Exchange::keeps_alive() const
+{
+    return table_->settings.failover.keep_alive.count() > 0 && intake_.facts().stream &&
+           answers(api_of(request_.parser->method(), request_.path)) && !request_.asks_for_websocket();
 }
 
 /// Sends the reply that may be committed; how the upstream failed at it, if it did. No coroutine: its frame

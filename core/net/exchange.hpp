@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,6 +34,7 @@ class Exchange
     // The straight line.
     awaitable<void> serve();
     std::optional<RouterError> authenticate();
+    awaitable<Routed> route(Router& router);
     awaitable<std::optional<AttemptFailure>> send(Router& router, Attempt& attempt);
     void end_reply(Router& router, Attempt& attempt, const std::optional<AttemptFailure>& failure);
     awaitable<void> send_failure(Router& router, Routed& routed);
@@ -46,7 +48,11 @@ class Exchange
     void authenticate_for_record();
 
     awaitable<std::optional<AttemptFailure>> tunnel(Router& router, Attempt& attempt);
-    OutgoingRequest outgoing() const;
+    awaitable<Routed> route_beside_comments(Router& router);
+    awaitable<Routed> guarded_route(Router& router);
+    awaitable<void> comment_while_waiting();
+    bool keeps_alive() const;
+    OutgoingRequest outgoing();
     bool leaves_unread_body() const;
 
     EventLoop& loop_;
@@ -58,6 +64,8 @@ class Exchange
     Record& record_;  ///< until finish()
     RequestIntake intake_;
     ClientReply reply_;
+    EarlyHead early_;
+    std::exception_ptr broken_;  ///< what was thrown beside comment_while_waiting()
     KeyPlace key_place_ = KeyPlace::authorization;
     bool recorded_ = false;  ///< ends as a record, a metric and a log line
 };

@@ -2,15 +2,45 @@
 
 namespace route::net {
 
-Relay::Relay(EventLoop& loop, Client& client, ReplyWriter& writer, Attempt& attempt, Clock::duration idle)
-    : client_{client}, writer_{writer}, attempt_{attempt}, idle_{idle}, silence_{loop.deadlines, *this}
+Relay::Relay(EventLoop& loop, Client& client, ReplyWriter& writer, Attempt& attempt, Silence silence)
+    : client_{client}, writer_{writer}, attempt_{attempt}, silence_{silence}, deadline_{loop.deadlines, *this}
 {
 }
 
 void Relay::on_expired()
 {
-    silent_ = true;
+    expired_ = true;
     attempt_.connection().cancel_read();
+}
+
+/// From now on.
+void Relay::limit_silence()
+{
+    const auto now = Clock::now();
+    silent_at_ = now + silence_.longest;
+    const bool comments = silence_.keep_alive > Clock::duration{};
+    deadline_.expire_at(comments ? std::min(silent_at_, now + silence_.keep_alive) : silent_at_);
+}
+
+/// It was too long, or a comment is due: between two events, and not in what is encoded or at its end.
+awaitable<void> Relay::after_silence(RelayEnd& end)
+{
+    expired_ = false;
+    const auto now = Clock::now();
+    if (now >= silent_at_) {
+        end.broke_off = attempt_.failed(Cause::timeout);
+        co_return;
+    }
+    const auto& recorder = attempt_.recorder();
+    const bool fits = recorder.kind() == ReplyKind::event_stream && !recorder.encoded() &&
+                      recorder.at_event_boundary() && !recorder.progress().stream.end;
+    if (fits) {
+        auto written = writer_.write(keep_alive_comment, false);
+        if (written == ReplyWriter::Written::waiting)
+            written = co_await writer_.drain();
+        end.client_left = written == ReplyWriter::Written::gone;
+    }
+    deadline_.expire_at(std::min(silent_at_, Clock::now() + silence_.keep_alive));
 }
 
 awaitable<RelayEnd> Relay::run()
@@ -24,12 +54,12 @@ awaitable<RelayEnd> Relay::run()
         auto written = writer_.write(payload, last);
         attempt_.drop_pending();
         if (last) {
-            silence_.cancel();
+            deadline_.cancel();
             client_.watch(nullptr);
             attempt_.release();
         }
         if (written == ReplyWriter::Written::waiting) {
-            silence_.cancel();
+            deadline_.cancel();
             written = co_await writer_.drain();
         }
         end.client_left = written == ReplyWriter::Written::gone;
@@ -37,7 +67,7 @@ awaitable<RelayEnd> Relay::run()
         if (end.client_left || last)
             break;
         do {
-            silence_.expire_at(Clock::now() + idle_);
+            limit_silence();
             auto step = attempt_.read();
             while (step == HttpClient::Step::wait) {
                 const auto begin = Clock::now();
@@ -45,9 +75,9 @@ awaitable<RelayEnd> Relay::run()
                 co_await std::move(readable);
                 waited_ += Clock::now() - begin;
                 end.client_left = client_.has_left();
-                if (silent_)
-                    end.broke_off = attempt_.failed(Cause::timeout);
-                if (end.client_left || silent_)
+                if (expired_ && !end.client_left)
+                    co_await after_silence(end);
+                if (end.client_left || end.broke_off)
                     co_return end;
                 step = attempt_.read();
             }

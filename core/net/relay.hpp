@@ -15,13 +15,20 @@ struct RelayEnd
     std::optional<AttemptFailure> broke_off;  ///< by the upstream, or its silence
 };
 
-/// Passes the body of a committed reply on as it comes. One coarse deadline: the longest silence of the
-/// upstream, which does not run while the client takes its time.
+/// How long the upstream may be silent.
+struct Silence
+{
+    Clock::duration longest;     ///< then the reply is broken off
+    Clock::duration keep_alive;  ///< then the client gets a comment, between two events; 0: never
+};
+
+/// Passes the body of a committed reply on as it comes. One coarse deadline: the silence of the upstream,
+/// which does not run while the client takes its time.
 class Relay final : private Expiring
 {
   public:
     /// The writer has begun the reply. All outlive it.
-    Relay(EventLoop& loop, Client& client, ReplyWriter& writer, Attempt& attempt, Clock::duration idle);
+    Relay(EventLoop& loop, Client& client, ReplyWriter& writer, Attempt& attempt, Silence silence);
 
     ~Relay() { client_.forget_upstream(); }
     Relay(const Relay&) = delete;
@@ -35,13 +42,16 @@ class Relay final : private Expiring
 
   private:
     void on_expired() override;
+    void limit_silence();
+    awaitable<void> after_silence(RelayEnd& end);
 
     Client& client_;
     ReplyWriter& writer_;
     Attempt& attempt_;
-    Clock::duration idle_;
-    Deadline silence_;
-    bool silent_ = false;
+    Silence silence_;
+    Deadline deadline_;
+    TimePoint silent_at_{};  ///< too long by then
+    bool expired_ = false;
     Clock::duration waited_{};
 };
 

@@ -39,6 +39,7 @@ void ReplyRecorder::begin(const ReplyLabel& label)
     if (encoded_)
         choose_decoder(label.content_encoding);
     progress_.legible = legible();
+    progress_.encoded = encoded_;
     if (encoded_ && !decoder_)
         settle(kind_);
     else if (odd_coding_.empty())
@@ -65,6 +66,7 @@ void ReplyRecorder::add(std::string_view payload)
     else
         add_content(payload);
     progress_.legible = legible();
+    progress_.encoded = encoded_;
     if (!progress_.legible && !progress_.kind)
         settle(kind_);
 }

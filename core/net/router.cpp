@@ -61,6 +61,8 @@ AttemptLimits Router::limits(std::size_t index, TimePoint total) const
 std::unique_ptr<Attempt> Router::make_attempt(std::size_t index, TimePoint total, Requester& requester,
                                               ReplyCapture& capture)
 {
+    if (request_.early != nullptr)
+        request_.early->committed = false;
     return std::make_unique<Attempt>(loop_, table_, *candidates_[index], request_, limits(index, total),
                                      requester, capture, ++tries_);
 }

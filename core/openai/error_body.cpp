@@ -70,18 +70,24 @@ std::string_view error_type(unsigned status)
     return status < 500 ? "invalid_request_error" : "server_error";
 }
 
-std::string truncation_event(std::string_view path, std::string_view message, std::uint64_t events)
+std::string error_event(const RouterError& error, std::string_view path, std::uint64_t events)
 {
     if (is_at(path, messages))
         return R"(event: error
-data: {"type":"error","error":{"type":"api_error","message":)" +
-               json_string(message) + R"(,"code":)" + json_string(truncated_code) + "}}\n\n";
+data: {"type":"error","error":{"type":)" +
+               json_string(anthropic_type(error.status)) + R"(,"message":)" + json_string(error.message) +
+               R"(,"code":)" + json_string(error.code) + "}}\n\n";
     if (is_at(path, responses))
         return R"(event: error
 data: {"type":"error","sequence_number":)" +
-               std::to_string(events) + R"(,"code":)" + json_string(truncated_code) + R"(,"message":)" +
-               json_string(message) + R"(,"param":null})" + "\n\n";
-    return "data: " + openai_error(message, error_type(502), truncated_code) + "\n\n";
+               std::to_string(events) + R"(,"code":)" + json_string(error.code) + R"(,"message":)" +
+               json_string(error.message) + R"(,"param":null})" + "\n\n";
+    return "data: " + openai_error(error.message, error_type(error.status), error.code) + "\n\n";
+}
+
+std::string truncation_event(std::string_view path, std::string_view message, std::uint64_t events)
+{
+    return error_event({502, truncated_code, std::string{message}}, path, events);
 }
 
 }  // namespace route

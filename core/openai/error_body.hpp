@@ -24,9 +24,12 @@ std::string error_body(const RouterError& error, std::string_view path);
 /// The `type` that goes with a status: 4xx `invalid_request_error`, 5xx `server_error`.
 std::string_view error_type(unsigned status);
 
-/// What an SSE client gets when a reply breaks after commit, framed as an event: `data: {"error":{…}}`, on
-/// `/v1/messages` `event: error` with `{"type":"error","error":{…}}`, on `/v1/responses` `event: error` with
-/// `{"type":"error","sequence_number":N,…}`, where N follows on the `events` of the stream so far.
+/// An error within a stream of events: `data: {"error":{…}}`, on `/v1/messages` `event: error` with
+/// `{"type":"error","error":{…}}`, on `/v1/responses` `event: error` with
+/// `{"type":"error","sequence_number":N, …}`, where N follows on the `events` of the stream so far.
+std::string error_event(const RouterError& error, std::string_view path, std::uint64_t events);
+
+/// What a client gets so when a reply breaks after commit.
 std::string truncation_event(std::string_view path, std::string_view message, std::uint64_t events);
 
 }  // namespace route

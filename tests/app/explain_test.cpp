@@ -73,7 +73,7 @@ TEST_CASE("explain says what is done beyond one try of each, and by which settin
         "[[upstreams]]\nname = \"a\"\nsk = \"asis\"\n[[upstreams]]\nname = \"b\"\nsk = \"asis\"\n";
     line.configure(
         "[timeouts]\nfirst_content = 2.5\n[failover]\nretries = 2\nretry_wait = 1.5\nrounds = 3\n"
-        "final_statuses = [400, 413]\ncommit = \"complete\"\nhedge_after = 0.5\n" +
+        "final_statuses = [400, 413]\ncommit = \"complete\"\nhedge_after = 0.5\nkeep_alive = 15\n" +
         upstreams);
     const auto rules = [&](const std::vector<std::string>& arguments) {
         return boost::json::parse(line.ok(arguments)).at("rules");
@@ -90,6 +90,7 @@ TEST_CASE("explain says what is done beyond one try of each, and by which settin
     of_stream.push_back(
         "a stream without content 2.5 s after its headers fails over, but for the last one's "
         "(timeouts.first_content)");
+    of_stream.push_back("a client that has received nothing for 15 s gets a comment (failover.keep_alive)");
     of_stream.push_back("a stream is sent once it is whole (failover.commit)");
     CHECK(rules({"explain", "--model", "m", "--stream", "--json"}) == of_stream);
     CHECK_THAT(line.ok({"explain", "--model", "m", "--stream"}),

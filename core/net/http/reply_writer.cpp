@@ -46,14 +46,19 @@ ReplyWriter::Written ReplyWriter::write(std::string_view payload, bool last)
 ReplyWriter::Written ReplyWriter::send(std::span<iovec> parts)
 {
     parts = consume(parts, 0);
+    const auto keep = [&] {
+        for (const auto& each : parts)
+            rest_.append(static_cast<const char*>(each.iov_base), each.iov_len);
+        return Written::waiting;
+    };
+    if (pending())
+        return keep();
     while (!parts.empty()) {
         const auto sent = client_.connection.write_some(parts);
         if (sent.must_wait()) {
             rest_.clear();
             rest_sent_ = 0;
-            for (const auto& each : parts)
-                rest_.append(static_cast<const char*>(each.iov_base), each.iov_len);
-            return Written::waiting;
+            return keep();
         }
         if (sent.error)
             return Written::gone;

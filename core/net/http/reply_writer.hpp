@@ -10,8 +10,11 @@
 
 namespace route::net {
 
+/// A comment of server-sent events, by which nothing is said.
+inline constexpr std::string_view keep_alive_comment = ": keep-alive\n\n";
+
 /// Sends one reply to the client: head and body gathered into one write, the body framed as the client needs
-/// it. What the client does not take at once is copied and drained; nothing more may be written until then.
+/// it. What the client does not take at once is copied and drained.
 class ReplyWriter
 {
   public:
@@ -32,10 +35,14 @@ class ReplyWriter
     /// `head` (a whole head) goes with the first bytes; it is used before the next suspension only.
     void begin(std::string_view head, Framing framing);
 
-    /// Sends the next piece of the body; `last` ends the message. Never suspends.
+    /// Sends the next piece of the body; `last` ends the message. Never suspends. Behind what is pending() it
+    /// waits, too.
     Written write(std::string_view payload, bool last);
 
     awaitable<Written> drain();
+
+    /// The client has not taken all that was written.
+    bool pending() const { return rest_sent_ < rest_.size(); }
 
     /// Sends the byte that was held.
     awaitable<Written> release();

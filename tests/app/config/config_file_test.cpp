@@ -42,7 +42,7 @@ TEST_CASE("the file that ships holds every key")
             ++keys;
         }
     }
-    CHECK(keys == 67);
+    CHECK(keys == 68);
 }
 
 TEST_CASE("every upstream key is in the comment of the file that ships")
@@ -151,6 +151,7 @@ retry_wait = 0
 rounds = 3
 final_statuses = [400, 413]
 hedge_after = 1.5
+keep_alive = 15
 [upstream]
 idle_connections = 0
 idle_timeout = 1

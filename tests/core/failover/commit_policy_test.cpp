@@ -417,3 +417,51 @@ TEST_CASE("replies without a body are committed at their head")
             CHECK(agree(decide(now), commits));
         }
 }
+
+TEST_CASE("a client that was told that a stream comes gets a stream or nothing")
+{
+    const auto not_a_stream = fails(Cause::not_a_stream);
+    struct Row
+    {
+        const char* name;
+        std::optional<ReplyKind> kind;
+        bool complete;
+        Answer answer;
+        Expected then;
+    };
+    const Row rows[] = {
+        {"JSON with an answer", ReplyKind::json, true, Answer::content, not_a_stream},
+        {"JSON that is an error says which", ReplyKind::json, true, Answer::error, fails(Cause::error_body)},
+        {"JSON that is blank", ReplyKind::json, true, Answer::blank, fails(Cause::blank)},
+        {"JSON that still comes", ReplyKind::json, false, Answer::none, holds},
+        {"sound", ReplyKind::other, false, Answer::none, not_a_stream},
+        {"a page", ReplyKind::html, false, Answer::none, fails(Cause::no_answer)},
+        {"nothing yet", std::nullopt, false, Answer::none, holds},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.name);
+        Situation now;
+        now.head.stream_asked = true;
+        now.rules.streams_only = true;
+        now.pressure.commit_after_passed = true;  // its client has a head
+        now.reply.kind = row.kind;
+        now.reply.complete = row.complete;
+        now.reply.answer = row.answer;
+        now.reply.bytes = now.reply.content_bytes = row.kind ? small : 0;
+        CHECK(agree(decide(now), row.then));
+    }
+    Situation stream;
+    stream.rules.streams_only = true;
+    stream.reply.kind = ReplyKind::event_stream;
+    stream.reply.bytes = stream.reply.content_bytes = small;
+    stream.pressure.commit_after_passed = true;
+    CHECK(agree(decide(stream), holds));
+    stream.reply.stream.data = stream.reply.stream.content = true;
+    CHECK(agree(decide(stream), commits));
+    stream.reply.encoded = true;
+    CHECK(agree(decide(stream), not_a_stream));
+    Situation empty;
+    empty.rules.streams_only = true;
+    empty.head.status = 204;
+    CHECK(agree(decide(empty), not_a_stream));
+}

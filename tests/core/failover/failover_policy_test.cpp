@@ -14,10 +14,10 @@ namespace {
 constexpr Phase phases[] = {
     Phase::resolve,    Phase::connect,           Phase::proxy,     Phase::tls, Phase::write_request,
     Phase::await_head, Phase::await_first_event, Phase::relay_body};
-constexpr Cause causes[] = {Cause::transport, Cause::timeout,     Cause::eof,         Cause::bad_reply,
-                            Cause::status,    Cause::error_event, Cause::empty,       Cause::error_body,
-                            Cause::blank,     Cause::no_answer,   Cause::client_gone, Cause::stopped,
-                            Cause::superseded};
+constexpr Cause causes[] = {Cause::transport,  Cause::timeout,     Cause::eof,         Cause::bad_reply,
+                            Cause::status,     Cause::error_event, Cause::empty,       Cause::error_body,
+                            Cause::blank,      Cause::no_answer,   Cause::client_gone, Cause::stopped,
+                            Cause::superseded, Cause::not_a_stream};
 
 bool nobody_waits(Cause cause)
 {

@@ -47,16 +47,6 @@ std::string hello_text()
     return reply_text(200, json_headers, chat_reply("hello"));
 }
 
-/// "first:status second:ok"
-std::string tries_of(const Record& record)
-{
-    std::string text;
-    for (const auto& attempt : record.attempts)
-        text +=
-            (text.empty() ? "" : " ") + attempt.upstream_name + ":" + std::string{to_string(attempt.outcome)};
-    return text;
-}
-
 }  // namespace
 
 TEST_CASE("an upstream whose failure may pass is tried again before the next one")

@@ -35,16 +35,6 @@ std::string stream_of(std::string_view text)
     return chunked_reply(200, chunked_sse_headers, chat_events(text));
 }
 
-/// "first:superseded second:ok"
-std::string tries_of(const Record& record)
-{
-    std::string text;
-    for (const auto& attempt : record.attempts)
-        text +=
-            (text.empty() ? "" : " ") + attempt.upstream_name + ":" + std::string{to_string(attempt.outcome)};
-    return text;
-}
-
 /// A request at whose upstreams both wait.
 std::unique_ptr<TestClient> both_asked(Stage& stage, const std::string& request = chat_request())
 {

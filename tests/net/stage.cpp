@@ -121,6 +121,15 @@ Settings patient_settings()
     return settings;
 }
 
+std::string tries_of(const Record& record)
+{
+    std::string text;
+    for (const auto& attempt : record.attempts)
+        text +=
+            (text.empty() ? "" : " ") + attempt.upstream_name + ":" + std::string{to_string(attempt.outcome)};
+    return text;
+}
+
 ErrorText error_of(const Reply& reply)
 {
     CAPTURE(reply.raw);

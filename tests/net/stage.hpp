@@ -71,6 +71,9 @@ class Stage
 
 UpstreamDefinition definition(std::int64_t id, std::string name, std::uint16_t port);
 
+/// Its attempts in the order in which they ended: "first:status second:ok".
+std::string tries_of(const Record& record);
+
 /// The members of an error of the router's own; fails the test when the reply does not have the OpenAI shape.
 struct ErrorText
 {

@@ -126,7 +126,7 @@ boost::json::array rules_of(const Settings& settings, const ImaginedRequest& req
     if (request.stream && failover.keep_alive > Seconds{0} && answers(api_of("POST", request.path)))
         add(fmt::format("a client that has received nothing for {} s gets a comment (failover.keep_alive)",
                         failover.keep_alive.count()));
-    if (request.stream && failover.commit == Commit::complete)
+    if (request.stream && failover.commit == Commit::complete && answers(api_of("POST", request.path)))
         add("a stream is sent once it is whole (failover.commit)");
     return rules;
 }

@@ -154,7 +154,10 @@ T& series(T*& reference, Family<T>& family, MakeLabels labels, const Arguments&.
 /// Whether an upstream has served it, a WebSocket or a response over one, too.
 bool succeeded(const Record& record)
 {
-    return (record.status >= 200 && record.status < 300) ||
+    const bool served = record.outcome != RequestOutcome::upstream_error &&
+                        record.outcome != RequestOutcome::timeout &&
+                        record.outcome != RequestOutcome::rejected;
+    return (record.status >= 200 && record.status < 300 && served) ||
            (record.status == 101 && record.outcome == RequestOutcome::ok);
 }
 
@@ -225,8 +228,9 @@ void Metrics::observe_attempts(ThreadCache& own, const Record& record)
         const auto same = [&](const AttemptRecord& other) {
             return other.upstream_name == attempt.upstream_name;
         };
-        const bool failed =
-            attempt.outcome != AttemptOutcome::ok && attempt.outcome != AttemptOutcome::superseded;
+        const bool failed = attempt.outcome != AttemptOutcome::ok &&
+                            attempt.outcome != AttemptOutcome::superseded &&
+                            attempt.outcome != AttemptOutcome::client_closed;
         const bool failed_over = failed && std::next(at) != attempts.end() && !same(*std::next(at));
         if (failed_over)
             series(upstream.failovers[outcome], to.failovers, [&] { return labels("reason"); }).Increment();

@@ -37,8 +37,7 @@ bool is_failure(const Record& record)
     const bool good =
         (record.status >= 200 && record.status < 300) || record.status == 304 || record.status == 101;
     // An error in the midst of a reply, or in its place, has a good status.
-    const bool failed = !good || record.outcome == RequestOutcome::truncated ||
-                        record.outcome == RequestOutcome::upstream_error;
+    const bool failed = !good || record.outcome != RequestOutcome::ok;
     const bool is_connection = record.status == 101 && !record.stream;  // not a response over it
     return failed && !is_connection;
 }

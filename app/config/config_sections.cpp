@@ -102,6 +102,9 @@ void read(ConfigTable table, TimeoutSettings& timeouts)
 /// Of one upstream in a row, and through the list.
 constexpr int most_tries = 100;
 
+/// More comments than that are no help.
+constexpr Seconds least_keep_alive{0.1};
+
 void read(ConfigTable table, FailoverSettings& failover)
 {
     table.choice("order", failover.order,
@@ -118,6 +121,9 @@ void read(ConfigTable table, FailoverSettings& failover)
     table.statuses("final_statuses", failover.final_statuses);
     table.seconds_or_zero("hedge_after", failover.hedge_after);
     table.seconds_or_zero("keep_alive", failover.keep_alive);
+    if (const auto* keep_alive = table.find("keep_alive");
+        keep_alive != nullptr && failover.keep_alive > Seconds{0} && failover.keep_alive < least_keep_alive)
+        table.refuse("keep_alive", *keep_alive, "0, or at least 0.1 seconds");
 }
 
 void read(ConfigTable table, UpstreamSettings& upstream)

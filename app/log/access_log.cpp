@@ -132,7 +132,7 @@ std::vector<std::string> failover_lines(const Record& record, LogFormat format)
     std::vector<std::string> lines;
     for (std::size_t i = 1; i < record.attempts.size(); ++i) {
         const auto& failed = record.attempts[i - 1];
-        if (failed.outcome == AttemptOutcome::superseded)
+        if (failed.outcome == AttemptOutcome::superseded || failed.outcome == AttemptOutcome::client_closed)
             continue;  // it did not fail
         const auto& next = record.attempts[i];
         lines.push_back(format == LogFormat::json ? json_failover(record, failed, next)

@@ -53,7 +53,8 @@ FurtherTry further_try(const AttemptFailure& failure)
     switch (failure.cause) {
         case Cause::transport:
             // A name that does not exist, a certificate that is not trusted.
-            return if_so(failure.phase != Phase::resolve && failure.phase != Phase::tls);
+            return if_so(failure.phase != Phase::resolve &&
+                         (failure.phase != Phase::tls || failure.may_pass));
         case Cause::eof:
             return FurtherTry::at_once;
         case Cause::status:
@@ -187,6 +188,8 @@ AttemptOutcome outcome_of(const AttemptFailure& failure)
 {
     if (failure.cause == Cause::client_gone || failure.cause == Cause::stopped)
         return AttemptOutcome::client_closed;
+    if (failure.cause == Cause::superseded)
+        return AttemptOutcome::superseded;
     if (failure.cause == Cause::timeout)
         return AttemptOutcome::timeout;
     if (connecting(failure.phase))
@@ -208,8 +211,6 @@ AttemptOutcome outcome_of(const AttemptFailure& failure)
             return AttemptOutcome::no_answer;
         case Cause::not_a_stream:
             return AttemptOutcome::not_a_stream;
-        case Cause::superseded:
-            return AttemptOutcome::superseded;
         default:
             return AttemptOutcome::cut;
     }
@@ -218,7 +219,8 @@ AttemptOutcome outcome_of(const AttemptFailure& failure)
 std::string describe(const AttemptFailure& failure)
 {
     auto words = words_for(failure);
-    if (failure.cause == Cause::client_gone || failure.cause == Cause::stopped)
+    if (failure.cause == Cause::client_gone || failure.cause == Cause::stopped ||
+        failure.cause == Cause::superseded)
         return words;
     if (failure.phase == Phase::proxy || failure.phase == Phase::tls)
         return std::string{to_string(failure.phase)} + ": " + words;

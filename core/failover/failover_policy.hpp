@@ -53,7 +53,8 @@ struct AttemptFailure
     std::string detail =
         {};  ///< for people, without secrets: "certificate has expired", or the upstream's own words
     bool response_begun = false;  ///< a byte of a response came, so the connection was alive
-    bool may_pass = false;        ///< of an error event or body: it says so of itself
+    bool may_pass = false;  ///< of an error event or body: it says so of itself; of a TLS handshake: its
+                            ///< connection broke
 };
 
 /// Where a further try of a request may help after a failure (SPEC 5, point 7).

@@ -28,7 +28,7 @@ struct HedgeRace
 {
     enum class End
     {
-        ready,  ///< it may be committed
+        ready,  ///< it may be committed, or has the last word
         failed,
         client_left,
     };

@@ -36,7 +36,7 @@ std::optional<Duration> Tries::wait(std::optional<Duration> asked, int further,
 std::optional<Duration> Tries::next(const TryFailure& failure)
 {
     round_may_pass_ = round_may_pass_ && failure.further != FurtherTry::none;
-    if (failure.asked_wait)
+    if (failure.asked_wait && failure.asked_wait->count() > 0)  // 0 asks for nothing
         asked_wait_ = std::max(*failure.asked_wait, asked_wait_.value_or(Duration{}));
     if (failure.time_left <= Duration{})
         return std::nullopt;

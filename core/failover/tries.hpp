@@ -54,6 +54,9 @@ class Tries
         further_ = 0;
     }
 
+    /// There are upstreams that were not tried.
+    bool untried() const { return round_ == 1 && !last_upstream(); }
+
     /// After a failure: the wait before the next try, or nothing when there is none.
     std::optional<Duration> next(const TryFailure& failure);
 

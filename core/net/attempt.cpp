@@ -53,6 +53,8 @@ Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& ups
 Attempt::~Attempt()
 {
     loop_.services.buffered.subtract(accounted_);
+    if (decided_to_commit_)
+        --request_.early->committed;
 }
 
 awaitable<std::optional<AttemptFailure>> Attempt::run()

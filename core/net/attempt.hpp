@@ -21,8 +21,8 @@ namespace route::net {
 /// What the client of a request was told before a reply was committed.
 struct EarlyHead
 {
-    bool sent = false;       ///< 200, and that a stream comes: nothing else counts from then on
-    bool committed = false;  ///< a reply is committed: nothing is sent before it any more
+    bool sent = false;  ///< 200, and that a stream comes: nothing else counts from then on
+    int committed = 0;  ///< attempts whose reply is to be committed: nothing is sent before it any more
 };
 
 /// What an attempt sends, the same for every upstream; everything outlives the attempt.
@@ -104,6 +104,11 @@ class Attempt
     /// After complete(): gives the connection back for reuse if it can be.
     void release() { http_.release(); }
 
+    /// It has failed: its connection is not kept open for it.
+    void give_up() { http_.abandon(); }
+    /// Of its stream the content has begun.
+    bool brought_content() const { return recorder_.progress().stream.answered(); }
+
     /// Time spent waiting for the upstream.
     Clock::duration waited() const { return waited_ + http_.waited(); }
     TimePoint started() const { return started_; }
@@ -174,6 +179,7 @@ class Attempt
     std::size_t accounted_ = 0;
     bool reads_failed_body_ = false;
     bool kept_whole_ = false;
+    bool decided_to_commit_ = false;
 
     TimePoint started_;
     int number_;

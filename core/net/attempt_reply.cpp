@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <array>
+#include <utility>
 
 #include "core/net/attempt.hpp"
 #include "core/openai/error_words.hpp"
@@ -44,8 +45,8 @@ Attempt::Decision Attempt::decide()
     decision_ = decide_commit(head, recorder_.progress(), pressure_, rules);
     if (decision_.kind != Decision::commit)
         return decision_.kind;
-    if (request_.early != nullptr)
-        request_.early->committed = true;
+    if (request_.early != nullptr && !std::exchange(decided_to_commit_, true))
+        ++request_.early->committed;
     if (rules.streams_whole)
         warn_of_early_commit();
     recorder_.committed();

@@ -57,9 +57,7 @@ void ClientReply::choose_framing(ReplyFacts& facts, Attempt& attempt, const Show
 /// on as it is, `untried`: other upstreams may succeed.
 void ClientReply::start(Attempt& attempt, std::size_t attempts, const ShownReply* shown, bool untried)
 {
-    record_.upstream_id = attempt.upstream().id;
-    record_.upstream_name = attempt.upstream().name;
-    record_.upstream_endpoint = attempt.upstream().endpoint_url;
+    note_upstream(attempt);
     if (stream_begun_)
         return;
     ReplyFacts facts;
@@ -84,6 +82,13 @@ void ClientReply::start(Attempt& attempt, std::size_t attempts, const ShownReply
         write_client_head(head, reply.status(), reply.reason(), reply.fields(), facts);
     writer_.begin(head, facts.framing);
     record_.status = reply.status();
+}
+
+void ClientReply::note_upstream(const Attempt& attempt)
+{
+    record_.upstream_id = attempt.upstream().id;
+    record_.upstream_name = attempt.upstream().name;
+    record_.upstream_endpoint = attempt.upstream().endpoint_url;
 }
 
 void ClientReply::begin_stream()
@@ -215,9 +220,12 @@ void ClientReply::break_connection()
 /// Comments go into a stream that the client asked for, where it may have bytes of others in it.
 Clock::duration ClientReply::keep_alive_after(const Attempt& attempt) const
 {
+    const auto after = ticks(table_.settings.failover.keep_alive);
+    if (after <= Clock::duration{})
+        return {};
     const bool stream = record_.stream && answers(api_of(attempt.request().method, attempt.request().path));
     const bool open = writer_.framing() == Framing::chunked || writer_.framing() == Framing::close;
-    return stream && open ? ticks(table_.settings.failover.keep_alive) : Clock::duration{};
+    return stream && open ? after : Clock::duration{};
 }
 
 awaitable<void> ClientReply::send_kept(KeptReply& kept, bool untried)
@@ -226,9 +234,11 @@ awaitable<void> ClientReply::send_kept(KeptReply& kept, bool untried)
     const auto& shown = kept.shown;
     auto why = describe(kept.failure);  // its own, not what those after it did
     if (stream_begun_) {
+        note_upstream(attempt);
         record_.outcome = RequestOutcome::upstream_error;
         record_.error = why;
-        RouterError error{attempt.reply().status(), "upstream_error", std::move(why)};
+        const auto status = attempt.reply().status();
+        RouterError error{status >= 400 ? status : 502u, "upstream_error", std::move(why)};
         co_await end_stream_with(std::move(error));
         co_return;
     }

@@ -73,6 +73,7 @@ class ClientReply
                bool untried = false);
     void choose_framing(ReplyFacts& facts, Attempt& attempt, const ShownReply* shown) const;
     std::size_t bytes_sent(const OwnReply& reply) const;
+    void note_upstream(const Attempt& attempt);
     void begin_stream();
     awaitable<void> end_stream_with(RouterError error);
     void break_connection();

@@ -241,7 +241,7 @@ awaitable<void> Exchange::comment_while_waiting()
         const auto state = co_await asio::this_coro::cancellation_state;
         if (state.cancelled() != asio::cancellation_type::none)
             co_return;
-        if (early_.committed || client_.has_left())
+        if (early_.committed > 0 || client_.has_left())
             continue;
         reply_.comment();
         early_.sent = true;

@@ -16,11 +16,11 @@ bool has_lost(const asio::cancellation_state& state)
 
 }  // namespace
 
-Hedge::Hedge(EventLoop& loop, Client& client, Attempt& first, Clock::duration after, BeginSecond begin_second)
+Hedge::Hedge(EventLoop& loop, Client& client, Attempt& first, Clock::duration after, const Rules& rules)
     : client_{client},
       first_{first},
       after_{after},
-      begin_second_{std::move(begin_second)},
+      rules_{rules},
       timer_{loop.io.get_executor()},
       nobody_{loop}
 {
@@ -50,8 +50,7 @@ awaitable<void> Hedge::guarded(awaitable<void> alternative)
     try {
         co_await std::move(alternative);
     } catch (...) {
-        const bool decided = race_.verdict() != HedgeRace::Verdict::open;
-        if (!decided && !broken_)
+        if (!decided() && !broken_)
             broken_ = std::current_exception();
     }
 }
@@ -63,9 +62,10 @@ awaitable<void> Hedge::lead()
     const auto state = co_await asio::this_coro::cancellation_state;
     if (has_lost(state))
         co_return;
-    first_end_ = ended(std::move(failure));
-    race_.first = end_of(*first_end_);
-    if (race_.verdict() != HedgeRace::Verdict::open)
+    first_failure_ = std::move(failure);
+    first_ended_last_ = race_.second.has_value();
+    race_.first = note_end(first_, first_failure_);
+    if (decided())
         co_return;
     auto gone = client_.gone();  // the second goes on, and does not look after the client
     co_await std::move(gone);
@@ -82,33 +82,31 @@ awaitable<void> Hedge::follow()
     auto state = co_await asio::this_coro::cancellation_state;
     if (has_lost(state))
         co_return;
-    second_ = begin_second_(nobody_);
-    race_.second_begun = second_ != nullptr;
-    if (second_) {
+    if (!first_.brought_content()) {
+        second_ = rules_.begin_second(nobody_);
+        race_.second_begun = true;
         auto running = second_->run();
         auto failure = co_await std::move(running);
         state = co_await asio::this_coro::cancellation_state;
         if (has_lost(state))
             co_return;
-        second_end_ = ended(std::move(failure));
-        race_.second = end_of(*second_end_);
-        if (race_.verdict() != HedgeRace::Verdict::open)
+        second_failure_ = std::move(failure);
+        race_.second = note_end(*second_, second_failure_);
+        if (decided())
             co_return;
     }
     auto until_decided = nobody_.gone();
     co_await std::move(until_decided);
 }
 
-HedgedEnd Hedge::ended(std::optional<AttemptFailure> failure)
+HedgeRace::End Hedge::note_end(Attempt& attempt, const std::optional<AttemptFailure>& failure)
 {
-    return {std::move(failure), Clock::now()};
-}
-
-HedgeRace::End Hedge::end_of(const HedgedEnd& end)
-{
-    if (!end.failure)
+    if (!failure || rules_.is_last_word(attempt, *failure))
         return HedgeRace::End::ready;
-    return end.failure->cause == Cause::client_gone ? HedgeRace::End::client_left : HedgeRace::End::failed;
+    if (failure->cause == Cause::client_gone)
+        return HedgeRace::End::client_left;
+    rules_.on_failed(attempt, *failure);
+    return HedgeRace::End::failed;
 }
 
 }  // namespace route::net

@@ -10,33 +10,35 @@
 
 namespace route::net {
 
-/// One of two attempts of a request, as it ended.
-struct HedgedEnd
-{
-    std::optional<AttemptFailure> failure;  ///< none: it may be committed
-    TimePoint at{};
-};
-
-/// Two attempts of one request: the second begins when the first has taken a while, and who may be committed
-/// first wins. Both outlive run(); who has not ended then was cancelled, and destroying it closes its
-/// connection.
+/// Two attempts of one request: the second begins when the first has brought no content for a while, and who
+/// may be committed first wins, or has the last word. Both outlive run(); one that has not ended then was
+/// cancelled, and destroying it closes its connection.
 class Hedge
 {
   public:
-    /// Makes the second attempt, for a requester of its own; null: there is none to be made.
-    using BeginSecond = std::function<std::unique_ptr<Attempt>(Requester&)>;
+    struct Rules
+    {
+        /// Makes the second attempt, for a requester of its own.
+        std::function<std::unique_ptr<Attempt>(Requester&)> begin_second;
+        /// A failure that is the client's to hear decides the race.
+        std::function<bool(const Attempt&, const AttemptFailure&)> is_last_word;
+        /// One has failed, and that does not.
+        std::function<void(Attempt&, const AttemptFailure&)> on_failed;
+    };
 
     /// All outlive it.
-    Hedge(EventLoop& loop, Client& client, Attempt& first, Clock::duration after, BeginSecond begin_second);
+    Hedge(EventLoop& loop, Client& client, Attempt& first, Clock::duration after, const Rules& rules);
 
     /// Until the race is decided. Expects not to be cancelled.
     awaitable<HedgeRace::Verdict> run();
 
     /// Null: it was not begun.
     std::unique_ptr<Attempt> take_second() { return std::move(second_); }
-    /// How they ended; none: not before the other decided the race.
-    const std::optional<HedgedEnd>& first_end() const { return first_end_; }
-    const std::optional<HedgedEnd>& second_end() const { return second_end_; }
+    /// How they failed; none: they did not, or not before the other decided the race.
+    const std::optional<AttemptFailure>& first_failure() const { return first_failure_; }
+    const std::optional<AttemptFailure>& second_failure() const { return second_failure_; }
+    /// Of two that have failed.
+    bool first_ended_last() const { return first_ended_last_; }
 
   private:
     /// Whom the second attempt is made for: the first one looks after the client.
@@ -55,20 +57,21 @@ class Hedge
     awaitable<void> lead();
     awaitable<void> follow();
     awaitable<void> guarded(awaitable<void> alternative);
-    static HedgedEnd ended(std::optional<AttemptFailure> failure);
-    static HedgeRace::End end_of(const HedgedEnd& end);
+    HedgeRace::End note_end(Attempt& attempt, const std::optional<AttemptFailure>& failure);
+    bool decided() const { return race_.verdict() != HedgeRace::Verdict::open; }
 
     Client& client_;
     Attempt& first_;
     Clock::duration after_;
-    BeginSecond begin_second_;
+    const Rules& rules_;
     Timer timer_;
     Nobody nobody_;
     std::unique_ptr<Attempt> second_;
     HedgeRace race_;
     std::exception_ptr broken_;
-    std::optional<HedgedEnd> first_end_;
-    std::optional<HedgedEnd> second_end_;
+    std::optional<AttemptFailure> first_failure_;
+    std::optional<AttemptFailure> second_failure_;
+    bool first_ended_last_ = false;
 };
 
 }  // namespace route::net

@@ -2,6 +2,13 @@
 
 namespace route::net {
 
+namespace {
+
+/// More than any read brings.
+constexpr std::size_t most_at_once = 256u << 10;
+
+}  // namespace
+
 Relay::Relay(EventLoop& loop, Client& client, ReplyWriter& writer, Attempt& attempt, Silence silence)
     : client_{client}, writer_{writer}, attempt_{attempt}, silence_{silence}, deadline_{loop.deadlines, *this}
 {
@@ -51,6 +58,17 @@ awaitable<RelayEnd> Relay::run()
         client_.watch(&attempt_.connection());
     auto payload = attempt_.pending();
     for (;;) {
+        // Of a stream that was held until it was whole the client takes its time: it stays accounted for.
+        while (payload.size() > most_at_once) {
+            auto written = writer_.write(payload.substr(0, most_at_once), false);
+            if (written == ReplyWriter::Written::waiting)
+                written = co_await writer_.drain();
+            if (written == ReplyWriter::Written::gone) {
+                end.client_left = true;
+                co_return end;
+            }
+            payload.remove_prefix(most_at_once);
+        }
         auto written = writer_.write(payload, last);
         attempt_.drop_pending();
         if (last) {

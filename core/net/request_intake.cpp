@@ -159,7 +159,12 @@ std::optional<RouterError> RequestIntake::read_commit()
     if (asked.empty())
         return std::nullopt;
     const bool complete = equal_ignoring_case(asked, "complete");
-    if (!complete && !equal_ignoring_case(asked, "content"))
+    const bool contradicted =
+        std::any_of(request_.fields().begin(), request_.fields().end(), [&](const HeaderField& field) {
+            return equal_ignoring_case(field.name, "x-route-commit") &&
+                   !equal_ignoring_case(field.value, asked);
+        });
+    if ((!complete && !equal_ignoring_case(asked, "content")) || contradicted)
         return RouterError{400, "bad_request", "x-route-commit: expected content or complete"};
     commit_ = complete ? Commit::complete : Commit::content;
     return std::nullopt;

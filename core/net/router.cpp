@@ -61,8 +61,6 @@ AttemptLimits Router::limits(std::size_t index, TimePoint total) const
 std::unique_ptr<Attempt> Router::make_attempt(std::size_t index, TimePoint total, Requester& requester,
                                               ReplyCapture& capture)
 {
-    if (request_.early != nullptr)
-        request_.early->committed = false;
     return std::make_unique<Attempt>(loop_, table_, *candidates_[index], request_, limits(index, total),
                                      requester, capture, ++tries_);
 }
@@ -83,9 +81,11 @@ awaitable<Routed> Router::route()
             turn = take_turn(candidates_, tries.index(), asked_, Clock::now());
         auto attempt = make_attempt(tries.index(), total, client_, record_.reply);
         std::optional<AttemptFailure> failure;
+        Hedged hedged;
         if (hedges(tries)) {
             auto racing = run_hedged(tries, total, routed, attempt, turn);
-            failure = co_await std::move(racing);
+            hedged = co_await std::move(racing);
+            failure = hedged.failure;
         } else {
             failure = co_await attempt->run();
         }
@@ -95,11 +95,15 @@ awaitable<Routed> Router::route()
             routed.reply = std::move(attempt);
             co_return routed;
         }
-        notes_.failed(*attempt, *failure, Clock::now());
-        const auto tried = try_failure(*attempt, *failure, total);
+        if (!hedged.noted)
+            notes_.failed(*attempt, *failure, Clock::now());
+        auto tried = try_failure(*attempt, *failure, total);
+        if (hedged.both)
+            tried.retries = 0;
+        const auto* const failed = attempt.get();
         auto keeping = keep(routed, std::move(attempt), *failure);
         co_await std::move(keeping);
-        const bool last = is_final(*failure) && routed.kept != nullptr;
+        const bool last = is_final(*failure) && routed.kept && routed.kept->attempt.get() == failed;
         const auto wait = last ? std::nullopt : tries.next(tried);
         const auto verdict = judge(*failure, {wait.has_value(), routed.kept != nullptr});
         if (verdict == Verdict::abandon)
@@ -107,7 +111,7 @@ awaitable<Routed> Router::route()
         if (verdict == Verdict::respond)
             routed.error = all_failed();
         if (verdict != Verdict::next_try) {
-            routed.untried = !tries.last_upstream();
+            routed.untried = tries.untried();
             co_return routed;
         }
         turn.end();
@@ -131,63 +135,93 @@ bool Router::hedges(const Tries& tries) const
 }
 
 /// Runs the attempt and, when it takes its time, one of the next upstream beside it. Afterwards `attempt` is
-/// the one that ended the race, and `tries` and `turn` are at its upstream; what became of the other is
-/// noted.
-awaitable<std::optional<AttemptFailure>> Router::run_hedged(Tries& tries, TimePoint total, Routed& routed,
-                                                            std::unique_ptr<Attempt>& attempt,
-                                                            CooldownTurn& turn)
+/// the one that decided the race, and `tries` is at the upstream behind which others come; what became of the
+/// other is noted.
+awaitable<Router::Hedged> Router::run_hedged(Tries& tries, TimePoint total, Routed& routed,
+                                             std::unique_ptr<Attempt>& attempt, CooldownTurn& turn)
 {
-    using Verdict = HedgeRace::Verdict;
     CooldownTurn second_turn;
-    const Hedge::BeginSecond begin = [&](Requester& requester) {
+    const auto waited = notes_.waited();
+    const auto began = Clock::now();
+    Hedge::Rules rules;
+    rules.begin_second = [&](Requester& requester) {
         second_turn = take_turn(candidates_, tries.index() + 1, asked_, Clock::now());
         second_capture_ = std::make_unique<ReplyCapture>();
         return make_attempt(tries.index() + 1, total, requester, *second_capture_);
     };
-    Hedge hedge{loop_, client_, *attempt, ticks(table_.settings.failover.hedge_after), begin};
+    rules.is_last_word = [this](const Attempt& which, const AttemptFailure& failure) {
+        return is_final(failure) && which.kept_whole();
+    };
+    // At once: its cooldown begins, its upstream need not go on, and others may probe it.
+    rules.on_failed = [&, first = attempt.get()](Attempt& which, const AttemptFailure& failure) {
+        notes_.failed(which, failure, Clock::now());
+        (&which == first ? turn : second_turn).end();
+        which.give_up();
+    };
+    Hedge hedge{loop_, client_, *attempt, ticks(table_.settings.failover.hedge_after), rules};
     const auto verdict = co_await hedge.run();
     auto second = hedge.take_second();
-    if (!second)
-        co_return hedge.first_end()->failure;
-    const auto waited = notes_.waited();
-    const auto& first_end = hedge.first_end();
-    const auto& second_end = hedge.second_end();
-    record_.hedged_upstream = second->upstream().name;
-    record_.hedge_won = verdict == Verdict::second_wins;
-    if (verdict == Verdict::first_wins || (verdict == Verdict::client_left && !second_end)) {
-        // The first is the one that ended the race.
-        if (second_end)
-            notes_.failed(*second, *second_end->failure, second_end->at);
-        else if (verdict == Verdict::first_wins)
-            notes_.superseded(*second);
-        else
-            notes_.failed(*second, second->failed(Cause::client_gone), Clock::now());
-        notes_.set_waited(waited);
-        co_return first_end->failure;
-    }
-    if (first_end)
-        notes_.failed(*attempt, *first_end->failure, first_end->at);
-    else
-        notes_.superseded(*attempt);
-    note_overlap(*attempt, *second, waited);
-    if (first_end) {
-        auto tried = try_failure(*attempt, *first_end->failure, total);
+    auto end = note_hedge(verdict, hedge, attempt, second);
+    if (second && verdict == HedgeRace::Verdict::both_failed) {
+        auto tried = try_failure(*attempt, *hedge.first_failure(), total);
         tried.retries = 0;  // the next upstream has been asked
-        auto keeping = keep(routed, std::move(attempt), *first_end->failure);
+        if (!tries.next(tried))
+            tries.skip();
+        // The last response of the two is the one that may be relayed.
+        if (!hedge.first_ended_last())
+            std::swap(attempt, second);
+        auto earlier = hedge.first_ended_last() ? *hedge.second_failure() : *hedge.first_failure();
+        auto keeping = keep(routed, std::move(second), std::move(earlier));
         co_await std::move(keeping);
-        tries.next(tried);
-    } else {
+    } else if (verdict == HedgeRace::Verdict::second_wins) {
         tries.skip();
+        std::swap(attempt, second);
+        turn = std::move(second_turn);
     }
-    attempt = std::move(second);
-    turn = std::move(second_turn);
-    co_return second_end ? second_end->failure : attempt->failed(Cause::client_gone);
+    // What overlaps is waited for once; that of the one that is noted later comes with it.
+    const auto later = end.noted ? Clock::duration{} : attempt->waited();
+    notes_.set_waited(waited + (Clock::now() - began) - later);
+    co_return end;
 }
 
-/// Of the first of two only the time before the second began counts as waited for: the rest is the second's.
-void Router::note_overlap(const Attempt& first, const Attempt& second, Clock::duration waited)
+/// Notes the one that did not decide the race; those that failed were noted when they did.
+Router::Hedged Router::note_hedge(HedgeRace::Verdict verdict, const Hedge& hedge,
+                                  const std::unique_ptr<Attempt>& first,
+                                  const std::unique_ptr<Attempt>& second)
 {
-    notes_.set_waited(waited + std::min(first.waited(), second.started() - first.started()));
+    using Verdict = HedgeRace::Verdict;
+    if (second) {
+        record_.hedged_upstream = second->upstream().name;
+        record_.hedge_won = verdict == Verdict::second_wins;
+    }
+    Hedged end;
+    switch (verdict) {
+        case Verdict::first_wins:
+            if (second && !hedge.second_failure())
+                notes_.superseded(*second);
+            end.failure = hedge.first_failure();
+            break;
+        case Verdict::second_wins:
+            if (!hedge.first_failure())
+                notes_.superseded(*first);
+            record_.reply.clear();
+            end.failure = hedge.second_failure();
+            break;
+        case Verdict::client_left:
+            if (second && !hedge.second_failure())
+                notes_.failed(*second, second->failed(Cause::client_gone), Clock::now());
+            end.failure = first->failed(Cause::client_gone);
+            end.noted = hedge.first_failure() && hedge.first_failure()->cause != Cause::client_gone;
+            break;
+        case Verdict::both_failed:
+        case Verdict::open:
+            end.failure =
+                second && !hedge.first_ended_last() ? hedge.second_failure() : hedge.first_failure();
+            end.noted = true;
+            end.both = second != nullptr;
+            break;
+    }
+    return end;
 }
 
 void Router::take_reply(const Attempt& attempt)
@@ -205,10 +239,12 @@ bool Router::is_final(const AttemptFailure& failure) const
 
 TryFailure Router::try_failure(const Attempt& attempt, const AttemptFailure& failure, TimePoint total)
 {
+    const auto& failover = table_.settings.failover;
     TryFailure tried;
     tried.further = further_try(failure);
-    tried.retries = table_.settings.failover.retries;
-    if (failure.status && failure.phase != Phase::proxy)
+    tried.retries = failover.retries;
+    const bool counts = failover.retries > 0 || failover.rounds > 1;
+    if (counts && failure.status && failure.phase != Phase::proxy)
         tried.asked_wait = asked_wait_of(attempt);
     if (total != TimePoint::max())
         tried.time_left = total - Clock::now();
@@ -264,12 +300,17 @@ awaitable<std::optional<ShownReply>> Router::show(const Attempt& attempt)
 RouterError Router::all_failed() const
 {
     std::string message = "every upstream failed: ";
-    bool first = true;
-    for (const auto& attempt : record_.attempts) {
-        if (!first)
+    const auto& attempts = record_.attempts;
+    for (auto first = attempts.begin(); first != attempts.end();) {
+        const auto next = std::find_if(first, attempts.end(), [&](const AttemptRecord& other) {
+            return other.upstream_name != first->upstream_name || other.error != first->error;
+        });
+        if (first != attempts.begin())
             message += "; ";
-        first = false;
-        message += attempt.upstream_name + ": " + attempt.error;
+        message += first->upstream_name + ": " + first->error;
+        if (next - first > 1)
+            message += " (" + std::to_string(next - first) + " times)";
+        first = next;
     }
     const bool timed_out =
         !record_.attempts.empty() && record_.attempts.back().outcome == AttemptOutcome::timeout;

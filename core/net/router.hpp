@@ -7,6 +7,7 @@
 #include "core/failover/candidates.hpp"
 #include "core/failover/tries.hpp"
 #include "core/net/attempt.hpp"
+#include "core/net/hedge.hpp"
 #include "core/net/try_notes.hpp"
 #include "core/openai/error_body.hpp"
 #include "core/record.hpp"
@@ -58,11 +59,18 @@ class Router
     awaitable<std::optional<ShownReply>> show(const Attempt& attempt);
     RouterError all_failed() const;
 
+    /// What came of one attempt, or of two.
+    struct Hedged
+    {
+        std::optional<AttemptFailure> failure = {};  ///< none: the attempt may be committed
+        bool noted = false;                          ///< the failure is
+        bool both = false;                           ///< two have failed
+    };
     bool hedges(const Tries& tries) const;
-    awaitable<std::optional<AttemptFailure>> run_hedged(Tries& tries, TimePoint total, Routed& routed,
-                                                        std::unique_ptr<Attempt>& attempt,
-                                                        CooldownTurn& turn);
-    void note_overlap(const Attempt& first, const Attempt& second, Clock::duration waited);
+    awaitable<Hedged> run_hedged(Tries& tries, TimePoint total, Routed& routed,
+                                 std::unique_ptr<Attempt>& attempt, CooldownTurn& turn);
+    Hedged note_hedge(HedgeRace::Verdict verdict, const Hedge& hedge, const std::unique_ptr<Attempt>& first,
+                      const std::unique_ptr<Attempt>& second);
 
     EventLoop& loop_;
     const RoutingTable& table_;

@@ -198,9 +198,11 @@ EventSigns signs_of(const SseEvent& event)
     if (read_event_json(data, signs))
         return signs;
     if (event.data.size() >= SseParser::max_event) {
-        // Cut: its beginning counts, and nobody says so much before an answer.
+        // Cut, so that nobody can tell whether it is JSON: its beginning counts, and nobody says so much
+        // before an answer.
         take_type(leading_type(data), by_type);
         by_type.content = true;
+        return by_type;
     }
     by_type.broken = true;
     return by_type;

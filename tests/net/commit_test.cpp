@@ -9,7 +9,7 @@ namespace route::test {
 namespace {
 
 /// What an upstream sends before the reply may be committed, and what commits it.
-struct Commit
+struct CommitCase
 {
     std::string name;
     std::string before;
@@ -19,7 +19,7 @@ struct Commit
     bool stream = false;
 };
 
-Script held_at_each_part(const Commit& commit)
+Script held_at_each_part(const CommitCase& commit)
 {
     return {step::read_request(), step::send(commit.before), step::hold("before"), step::send(commit.trigger),
             step::hold("rest"),   step::send(commit.rest),   step::again()};
@@ -46,7 +46,7 @@ TEST_CASE("a reply is sent from its moment of commit on")
     const std::string ndjson_head =
         reply_head(200, {{"Content-Type", "application/x-ndjson"}, {"Transfer-Encoding", "chunked"}});
     const std::string long_json = "\"" + std::string(2998, 'x') + "\"";
-    const auto commit = GENERATE_COPY(values<Commit>({
+    const auto commit = GENERATE_COPY(values<CommitCase>({
         {"a stream at its first content", sse_head + chunk(comment), chunk(event), chunk(done) + end,
          comment + event, true},
         {"not at its role", sse_head + chunk(role), chunk(event), chunk(done) + end, role + event, true},

@@ -137,10 +137,12 @@ TEST_CASE("a client that leaves while a further try is waited for ends its reque
 {
     auto settings = with_tries(1);
     settings.failover.retry_wait = Seconds{600};
-    Stage stage{{failing(429, {{"Retry-After", "600"}}), script::chat_reply("never")}, settings};
+    Stage stage{
+        {failing(429, {{"Retry-After", "600"}, {"Connection", "close"}}), script::chat_reply("never")},
+        settings};
     const auto client = stage.connect();
     client->send(chat_request());
-    stage.run_until([&] { return stage.first().requests().size() == 1; });
+    stage.run_until([&] { return stage.first().closed_by_peer(); });  // its reply has been read
     stage.settle();
     client->close();
     CHECK(stage.record().outcome == RequestOutcome::client_closed);
@@ -186,6 +188,16 @@ TEST_CASE("a status that is final is relayed at once")
     CHECK(stage.second().connections() == 0);
     CHECK(stage.record().outcome == RequestOutcome::upstream_error);
     CHECK(stage.record().status == status);
+}
+
+TEST_CASE("a final status whose body breaks off does not make an earlier reply the last one")
+{
+    auto settings = patient_settings();
+    settings.failover.final_statuses = {404};
+    Stage stage{{failing(500), script::raw_then_close(reply_head(404, {{"Content-Length", "9"}}) + "half"),
+                 script::chat_reply("hello")},
+                settings};
+    CHECK(stage.ask(chat_request()).body() == chat_reply("hello"));
 }
 
 TEST_CASE("a final status whose body does not come whole is none")

@@ -22,7 +22,7 @@ Settings hedged()
 /// Reads a request, and answers when the test lets it.
 Script answers_at(const std::string& gate, const std::string& reply)
 {
-    return {step::read_request(), step::hold(gate), step::send(reply), step::wait_for_close()};
+    return {step::read_request(), step::hold(gate), step::send(reply), step::again()};
 }
 
 std::string hello(std::string_view text)
@@ -32,7 +32,7 @@ std::string hello(std::string_view text)
 
 std::string stream_of(std::string_view text)
 {
-    return chunked_reply(200, chunked_sse_headers, chat_events(text));
+    return chunked_reply(200, sse_headers, chat_events(text));
 }
 
 /// A request at whose upstreams both wait.
@@ -40,7 +40,8 @@ std::unique_ptr<TestClient> both_asked(Stage& stage, const std::string& request 
 {
     auto client = stage.connect();
     client->send(request);
-    stage.run_until([&] { return stage.second().requests().size() == 1; });
+    stage.run_until(
+        [&] { return stage.first().requests().size() == 1 && stage.second().requests().size() == 1; });
     return client;
 }
 
@@ -81,9 +82,10 @@ TEST_CASE("of two upstreams the one that is ready first answers, and the other i
     CHECK(record.hedged_upstream == "second");
     CHECK(record.hedge_won == (winner == 1));
     // Who was superseded is in no cooldown.
-    const auto& next = stage.ask(chat_request());
-    CHECK(stage.record(1).attempts.front().number == 1);
-    (void)next;
+    stage.first().release("first");
+    stage.second().release("second");
+    stage.ask(chat_request());
+    CHECK(stage.record(1).attempts.back().outcome == AttemptOutcome::ok);
 }
 
 TEST_CASE("a first that is ready in time stays the only one")
@@ -159,6 +161,51 @@ TEST_CASE("a first that fails before the second was asked fails over as ever")
     CHECK(tries_of(stage.record()) == "first:cut second:ok");
 }
 
+TEST_CASE("a status that is final has the last word while the other goes on")
+{
+    const auto final_one = GENERATE(0u, 1u);
+    CAPTURE(final_one);
+    auto settings = hedged();
+    settings.failover.final_statuses = {404};
+    const auto gone = reply_text(404, json_headers, upstream_error("gone"));
+    Stage stage{{answers_at("first", gone), answers_at("second", gone), script::chat_reply("never")},
+                settings};
+    const auto client = both_asked(stage);
+    stage.upstream(final_one).release(final_one == 0 ? "first" : "second");
+    const auto& reply = reply_to(stage, *client);
+    CHECK(reply.status() == 404);
+    CHECK(reply.header("x-should-retry").empty());
+    CHECK(tries_of(stage.record()) ==
+          (final_one == 0 ? "second:superseded first:status" : "first:superseded second:status"));
+    CHECK(stage.upstream(2).connections() == 0);
+}
+
+TEST_CASE("one that is superseded while it connects is not called unreachable")
+{
+    Stage stage{{script::chat_reply("two"), script::chat_reply("never")}, hedged()};
+    const UnansweringPort unanswering{stage.io()};
+    stage.put_first(unanswering.port());
+    CHECK(stage.ask(chat_request()).body() == chat_reply("two"));
+    CHECK(stage.record().attempts.at(0).outcome == AttemptOutcome::superseded);
+    CHECK(stage.record().attempts.at(0).error == "another upstream was ready first");
+}
+
+TEST_CASE("a stream that is held until it is whole is not raced once its content has begun")
+{
+    auto settings = hedged();
+    settings.failover.commit = Commit::complete;
+    settings.failover.hedge_after = Seconds{0.2};
+    const auto events = chat_events("one");
+    Stage stage{{{step::read_request(), step::send(reply_head(200, chunked_sse_headers) + chunk(events[0])),
+                  step::pause(std::chrono::milliseconds{500}),
+                  step::send(chunk(joined({events.begin() + 1, events.end()})) + std::string{last_chunk}),
+                  step::again()},
+                 script::chat_reply("never")},
+                settings};
+    CHECK(stage.ask(stream_request()).body() == joined(events));
+    CHECK(tries_of(stage.record()) == "first:ok");
+}
+
 TEST_CASE("a third is asked when both have failed")
 {
     const auto first_fails_first = GENERATE(true, false);
@@ -218,7 +265,7 @@ TEST_CASE("a client that leaves ends both")
 TEST_CASE("`total` ends both")
 {
     auto settings = hedged();
-    settings.failover.total = Seconds{0.5};
+    settings.failover.total = Seconds{2};
     Stage stage{{script::silence(), script::silence(), script::chat_reply("never")}, settings};
     const Reply reply = stage.ask(chat_request());
     CHECK(error_of(reply).code == "upstream_timeout");

@@ -81,6 +81,12 @@ class HttpClient
     void release();
 
     Connection& connection() { return *connection_; }
+    /// Closes the connection, if there is one.
+    void abandon()
+    {
+        if (connection_)
+            connection_->close();
+    }
 
     Phase phase() const { return phase_; }
     void enter(Phase phase) { phase_ = phase; }

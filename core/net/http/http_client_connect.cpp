@@ -205,9 +205,11 @@ awaitable<bool> HttpClient::handshake()
     connection_->start_tls(ssl);
     const auto error = co_await shake_hands(*connection_);
     waited_ += Clock::now() - begin;
-    if (error)
-        co_return fail(Cause::transport, error, TlsClient::describe_failure(ssl));
-    co_return true;
+    if (!error)
+        co_return true;
+    fail(Cause::transport, error, TlsClient::describe_failure(ssl));
+    failure_->may_pass = error.category() == boost::system::system_category() || error == asio::error::eof;
+    co_return false;
 }
 
 }  // namespace route::net

@@ -190,8 +190,19 @@ format = "json")");
     CHECK(settings.secrets == SecretSettings{"/etc/route/secrets", {"A_KEY"}});
     CHECK(settings.timeouts == TimeoutSettings{Seconds{1}, Seconds{2}, Seconds{3}, 1024, Seconds{4},
                                                Seconds{0.25}, Seconds{6}, Seconds{7.5}});
-    CHECK(settings.failover ==
-          FailoverSettings{UpstreamOrder::random, Seconds{9}, Seconds{0}, 1, 0, Seconds{0.5}});
+    CHECK(settings.failover == FailoverSettings{UpstreamOrder::random,
+                                                Seconds{9},
+                                                Seconds{0},
+                                                1,
+                                                0,
+                                                Commit::complete,
+                                                Seconds{0.5},
+                                                2,
+                                                Seconds{0},
+                                                3,
+                                                {400, 413},
+                                                Seconds{1.5},
+                                                Seconds{15}});
     CHECK(settings.notify ==
           NotifySettings{1, "env:W", "s", "https://m", "!r:m", "file:/etc/route/t", "https://h/w", "{}"});
     CHECK(settings.upstream == UpstreamSettings{0, Seconds{1}, "/etc/ca.pem", ""});

@@ -76,6 +76,11 @@ TEST_CASE("which failures may be over at a further try")
         CHECK(further_try(failure(phase, Cause::transport)) ==
               (stays ? FurtherTry::none : FurtherTry::at_once));
         CHECK(further_try(failure(phase, Cause::eof)) == FurtherTry::at_once);
+        auto passing = failure(phase, Cause::transport);
+        passing.may_pass = true;
+        CHECK(further_try(passing) == (phase == Phase::resolve ? FurtherTry::none : FurtherTry::at_once));
+        CHECK(outcome_of(failure(phase, Cause::superseded)) == AttemptOutcome::superseded);
+        CHECK(describe(failure(phase, Cause::superseded)) == "another upstream was ready first");
         CHECK(further_try(failure(phase, Cause::timeout)) == FurtherTry::none);
     }
     for (const auto cause : {Cause::error_event, Cause::error_body}) {

@@ -395,4 +395,5 @@ TEST_CASE("of an event that is too long to be kept the type at its beginning cou
     CHECK(delta.content);
     CHECK_FALSE(delta.end);
     CHECK_FALSE(delta.error);
+    CHECK_FALSE(delta.broken);
 }

@@ -92,7 +92,10 @@ awaitable<void> Exchange::fail_unexpectedly(std::string what)
 {
     spdlog::error("request {} ended unexpectedly: {}", record_.request_id, what);
     reply_.keep_alive(false);
-    if (!reply_.writer().started() && client_.connection.is_open()) {
+    // A client that got comments and nothing of an upstream can be told, too.
+    const bool untold =
+        !reply_.writer().started() || (reply_.stream_begun() && record_.upstream_name.empty());
+    if (untold && client_.connection.is_open()) {
         try {
             RouterError error{500, "internal_error", "the router failed at this request"};
             co_await reply_.send_error(std::move(error));

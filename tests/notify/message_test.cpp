@@ -69,6 +69,8 @@ TEST_CASE("what is told of is a request that ended badly, and not by its client"
         {101, RequestOutcome::upstream_error, true, true},
         {200, RequestOutcome::truncated, true},
         {200, RequestOutcome::upstream_error, true},
+        {200, RequestOutcome::timeout, true},
+        {200, RequestOutcome::rejected, true},
         {302, RequestOutcome::upstream_error, true},
         {400, RequestOutcome::upstream_error, true},
         {404, RequestOutcome::rejected, true},

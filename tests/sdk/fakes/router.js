@@ -14,7 +14,12 @@ export const key = 'client-key-0123456789abcdef';
 
 export class Router {
     // Serves these upstreams in their order; records are in the database before a reply ends.
-    static async start(...upstreams) {
+    static start(...upstreams) {
+        return Router.startWith('', ...upstreams);
+    }
+
+    // The same with `settings`, which are TOML.
+    static async startWith(settings, ...upstreams) {
         const router = new Router();
         router.directory = mkdtempSync(path.join(tmpdir(), 'route-sdk-'));
         const tables = upstreams.map(
@@ -23,7 +28,7 @@ export class Router {
         writeFileSync(
             path.join(router.directory, 'openai-api-route.toml'),
             `[server]\nlisten = "127.0.0.1:0"\nthreads = 1\n[auth]\nkeys = [{ name = "tester", key = "${key}" }]\n` +
-                `[records]\ndurability = "commit"\n${tables.join('\n')}\n`,
+                `[records]\ndurability = "commit"\n${settings}\n${tables.join('\n')}\n`,
         );
         const { OPENAI_API_KEY, OPENAI_BASE_URL, ...env } = process.env;
         router.process = spawn(binary, [], { cwd: router.directory, env, stdio: ['ignore', 'pipe', 'pipe'] });

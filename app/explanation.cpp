@@ -100,6 +100,11 @@ boost::json::array rules_of(const Settings& settings, const ImaginedRequest& req
     const auto& failover = settings.failover;
     boost::json::array rules;
     const auto add = [&](const std::string& rule) { rules.push_back(json_text(rule)); };
+    if (upstreams > 1 && !failover.sticky.empty() && failover.order != UpstreamOrder::priority)
+        add(
+            fmt::format("a request with a value for {} goes with all of that value to one upstream "
+                        "(failover.sticky)",
+                        fmt::join(failover.sticky, ", ")));
     if (upstreams > 0 && failover.retries > 0)
         add(fmt::format(
             "after a failure that may pass each is tried up to {} times, with waits of up to {} s "
@@ -149,7 +154,7 @@ boost::json::object explain(const RoutingView& view, const ImaginedRequest& requ
     std::random_device random;
     std::uniform_int_distribution<std::uint64_t> draw;
     const auto now = std::chrono::steady_clock::now();
-    const auto order = candidates(usable, {request.model, request.path}, settings.failover.order, now,
+    const auto order = candidates(usable, {request.model, request.path}, {settings.failover.order}, now,
                                   [&] { return draw(random); });
     boost::json::array tried;
     for (const auto* upstream : order) {

@@ -98,8 +98,9 @@ struct FailoverSettings
     Seconds retry_wait{3};
     int rounds = 1;  ///< through the list of upstreams
     std::vector<unsigned> final_statuses;
-    Seconds hedge_after{0};  ///< 0: never
-    Seconds keep_alive{0};   ///< 0: never
+    Seconds hedge_after{0};           ///< 0: never
+    Seconds keep_alive{0};            ///< 0: never
+    std::vector<std::string> sticky;  ///< what makes a session: session_key()
     bool operator==(const FailoverSettings&) const = default;
 };
 

@@ -95,6 +95,7 @@ void write(TomlWriter& out, const FailoverSettings& failover)
     out.put_raw("final_statuses", fmt::format("[{}]", fmt::join(failover.final_statuses, ", ")));
     out.put("hedge_after", failover.hedge_after);
     out.put("keep_alive", failover.keep_alive);
+    out.put("sticky", failover.sticky);
 }
 
 void write(TomlWriter& out, const UpstreamSettings& upstream)

@@ -4,6 +4,7 @@
 #include "app/config/config_values.hpp"
 #include "app/config/secrets.hpp"
 #include "core/failover/endpoint.hpp"
+#include "core/openai/session_key.hpp"
 #include "storage/open.hpp"
 
 namespace route {
@@ -118,6 +119,13 @@ void read(ConfigTable table, FailoverSettings& failover)
     table.integer("retries", failover.retries, 0, most_tries);
     table.seconds_or_zero("retry_wait", failover.retry_wait);
     table.integer("rounds", failover.rounds, 1, most_tries);
+    table.texts("sticky", failover.sticky, [](const std::string& text) {
+        return expect(valid_session_source(text), R"(members of the body such as "user", or "header:NAME")");
+    });
+    if (const auto* sticky = table.find("sticky");
+        sticky != nullptr && !failover.sticky.empty() && failover.order == UpstreamOrder::priority)
+        table.refuse("sticky", *sticky,
+                     R"(failover.order to be "random": with "priority" all go the same way)");
     table.statuses("final_statuses", failover.final_statuses);
     table.seconds_or_zero("hedge_after", failover.hedge_after);
     table.seconds_or_zero("keep_alive", failover.keep_alive);

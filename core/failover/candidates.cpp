@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
+
+#include "core/failover/affinity.hpp"
 
 namespace route {
 
@@ -41,13 +44,14 @@ void shuffle_by_weight(Iterator first, Iterator last, const std::function<std::u
     }
 }
 
-void shuffle_equal_priorities(std::vector<const Upstream*>& order,
-                              const std::function<std::uint64_t()>& random)
+/// Calls `order(first, last)` for each run of equal priority.
+template <class Order>
+void each_priority(std::vector<const Upstream*>& upstreams, Order&& order)
 {
-    for (auto first = order.begin(); first != order.end();) {
+    for (auto first = upstreams.begin(); first != upstreams.end();) {
         const auto last = std::find_if(
-            first, order.end(), [first](const Upstream* u) { return u->priority != (*first)->priority; });
-        shuffle_by_weight(first, last, random);
+            first, upstreams.end(), [first](const Upstream* u) { return u->priority != (*first)->priority; });
+        order(first, last);
         first = last;
     }
 }
@@ -74,7 +78,7 @@ void move_resting_to_end(std::vector<const Upstream*>& order, std::string_view m
 }  // namespace
 
 std::vector<const Upstream*> candidates(const Upstreams& upstreams, const ModelAndPath& wanted,
-                                        UpstreamOrder order, std::chrono::steady_clock::time_point now,
+                                        const OrderRule& rule, std::chrono::steady_clock::time_point now,
                                         const std::function<std::uint64_t()>& random)
 {
     std::vector<const Upstream*> result;
@@ -83,8 +87,12 @@ std::vector<const Upstream*> candidates(const Upstreams& upstreams, const ModelA
         if (allows(upstream->allow, upstream->deny, wanted.model, wanted.path, wanted.model_cut))
             result.push_back(upstream.get());
 
-    if (order == UpstreamOrder::random)
-        shuffle_equal_priorities(result, random);
+    if (rule.order != UpstreamOrder::priority && !rule.session.empty())
+        each_priority(result, [&](Iterator first, Iterator last) {
+            order_by_session(std::span{first, last}, rule.session);
+        });
+    else if (rule.order == UpstreamOrder::random)
+        each_priority(result, [&](Iterator first, Iterator last) { shuffle_by_weight(first, last, random); });
 
     move_resting_to_end(result, model_of(wanted), now);
     return result;

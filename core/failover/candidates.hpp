@@ -24,12 +24,20 @@ struct ModelAndPath
     bool model_cut = false;  ///< `model` is the beginning of a name too long to be looked at whole
 };
 
+/// What orders upstreams of equal priority.
+struct OrderRule
+{
+    UpstreamOrder order = UpstreamOrder::priority;
+    std::string_view session =
+        {};  ///< of the request, "" when it is of none; not with UpstreamOrder::priority
+};
+
 /// The eligible upstreams in the order in which they are tried. `upstreams` is sorted by priority, then id.
 /// Those in cooldown at `now`, and those that another request probes, move to the end and are never left out.
 /// `random()` gives uniform 64-bit numbers, used only by UpstreamOrder::random (shuffled by weight within
-/// equal priority; weight 0 comes after all others of its priority).
+/// equal priority; weight 0 comes after all others of its priority). Requests of one session have one order.
 std::vector<const Upstream*> candidates(const Upstreams& upstreams, const ModelAndPath& wanted,
-                                        UpstreamOrder order, std::chrono::steady_clock::time_point now,
+                                        const OrderRule& rule, std::chrono::steady_clock::time_point now,
                                         const std::function<std::uint64_t()>& random);
 
 /// Before `order[index]` is tried: the first of those from there on that has its turn at `now` comes to that

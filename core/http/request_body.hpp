@@ -23,6 +23,7 @@ struct RequestBody
     /// The body without its coding, with body_padding bytes of capacity behind it; none where it has no
     /// coding, or one that is unknown or broken: then it has no facts either.
     std::optional<std::string> decoded;
+    std::string session;                 ///< session_key(), where one is wanted
     std::optional<RouterError> refusal;  ///< 400, or 413 for one that decodes to too much
 };
 

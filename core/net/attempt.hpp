@@ -33,6 +33,7 @@ struct OutgoingRequest
     const RequestFacts& facts;
     bool head_only = false;                    ///< HEAD: no reply has a body
     Commit commit = Commit::content;           ///< when a stream is committed
+    std::string_view session = {};             ///< "": it is of none
     EarlyHead* early = nullptr;                ///< of a client that gets comments while it waits
     std::span<const Secret> client_keys = {};  ///< an upstream may quote them: erased from what is told of it
 };

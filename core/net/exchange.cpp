@@ -195,6 +195,7 @@ OutgoingRequest Exchange::outgoing()
             intake_.facts(),
             request_.head_only(),
             intake_.commit(),
+            intake_.session(),
             keeps_alive() ? &early_ : nullptr,
             record_.client_keys};
 }

@@ -5,6 +5,7 @@
 
 #include "core/http/query_facts.hpp"
 #include "core/net/loop/off_loop.hpp"
+#include "core/openai/session_key.hpp"
 #include "core/text.hpp"
 
 namespace route::net {
@@ -111,9 +112,14 @@ RequestBody RequestIntake::facts_of_body() const
     if (request_.asks_for_websocket())
         return facts_of_query();
     const auto& fields = request_.fields();
-    return read_request_body(find_field(fields, http::field::content_type),
-                             find_field(fields, http::field::content_encoding), request_.body,
-                             table_.rules_on_models ? Reading::strict : Reading::lenient);
+    auto read = read_request_body(find_field(fields, http::field::content_type),
+                                  find_field(fields, http::field::content_encoding), request_.body,
+                                  table_.rules_on_models ? Reading::strict : Reading::lenient);
+    const auto& failover = table_.settings.failover;
+    if (!failover.sticky.empty() && failover.order != UpstreamOrder::priority)
+        read.session = session_key(failover.sticky, fields, read.decoded ? *read.decoded : request_.body)
+                           .value_or(std::string{});
+    return read;
 }
 
 std::optional<RouterError> RequestIntake::read_facts()
@@ -143,6 +149,7 @@ awaitable<std::optional<RouterError>> RequestIntake::read_facts_off_loop()
 std::optional<RouterError> RequestIntake::take_facts(RequestBody read)
 {
     facts_ = std::move(read.facts);
+    session_ = std::move(read.session);
     if (read.decoded && changes_body()) {
         request_.body = *std::move(read.decoded);
         request_.parser->drop_field(http::field::content_encoding);

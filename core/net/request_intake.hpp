@@ -32,6 +32,8 @@ class RequestIntake
     awaitable<std::optional<RouterError>> read_facts_off_loop();
 
     const RequestFacts& facts() const { return facts_; }
+    /// What makes a session of it and others, "" for nothing.
+    const std::string& session() const { return session_; }
     /// When a stream is to be committed: as the request says, else as the settings do.
     Commit commit() const { return commit_; }
 
@@ -57,6 +59,7 @@ class RequestIntake
     Client& client_;
     Request& request_;
     RequestFacts facts_;
+    std::string session_;
     Commit commit_ = Commit::content;
     std::optional<std::string> decoded_;  ///< for the record, of a body that goes on as it came
     BufferAccount account_;

@@ -41,8 +41,8 @@ Router::Router(EventLoop& loop, const RoutingTable& table, Client& client, const
 std::optional<RouterError> Router::choose()
 {
     const auto& facts = request_.facts;
-    candidates_ = candidates(table_.upstreams, asked_, table_.settings.failover.order, Clock::now(),
-                             [this] { return loop_.random(); });
+    const OrderRule rule{table_.settings.failover.order, request_.session};
+    candidates_ = candidates(table_.upstreams, asked_, rule, Clock::now(), [this] { return loop_.random(); });
     if (!candidates_.empty())
         return std::nullopt;
     if (table_.upstreams.empty())

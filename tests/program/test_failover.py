@@ -366,3 +366,12 @@ def test_upstreams_of_equal_priority_are_shuffled_by_weight(route, make_upstream
             client.ask()
     assert len(a.requests) > len(b.requests) > 10
     assert c.requests == []
+
+
+def test_a_session_goes_to_one_upstream_on_every_router(make_router, make_upstream):
+    upstreams = [make_upstream() for _ in range(3)]
+    routers = [make_router().configure(upstreams, failover={"order": "random", "sticky": ["header:session_id", "user"]}).start() for _ in range(2)]
+    answering = [router.ask(headers=[("session_id", str(number))]).header("x-route-upstream") for router in routers for number in range(20)]
+    assert answering[:20] == answering[20:]
+    assert len(set(answering)) == 3
+    assert [routers[1].ask(body=chat(user=str(number))).header("x-route-upstream") for number in range(20)] == answering[:20]

@@ -42,7 +42,7 @@ TEST_CASE("the file that ships holds every key")
             ++keys;
         }
     }
-    CHECK(keys == 68);
+    CHECK(keys == 69);
 }
 
 TEST_CASE("every upstream key is in the comment of the file that ships")
@@ -152,6 +152,7 @@ rounds = 3
 final_statuses = [400, 413]
 hedge_after = 1.5
 keep_alive = 15
+sticky = ["user", "header:session_id"]
 [upstream]
 idle_connections = 0
 idle_timeout = 1

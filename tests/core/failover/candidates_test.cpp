@@ -45,7 +45,7 @@ std::uint64_t never()
 std::string in_order(const Upstreams& upstreams,
                      const ModelAndPath& wanted = {"gpt-4o", "/v1/chat/completions"})
 {
-    return names(candidates(upstreams, wanted, UpstreamOrder::priority, now, never));
+    return names(candidates(upstreams, wanted, {}, now, never));
 }
 
 }  // namespace
@@ -98,7 +98,7 @@ TEST_CASE("random order shuffles by weight within equal priority")
     std::map<std::string, int> count;
     constexpr int rounds = 8000;
     for (int i = 0; i < rounds; ++i)
-        ++count[names(candidates(all, {"m", "/"}, UpstreamOrder::random, now, [&] { return engine(); }))];
+        ++count[names(candidates(all, {"m", "/"}, {UpstreamOrder::random}, now, [&] { return engine(); }))];
 
     REQUIRE(count.size() == 4);  // "c" of weight 0 is never before "a" and "b"; priorities never mix
     const auto share = [&](const std::string& order) { return count[order] * 8.0 / rounds; };
@@ -115,7 +115,7 @@ TEST_CASE("random order among weights of 0 is even, and cooldown counts after it
     std::mt19937_64 engine{7};
     std::map<std::string, int> count;
     for (int i = 0; i < 4000; ++i)
-        ++count[names(candidates(all, {"m", "/"}, UpstreamOrder::random, now, [&] { return engine(); }))];
+        ++count[names(candidates(all, {"m", "/"}, {UpstreamOrder::random}, now, [&] { return engine(); }))];
     REQUIRE(count.size() == 2);
     CHECK(std::abs(count["abc"] - 2000) < 200);
     CHECK(std::abs(count["bac"] - 2000) < 200);

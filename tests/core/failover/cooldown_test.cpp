@@ -150,7 +150,7 @@ TEST_CASE("who is probed by another request, or rests since, is passed over when
     const Upstreams all{a, b, c};
     const ModelAndPath wanted{"m", "/v1/chat/completions"};
     const auto ordered = [&](Cooldown::TimePoint now) {
-        return candidates(all, wanted, UpstreamOrder::priority, now, [] { return std::uint64_t{0}; });
+        return candidates(all, wanted, {}, now, [] { return std::uint64_t{0}; });
     };
     fail_once(*a->cooldown, "m", true);
     CHECK(in_row(ordered(start_time)) == "bca");

@@ -221,5 +221,45 @@ TEST_CASE("the last records, oldest of them first")
     CHECK(boost::json::parse(last).at("id").as_int64() == 2);
 }
 
+TEST_CASE("record curl prints a request as a command, without a key")
+{
+    CommandLine line;
+    auto stream = record_at(first_time, 3);
+    stream.stream = true;
+    stream.body = R"({"model":"gpt-4o","stream":true,"messages":[{"content":"it's"}]})";
+    stream.body_bytes = stream.body.size();
+    auto list = record_at(first_time, 4);
+    list.method = "GET";
+    list.path = "/v1/models";
+    auto odd = record_at(first_time, 5);
+    odd.body = "a\x1b'\\";
+    auto cut = record_at(first_time, 6);
+    cut.body = "{\"model\":\"gpt-4o\"… [cut, 900000 bytes]";
+    cut.body_bytes = 900000;
+    auto upload = record_at(first_time, 7);
+    upload.body = "[multipart/form-data, 5000 bytes]";
+    upload.body_bytes = 5000;
+    auto none = record_at(first_time, 8);
+    none.body_bytes = 10;
+    const std::vector<Record> records{stream, list, odd, cut, upload, none};
+    line.database().insert(records);
+    CHECK(
+        line.ok({"record", "curl", stream.request_id}) ==
+        "curl -N 'http://localhost:8888/v1/chat/completions' \\\n"
+        "  -H \"Authorization: Bearer $OPENAI_API_KEY\" \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        "  --data-raw '{\"model\":\"gpt-4o\",\"stream\":true,\"messages\":[{\"content\":\"it'\\''s\"}]}'\n");
+    line.configure("[server]\nlisten = \"[::1]:9000\"\n");
+    CHECK(line.ok({"record", "curl", list.request_id}) ==
+          "curl 'http://[::1]:9000/v1/models' \\\n  -H \"Authorization: Bearer $OPENAI_API_KEY\"\n");
+    CHECK_THAT(line.ok({"record", "curl", odd.request_id}), ContainsSubstring("--data-raw $'a\\x1b\\'\\\\'"));
+    CHECK_THAT(line({"record", "curl", cut.request_id}).err,
+               ContainsSubstring("only the beginning is recorded"));
+    CHECK_THAT(line({"record", "curl", upload.request_id}).err,
+               ContainsSubstring("it was multipart/form-data, 5000 bytes"));
+    CHECK_THAT(line({"record", "curl", none.request_id}).err, ContainsSubstring("its body is not recorded"));
+    CHECK(line({"record", "curl", "no-such-id"}).code == 1);
+}
+
 }  // namespace
 }  // namespace route::tests

@@ -203,7 +203,8 @@ format = "json")");
                                                 3,
                                                 {400, 413},
                                                 Seconds{1.5},
-                                                Seconds{15}});
+                                                Seconds{15},
+                                                {"user", "header:session_id"}});
     CHECK(settings.notify ==
           NotifySettings{1, "env:W", "s", "https://m", "!r:m", "file:/etc/route/t", "https://h/w", "{}"});
     CHECK(settings.upstream == UpstreamSettings{0, Seconds{1}, "/etc/ca.pem", ""});

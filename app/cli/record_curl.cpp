@@ -1,0 +1,108 @@
+// A recorded request as a command for the shell.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/cli/commands.hpp"
+#include "app/cli/mistyped.hpp"
+#include "app/config/config_values.hpp"
+#include "core/text.hpp"
+
+namespace route::cli {
+namespace {
+
+bool controls_terminal(char c)
+{
+    return (c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
+}
+
+/// As one word of a shell; what would control the terminal in the form for that of bash and zsh.
+std::string quoted(std::string_view text)
+{
+    if (std::any_of(text.begin(), text.end(), controls_terminal)) {
+        std::string word{"$'"};
+        for (const char c : text)
+            if (controls_terminal(c))
+                word += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
+            else
+                word += c == '\'' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
+        return word + "'";
+    }
+    std::string word{"'"};
+    for (const char c : text)
+        if (c == '\'')
+            word += "'\\''";
+        else
+            word += c;
+    return word + "'";
+}
+
+/// Where the router of this configuration is reached from its own machine.
+std::string base_url(const ServerSettings& server)
+{
+    const auto address = parse_listen(server.listen);
+    const auto port = address ? address->port : std::uint16_t{8888};
+    auto host = address ? address->host : std::string{};
+    if (host.empty() || host == "0.0.0.0" || host == "::")
+        host = "localhost";
+    else if (host.find(':') != std::string::npos)
+        host = "[" + host + "]";
+    return fmt::format("{}://{}:{}", server.certificate.empty() ? "http" : "https", host, port);
+}
+
+/// Why the body cannot be sent again, or "".
+std::string missing_of(const Record& record)
+{
+    const auto& body = record.body;
+    if (record.status == 101)
+        return "it is of a WebSocket";
+    if (record.body_bytes > 0 && body.empty())
+        return "its body is not recorded";
+    const bool marked = body.ends_with(" bytes]") && body.size() < record.body_bytes;
+    if (marked && body.starts_with('['))
+        return "its body is not recorded: it was " + body.substr(1, body.size() - 2);
+    if (marked)
+        return fmt::format("of its body only the beginning is recorded (it had {} bytes)", record.body_bytes);
+    return {};
+}
+
+bool is_json(std::string_view body)
+{
+    const auto text = trim(body);
+    return text.starts_with('{') || text.starts_with('[');
+}
+
+int curl(Session& session, const std::string& id)
+{
+    const auto found = session.database().find_record(id);
+    if (!found)
+        fail(fmt::format("there is no record {}", shown_id(id)));
+    const auto& record = found->record;
+    if (const auto missing = missing_of(record); !missing.empty())
+        fail(fmt::format("record {} cannot be sent again: {}", shown_id(id), missing));
+    auto& out = session.out;
+    out << "curl " << (record.stream ? "-N " : "");
+    if (record.method != (record.body.empty() ? "GET" : "POST"))
+        out << "-X " << quoted(record.method) << ' ';
+    out << quoted(base_url(session.configuration().settings.server) + record.path) << " \\\n"
+        << "  -H \"Authorization: Bearer $OPENAI_API_KEY\"";
+    if (is_json(record.body))
+        out << " \\\n  -H 'Content-Type: application/json'";
+    if (!record.body.empty())
+        out << " \\\n  --data-raw " << quoted(record.body);
+    out << '\n';
+    return 0;
+}
+
+}  // namespace
+
+void add_record_curl(Commands& record)
+{
+    auto& session = record.session();
+    const auto id = std::make_shared<std::string>();
+    auto& command = record.add("curl", "Prints a request as a curl command, with $OPENAI_API_KEY for the key",
+                               [&session, id] { return curl(session, *id); });
+    command.add_option("ID", *id, "Its number or request_id")->required();
+}
+
+}  // namespace route::cli

@@ -55,7 +55,7 @@ void print_cooldown(Session& session, const boost::json::object& upstream)
             "\n{} is probed by another request after its cooldown: it is tried after the others\n", name);
 }
 
-void print_text(Session& session, const boost::json::object& explained)
+void print_explanation(Session& session, const boost::json::object& explained)
 {
     if (explained.contains("key"))
         session.out << "client key: " << text_at(explained, "key") << "\n\n";
@@ -110,7 +110,7 @@ int explain(Session& session, const ExplainOptions& options)
         print_json(session.out, explained);
         return 0;
     }
-    print_text(session, explained);
+    print_explanation(session, explained);
     session.out << '\n' << router.answered_by(answer ? &*answer : nullptr);
     return 0;
 }

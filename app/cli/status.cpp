@@ -55,7 +55,7 @@ void print_router(Session& session, const boost::json::object& status)
     table.print(session.out);
 }
 
-void print_text(Session& session, const boost::json::object& status)
+void print_status(Session& session, const boost::json::object& status)
 {
     print_router(session, status);
     const auto& upstreams = status.at("upstreams").as_array();
@@ -108,7 +108,7 @@ int watch(Session& session, bool json)
         else if (json)
             print_json(session.out, *status);
         else if (terminal)
-            print_text(session, *status);
+            print_status(session, *status);
         else
             print_line(session, *status);
         session.out.flush();
@@ -130,7 +130,7 @@ int status(Session& session, const StatusOptions& options)
     else if (options.healthy)
         session.out << shown(*status, "readiness") << '\n';
     else
-        print_text(session, *status);
+        print_status(session, *status);
     return options.healthy && !status->at("ready").as_bool() ? 1 : 0;
 }
 

@@ -50,7 +50,7 @@ std::string text_of(const boost::json::value& value)
     return value.is_string() ? std::string{value.get_string()} : boost::json::serialize(value);
 }
 
-void print_text(Session& session, const boost::json::object& tested)
+void print_result(Session& session, const boost::json::object& tested)
 {
     Table table{{"upstream", text_of(tested.at("upstream"))}};
     for (const char* row : {"endpoint", "status", "outcome"})
@@ -72,7 +72,7 @@ int test(Session& session, const ProbeOptions& options)
         note_answerer(tested, answer.has_value());
         print_json(session.out, tested);
     } else {
-        print_text(session, tested);
+        print_result(session, tested);
         session.out << '\n' << router.answered_by(answer ? &*answer : nullptr);
     }
     const auto name = text_of(tested.at("upstream"));

@@ -18,6 +18,7 @@
 #include "app/live_routing.hpp"
 #include "app/log/log_setup.hpp"
 #include "app/router_control.hpp"
+#include "app/shell_text.hpp"
 #include "app/signals.hpp"
 #include "core/counted.hpp"
 #include "core/net/server.hpp"
@@ -53,18 +54,6 @@ std::string retention_line(const RecordSettings& records)
 bool ends(int signal)
 {
     return signal == SIGTERM || signal == SIGINT;
-}
-
-std::string shell_quoted(const std::string& text)
-{
-    std::string quoted{"'"};
-    for (const char c : text) {
-        if (c == '\'')
-            quoted += "'\\'";
-        quoted += c;
-    }
-    quoted += '\'';
-    return quoted;
 }
 
 std::string to_text(const net::tcp::endpoint& endpoint)

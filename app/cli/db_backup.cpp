@@ -2,6 +2,7 @@
 
 #include "app/cli/commands.hpp"
 #include "app/config/config_values.hpp"
+#include "app/shell_text.hpp"
 #include "core/counted.hpp"
 #include "storage/database_backup.hpp"
 #include "storage/outbox.hpp"
@@ -14,14 +15,6 @@ struct BackupOptions
     std::string file;
     bool force = false;
 };
-
-std::string shell_quoted(const std::string& text)
-{
-    std::string quoted{"'"};
-    for (const char c : text)
-        quoted += c == '\'' ? std::string{"'\\''"} : std::string{c};
-    return quoted + "'";
-}
 
 std::string without_password(const std::string& url)
 {

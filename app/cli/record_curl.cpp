@@ -1,41 +1,14 @@
 // A recorded request as a command for the shell.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "app/cli/commands.hpp"
 #include "app/cli/mistyped.hpp"
 #include "app/config/config_values.hpp"
+#include "app/shell_text.hpp"
 #include "core/text.hpp"
 
 namespace route::cli {
 namespace {
-
-bool controls_terminal(char c)
-{
-    return (c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
-}
-
-/// As one word of a shell; what would control the terminal in the form for that of bash and zsh.
-std::string quoted(std::string_view text)
-{
-    if (std::any_of(text.begin(), text.end(), controls_terminal)) {
-        std::string word{"$'"};
-        for (const char c : text)
-            if (controls_terminal(c))
-                word += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
-            else
-                word += c == '\'' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
-        return word + "'";
-    }
-    std::string word{"'"};
-    for (const char c : text)
-        if (c == '\'')
-            word += "'\\''";
-        else
-            word += c;
-    return word + "'";
-}
 
 /// Where the router of this configuration is reached from its own machine.
 std::string base_url(const ServerSettings& server)
@@ -66,7 +39,7 @@ std::string missing_of(const Record& record)
     return {};
 }
 
-bool is_json(std::string_view body)
+bool looks_like_json(std::string_view body)
 {
     const auto text = trim(body);
     return text.starts_with('{') || text.starts_with('[');
@@ -83,13 +56,13 @@ int curl(Session& session, const std::string& id)
     auto& out = session.out;
     out << "curl " << (record.stream ? "-N " : "");
     if (record.method != (record.body.empty() ? "GET" : "POST"))
-        out << "-X " << quoted(record.method) << ' ';
-    out << quoted(base_url(session.configuration().settings.server) + record.path) << " \\\n"
+        out << "-X " << shell_quoted(record.method) << ' ';
+    out << shell_quoted(base_url(session.configuration().settings.server) + record.path) << " \\\n"
         << "  -H \"Authorization: Bearer $OPENAI_API_KEY\"";
-    if (is_json(record.body))
+    if (looks_like_json(record.body))
         out << " \\\n  -H 'Content-Type: application/json'";
     if (!record.body.empty())
-        out << " \\\n  --data-raw " << quoted(record.body);
+        out << " \\\n  --data-raw " << shell_quoted(record.body);
     out << '\n';
     return 0;
 }

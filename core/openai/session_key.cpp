@@ -20,7 +20,7 @@ bool is_token_character(char c)
            std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
 }
 
-std::string beginning_of(std::string_view value)
+std::string first_bytes_of(std::string_view value)
 {
     return std::string{value.substr(0, most_of_value)};
 }
@@ -31,10 +31,10 @@ std::string value_of(json::Value& value)
     const bool number =
         !token.empty() && (token.front() == '-' || (token.front() >= '0' && token.front() <= '9'));
     if (number)
-        return beginning_of(token);
+        return first_bytes_of(token);
     bool broken = false;
     const auto text = json::string_of(value, broken);
-    return text ? beginning_of(*text) : std::string{};
+    return text ? first_bytes_of(*text) : std::string{};
 }
 
 /// The first of the sources, and which one.
@@ -97,7 +97,7 @@ std::optional<std::string> session_key(const std::vector<std::string>& sources, 
             continue;
         const auto value = find_field(fields, std::string_view{sources[source]}.substr(header_prefix.size()));
         if (!value.empty())
-            found = {source, beginning_of(value)};
+            found = {source, first_bytes_of(value)};
     }
     const auto before = sources.begin() + static_cast<std::ptrdiff_t>(found.source);
     if (std::any_of(sources.begin(), before, is_member))

@@ -20,7 +20,7 @@ Settings with_tries(int retries, int rounds = 1)
     return settings;
 }
 
-Script failing(unsigned status, Headers headers = json_headers)
+Script refusing(unsigned status, Headers headers = json_headers)
 {
     return script::reply(status, headers, upstream_error("no"));
 }
@@ -66,19 +66,19 @@ TEST_CASE("an upstream whose failure may pass is tried again before the next one
         {"500 twice",
          {in_turn({failure_text(500), failure_text(500), hello_text()})},
          "first:status first:status first:ok"},
-        {"500 for ever", {failing(500)}, "first:status first:status first:status second:ok"},
+        {"500 for ever", {refusing(500)}, "first:status first:status first:status second:ok"},
         {"reset once", {script::reset_after_request(), script::chat_reply("hello")}, "first:cut first:ok"},
         {"cut once", {script::wrong_length(), script::chat_reply("hello")}, "first:cut first:ok"},
         {"an error that may pass in a 200",
          {in_turn({overloaded, hello_text()})},
          "first:error_body first:ok"},
         {"one that stays", {in_turn({no_quota, hello_text()})}, "first:error_body second:ok"},
-        {"400", {failing(400)}, "first:status second:ok"},
+        {"400", {refusing(400)}, "first:status second:ok"},
         {"garbage", {script::garbage()}, "first:cut second:ok"},
         {"a wait that is short enough",
          {in_turn({failure_text(429, {{"retry-after-ms", "1"}}), hello_text()})},
          "first:status first:ok"},
-        {"a wait that is too long", {failing(429, {{"Retry-After", "1"}})}, "first:status second:ok"},
+        {"a wait that is too long", {refusing(429, {{"Retry-After", "1"}})}, "first:status second:ok"},
     }));
     CAPTURE(tried.name);
     Stage stage{{script::silence(), script::chat_reply("hello")}, with_tries(2)};
@@ -103,7 +103,7 @@ TEST_CASE("an answer without content is not tried again at the same upstream, bu
     const auto blank =
         reply_text(200, json_headers,
                    R"({"choices":[{"message":{"role":"assistant","content":""},"finish_reason":"stop"}]})");
-    Stage stage{{in_turn({blank, hello_text()}), failing(503)}, with_tries(1, 2)};
+    Stage stage{{in_turn({blank, hello_text()}), refusing(503)}, with_tries(1, 2)};
     CHECK(stage.ask(chat_request()).body() == chat_reply("hello"));
     CHECK(tries_of(stage.record()) == "first:blank second:status second:status first:ok");
 }
@@ -112,20 +112,20 @@ TEST_CASE("the list is gone through again when every failure of the round may pa
 {
     SECTION("they may")
     {
-        Stage stage{{in_turn({failure_text(503), failure_text(503), hello_text()}), failing(500)},
+        Stage stage{{in_turn({failure_text(503), failure_text(503), hello_text()}), refusing(500)},
                     with_tries(0, 3)};
         CHECK(stage.ask(chat_request()).body() == chat_reply("hello"));
         CHECK(tries_of(stage.record()) == "first:status second:status first:status second:status first:ok");
     }
     SECTION("one stays")
     {
-        Stage stage{{failing(503), failing(401)}, with_tries(0, 3)};
+        Stage stage{{refusing(503), refusing(401)}, with_tries(0, 3)};
         CHECK(stage.ask(chat_request()).status() == 503);
         CHECK(tries_of(stage.record()) == "first:status second:status");
     }
     SECTION("and the last reply of all is the client's")
     {
-        Stage stage{{failing(503), failing(500)}, with_tries(0, 2)};
+        Stage stage{{refusing(503), refusing(500)}, with_tries(0, 2)};
         const Reply reply = stage.ask(chat_request());
         CHECK(reply.status() == 500);
         CHECK(reply.header("x-should-retry") == "false");
@@ -138,7 +138,7 @@ TEST_CASE("a client that leaves while a further try is waited for ends its reque
     auto settings = with_tries(1);
     settings.failover.retry_wait = Seconds{600};
     Stage stage{
-        {failing(429, {{"Retry-After", "600"}, {"Connection", "close"}}), script::chat_reply("never")},
+        {refusing(429, {{"Retry-After", "600"}, {"Connection", "close"}}), script::chat_reply("never")},
         settings};
     const auto client = stage.connect();
     client->send(chat_request());
@@ -167,7 +167,7 @@ TEST_CASE("further tries end with `total`")
     auto settings = with_tries(100);
     settings.failover.retry_wait = Seconds{600};
     settings.failover.total = Seconds{30};
-    Stage stage{{failing(429, {{"Retry-After", "60"}}), script::chat_reply("hello")}, settings};
+    Stage stage{{refusing(429, {{"Retry-After", "60"}}), script::chat_reply("hello")}, settings};
     CHECK(stage.ask(chat_request()).status() == 200);
     CHECK(tries_of(stage.record()) == "first:status second:ok");
 }
@@ -178,7 +178,7 @@ TEST_CASE("a status that is final is relayed at once")
     CAPTURE(status);
     auto settings = with_tries(2, 2);
     settings.failover.final_statuses = {401, 404, 429, 500};
-    Stage stage{{failing(status, {{"X-Detail", "1"}}), script::chat_reply("never")}, settings};
+    Stage stage{{refusing(status, {{"X-Detail", "1"}}), script::chat_reply("never")}, settings};
     const Reply reply = stage.ask(chat_request());
     CHECK(reply.status() == status);
     CHECK(reply.body() == upstream_error("no"));
@@ -194,7 +194,7 @@ TEST_CASE("a final status whose body breaks off does not make an earlier reply t
 {
     auto settings = patient_settings();
     settings.failover.final_statuses = {404};
-    Stage stage{{failing(500), script::raw_then_close(reply_head(404, {{"Content-Length", "9"}}) + "half"),
+    Stage stage{{refusing(500), script::raw_then_close(reply_head(404, {{"Content-Length", "9"}}) + "half"),
                  script::chat_reply("hello")},
                 settings};
     CHECK(stage.ask(chat_request()).body() == chat_reply("hello"));

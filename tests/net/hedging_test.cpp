@@ -25,7 +25,7 @@ Script answers_at(const std::string& gate, const std::string& reply)
     return {step::read_request(), step::hold(gate), step::send(reply), step::again()};
 }
 
-std::string hello(std::string_view text)
+std::string chat_of(std::string_view text)
 {
     return reply_text(200, json_headers, chat_reply(text));
 }
@@ -58,7 +58,7 @@ TEST_CASE("of two upstreams the one that is ready first answers, and the other i
     const auto winner = GENERATE(0u, 1u);
     const auto stream = GENERATE(false, true);
     CAPTURE(winner, stream);
-    const auto reply = [&](std::string_view text) { return stream ? stream_of(text) : hello(text); };
+    const auto reply = [&](std::string_view text) { return stream ? stream_of(text) : chat_of(text); };
     Stage stage{{answers_at("first", reply("one")), answers_at("second", reply("two"))}, hedged()};
     const auto client = both_asked(stage, chat_request("gpt-4o", stream));
     CHECK(stage.first().requests().at(0).body() == stage.second().requests().at(0).body());
@@ -139,8 +139,8 @@ TEST_CASE("one of two that fails lets the other go on")
     const auto failing = GENERATE(0u, 1u);
     CAPTURE(failing);
     const auto error = reply_text(500, json_headers, upstream_error("no"));
-    Stage stage{{answers_at("first", failing == 0 ? error : hello("one")),
-                 answers_at("second", failing == 1 ? error : hello("two")), script::chat_reply("never")},
+    Stage stage{{answers_at("first", failing == 0 ? error : chat_of("one")),
+                 answers_at("second", failing == 1 ? error : chat_of("two")), script::chat_reply("never")},
                 hedged()};
     const auto client = both_asked(stage);
     stage.upstream(failing).release(failing == 0 ? "first" : "second");
@@ -247,7 +247,7 @@ TEST_CASE("a client that leaves ends both")
     const auto failed = GENERATE(false, true);
     CAPTURE(failed);
     Stage stage{{answers_at("first", reply_text(500, json_headers, upstream_error("no"))),
-                 answers_at("second", hello("two")), script::chat_reply("never")},
+                 answers_at("second", chat_of("two")), script::chat_reply("never")},
                 hedged()};
     const auto client = both_asked(stage);
     if (failed) {
@@ -307,9 +307,9 @@ TEST_CASE("two are asked at once no more than once a request, and only for what 
 
 TEST_CASE("what both took at once is no time of the router itself")
 {
-    Stage stage{{answers_at("first", hello("one")),
-                 {step::read_request(), step::pause(std::chrono::milliseconds{300}), step::send(hello("two")),
-                  step::wait_for_close()}},
+    Stage stage{{answers_at("first", chat_of("one")),
+                 {step::read_request(), step::pause(std::chrono::milliseconds{300}),
+                  step::send(chat_of("two")), step::wait_for_close()}},
                 hedged()};
     CHECK(stage.ask(chat_request()).body() == chat_reply("two"));
     const auto& record = stage.record();

@@ -21,7 +21,7 @@ std::shared_ptr<const Upstream> upstream(const std::string& name, int weight = 1
     definition.weight = weight;
     definition.priority = priority;
     auto made = make_upstream(definition, nullptr, nullptr);
-    REQUIRE(made);
+    REQUIRE(made.has_value());
     return std::make_shared<const Upstream>(*std::move(made));
 }
 

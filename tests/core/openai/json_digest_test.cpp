@@ -41,12 +41,12 @@ std::string repeated(std::string_view piece, std::size_t times)
     return text;
 }
 
-const std::string usage = R"("usage":{"prompt_tokens":5,"completion_tokens":7})";
+const std::string usage_member = R"("usage":{"prompt_tokens":5,"completion_tokens":7})";
 
 std::string chat_body(const std::string& members, const std::string& behind = "")
 {
-    return R"({"choices":[{"index":0,"message":{)" + members + R"(},"finish_reason":"stop"}],)" + usage +
-           behind + "}";
+    return R"({"choices":[{"index":0,"message":{)" + members + R"(},"finish_reason":"stop"}],)" +
+           usage_member + behind + "}";
 }
 
 }  // namespace
@@ -110,18 +110,18 @@ TEST_CASE("the text of a JSON reply is read whatever surrounds it")
         {chat_body(hello, image), "Hello"},
         {chat_body(logprobs + hello), "Hello"},
         {R"({"choices":[{"message":{"content":")" + std::string(1u << 20, 'x') +
-             R"("},"index":1},{"message":{)" + hello + R"(},"index":0,"finish_reason":"stop"}],)" + usage +
-             "}",
+             R"("},"index":1},{"message":{)" + hello + R"(},"index":0,"finish_reason":"stop"}],)" +
+             usage_member + "}",
          "Hello"},
         {R"({"object":"response","output":[{"type":"reasoning","content":[{"type":"reasoning_text","text":")" +
              std::string(1u << 20, 'x') +
              R"("}]},{"type":"message","content":[{"type":"output_text","text":"Hello"}]}],"status":"stop",)" +
-             usage + "}",
+             usage_member + "}",
          "Hello"},
         {chat_body(R"("tool_calls":[{"id":"a","function":{"name":"f","arguments":"[1]"}}])", image),
          R"({"name":"f","arguments":"[1]"})"},
         {R"({"type":"message","content":[{"type":"thinking","thinking":")" + std::string(1u << 20, 'x') +
-             R"("},{"type":"text","text":"Hello"}],"stop_reason":"stop",)" + usage + "}",
+             R"("},{"type":"text","text":"Hello"}],"stop_reason":"stop",)" + usage_member + "}",
          "Hello"},
     };
     for (const auto& [json, text] : rows) {
@@ -141,7 +141,7 @@ TEST_CASE("a text too long is cut, and what stands behind it is read")
     const std::vector<std::pair<std::string, char>> rows{
         {chat_body(R"("content":")" + std::string(3u << 20, 'x') + R"(")"), 'x'},
         {chat_body(R"("content":[)" + many + "]"), 'a'},
-        {R"({"type":"message","content":[)" + many + R"(],"stop_reason":"stop",)" + usage + "}", 'a'},
+        {R"({"type":"message","content":[)" + many + R"(],"stop_reason":"stop",)" + usage_member + "}", 'a'},
         {chat_body(R"("tool_calls":[)" + repeated("{},", 300'000) + R"({}],"content":")" +
                    std::string(limit * 2, 'x') + R"(")"),
          'x'},

@@ -34,6 +34,8 @@ std::string reason_not_tried(const ViewedUpstream& upstream, const ImaginedReque
         return "unusable: " + upstream.unusable;
     if (!allows(upstream.usable->allow, upstream.usable->deny, request.model, request.path))
         return reason_not_allowed(*upstream.usable, request);
+    if (!is_eligible(*upstream.usable, {request.model, request.path}))
+        return "its endpoint cannot name that model";
     return {};
 }
 
@@ -64,12 +66,6 @@ std::string whose_key(const RoutingView& view, const KeyHash& asked)
     return "unknown: the request is refused with 403";
 }
 
-std::string sent_model(const Upstream& upstream, const std::string& model)
-{
-    const auto renamed = upstream.rename.find(model);
-    return renamed == upstream.rename.end() ? model : renamed->second;
-}
-
 /// Why it is tried after the others: seconds of cooldown that are left, of the upstream or of the model at
 /// it, or that another request probes it. Nulls and false outside of one.
 boost::json::object cooldown_of(const Upstream& upstream, const std::string& model,
@@ -94,9 +90,36 @@ boost::json::object cooldown_of(const Upstream& upstream, const std::string& mod
     return json;
 }
 
-/// What is done beyond one try of each in its order, and by which setting.
-boost::json::array rules_of(const Settings& settings, const ImaginedRequest& request, std::size_t upstreams)
+/// Those that stand at the upstream itself, by the names of its columns.
+void add_own_rules(boost::json::array& rules, const Upstream& upstream, const ImaginedRequest& request,
+                   bool last)
 {
+    const auto add = [&](const std::string& rule) {
+        rules.push_back(json_text(fmt::format("{}: {}", upstream.name, rule)));
+    };
+    if (upstream.retries)
+        add(fmt::format("it is tried up to {} times after failures that may pass (its own retries)",
+                        *upstream.retries + 1));
+    if (upstream.first_content_timeout && request.stream && !last)
+        add(upstream.first_content_timeout->count() > 0
+                ? fmt::format("a stream without content {} s after its headers fails over (its own "
+                              "first_content_timeout)",
+                              upstream.first_content_timeout->count())
+                : "its streams may take any time to bring content (its own first_content_timeout)");
+    if (upstream.max_in_flight > 0)
+        add(fmt::format("with {} requests under way it is tried after the others{} (its own max_in_flight)",
+                        upstream.max_in_flight, is_full(upstream) ? ", as now" : ""));
+    if (!upstream.headers.empty() || !upstream.key_header.empty())
+        add("it gets headers of its own (its own headers, key_header)");
+    if (!upstream.set.empty() || !upstream.unset.empty())
+        add("members of a JSON body are changed (its own set, unset)");
+}
+
+/// What is done beyond one try of each in its order, and by which setting.
+boost::json::array rules_of(const Settings& settings, const ImaginedRequest& request,
+                            const std::vector<const Upstream*>& order)
+{
+    const auto upstreams = order.size();
     const auto& failover = settings.failover;
     boost::json::array rules;
     const auto add = [&](const std::string& rule) { rules.push_back(json_text(rule)); };
@@ -115,11 +138,11 @@ boost::json::array rules_of(const Settings& settings, const ImaginedRequest& req
             fmt::format("while every failure may pass, the list is gone through up to {} times "
                         "(failover.rounds)",
                         failover.rounds));
-    if (upstreams > 1 && failover.hedge_after > Seconds{0} && answers(api_of("POST", request.path)))
-        add(
-            fmt::format("when the first has brought no content after {} s, the next is asked beside it "
-                        "(failover.hedge_after)",
-                        failover.hedge_after.count()));
+    const auto own_hedge = upstreams > 0 ? order.front()->hedge_after : std::nullopt;
+    const auto hedge_after = own_hedge.value_or(failover.hedge_after);
+    if (upstreams > 1 && hedge_after > Seconds{0} && answers(api_of("POST", request.path)))
+        add(fmt::format("when the first has brought no content after {} s, the next is asked beside it ({})",
+                        hedge_after.count(), own_hedge ? "its own hedge_after" : "failover.hedge_after"));
     if (!failover.final_statuses.empty())
         add(fmt::format("{}: sent to the client at once (failover.final_statuses)",
                         fmt::join(failover.final_statuses, ", ")));
@@ -128,6 +151,8 @@ boost::json::array rules_of(const Settings& settings, const ImaginedRequest& req
             fmt::format("a stream without content {} s after its headers fails over, but for the last one's "
                         "(timeouts.first_content)",
                         settings.timeouts.first_content.count()));
+    for (const auto* upstream : order)
+        add_own_rules(rules, *upstream, request, upstream == order.back());
     if (request.stream && failover.keep_alive > Seconds{0} && answers(api_of("POST", request.path)))
         add(fmt::format("a client that has received nothing for {} s gets a comment (failover.keep_alive)",
                         failover.keep_alive.count()));
@@ -177,7 +202,7 @@ boost::json::object explain(const RoutingView& view, const ImaginedRequest& requ
         explained["key"] = json_text(whose_key(view, *request.key));
     explained["order"] = std::move(tried);
     explained["not_tried"] = std::move(not_tried);
-    explained["rules"] = rules_of(settings, request, order.size());
+    explained["rules"] = rules_of(settings, request, order);
     explained["random"] = settings.failover.order == UpstreamOrder::random;
     return explained;
 }

@@ -177,6 +177,7 @@ void LiveRouting::add_upstreams(net::RoutingTable& table)
                 "no upstream is configured: OPENAI_API_KEY of the environment serves as the only one, at {}",
                 escape_for_log(definition.endpoint));
         }
+        made->in_flight = in_flight_of(name);
         net::add_upstream(table, *std::move(made));
         viewed.usable = table.upstreams.back();
     }
@@ -200,6 +201,14 @@ std::shared_ptr<Cooldown> LiveRouting::cooldown_of(const std::string& name)
     if (!cooldown)
         cooldown = std::make_shared<Cooldown>();
     return cooldown;
+}
+
+std::shared_ptr<InFlight> LiveRouting::in_flight_of(const std::string& name)
+{
+    auto& in_flight = in_flight_[name];
+    if (!in_flight)
+        in_flight = std::make_shared<InFlight>();
+    return in_flight;
 }
 
 void LiveRouting::warn_once(const std::string& warning)

@@ -65,6 +65,7 @@ class LiveRouting
     ConfigResult<net::RoutingTablePtr> make_table(Files files);
     void add_upstreams(net::RoutingTable& table);
     std::shared_ptr<Cooldown> cooldown_of(const std::string& name);
+    std::shared_ptr<InFlight> in_flight_of(const std::string& name);
     bool rests_now(const CooldownStart& start) const;
     void warn_of_short_keys();
     void warn_once(const std::string& warning);
@@ -75,6 +76,7 @@ class LiveRouting
     bool environment_counts_;
     bool told_environment_ = false;
     std::map<std::string, std::shared_ptr<Cooldown>> cooldowns_;
+    std::map<std::string, std::shared_ptr<InFlight>> in_flight_;
     std::set<std::string> warnings_;
     std::vector<ViewedUpstream> viewed_;
     std::map<std::string, Rest> rests_;

@@ -13,6 +13,7 @@ struct FiledUpstream
 {
     UpstreamDefinition definition;
     bool has_proxy = false;
+    bool has_headers = false;
     std::size_t line = 0;
 };
 

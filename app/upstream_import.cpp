@@ -65,6 +65,14 @@ std::vector<std::string> differences(const UpstreamDefinition& before, const Ups
     compare("allow", before.allow, after.allow);
     compare("deny", before.deny, after.deny);
     compare("rename", before.rename, after.rename);
+    compare("retries", before.retries, after.retries);
+    compare("first_content_timeout", before.first_content_timeout, after.first_content_timeout);
+    compare("hedge_after", before.hedge_after, after.hedge_after);
+    compare("max_in_flight", before.max_in_flight, after.max_in_flight);
+    compare("headers", before.headers, after.headers);
+    compare("set", before.set, after.set);
+    compare("unset", before.unset, after.unset);
+    compare("key_header", before.key_header, after.key_header);
     compare("proxy", before.proxy, after.proxy);
     compare("enabled", before.enabled, after.enabled);
     return fields;
@@ -90,6 +98,8 @@ ImportStep step_for(const FiledUpstream& entry, const UpstreamDefinition* before
         after.sk = before->sk;
     if (!entry.has_proxy)
         after.proxy = before->proxy;
+    if (!entry.has_headers)
+        after.headers = before->headers;
     step.fields = differences(*before, after);
     step.kind = step.fields.empty() ? ImportStep::Kind::keep : ImportStep::Kind::change;
     return step;

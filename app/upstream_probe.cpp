@@ -117,6 +117,11 @@ ProbeResult probe_upstream(const RoutingView& view, const ViewedUpstream& upstre
         refused.error = "it cannot be used: " + asked.error().reason;
         return refused;
     }
+    if ((*asked)->endpoint.model_at != std::string::npos) {
+        ProbeResult refused;
+        refused.error = "its endpoint has {model}: it cannot be asked for its models without one";
+        return refused;
+    }
     return probe(view, **asked, is_only(view, upstream), stop);
 }
 

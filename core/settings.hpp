@@ -85,6 +85,9 @@ enum class Commit
     complete,  ///< once it is whole
 };
 
+/// Tries of one upstream in a row beyond the first, and rounds of the list.
+constexpr int most_tries = 100;
+
 struct FailoverSettings
 {
     UpstreamOrder order = UpstreamOrder::priority;

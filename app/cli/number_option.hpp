@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 
 namespace route::cli {
 
@@ -22,6 +23,13 @@ CLI::Option* add_number(CLI::App& command, const char* name, std::function<void(
 /// Seconds, 0 or more, fractions allowed.
 CLI::Option* add_seconds(CLI::App& command, const char* name, std::function<void(double)> assign,
                          const char* description);
+
+/// The same, or '' for none.
+CLI::Option* add_number_or_none(CLI::App& command, const char* name,
+                                std::function<void(std::optional<std::int64_t>)> assign, NumberRange range,
+                                const char* description);
+CLI::Option* add_seconds_or_none(CLI::App& command, const char* name,
+                                 std::function<void(std::optional<double>)> assign, const char* description);
 
 /// `--limit`, 0 for all.
 void add_limit(CLI::App& command, std::size_t& limit, const char* description);

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -33,11 +34,19 @@ std::optional<std::string> if_allowed(const std::string& value, bool secret, con
     return value;
 }
 
+bool holds_plain_secret(const std::map<std::string, std::string>& headers)
+{
+    return std::any_of(headers.begin(), headers.end(), [](const auto& header) {
+        return is_secret_header(header.first, header.second) && !is_secret_reference(header.second);
+    });
+}
+
 std::string exported(Session& session, const ExportOptions& options)
 {
     TomlWriter out;
     if (!options.secrets)
-        out.comment("Keys are left out, references to them are not: --secrets writes both.");
+        out.comment(
+            "Keys are left out, headers with keys, too, references to them are not: --secrets writes all.");
     for (const auto& [definition, origin] : listed_upstreams(session)) {
         // The environment's one is there only as long as there is no other.
         if (origin == UpstreamOrigin::environment)
@@ -48,8 +57,12 @@ std::string exported(Session& session, const ExportOptions& options)
         }
         const bool plain = !is_secret_reference(definition.sk) && definition.sk != "asis";
         const bool password = definition.proxy.find('@') != std::string::npos;
-        write_upstream(out, definition, if_allowed(definition.sk, plain, options),
-                       if_allowed(definition.proxy, password, options));
+        WrittenSecrets secrets{if_allowed(definition.sk, plain, options),
+                               if_allowed(definition.proxy, password, options), definition.headers};
+        // With some of them missing the file would take those away.
+        if (holds_plain_secret(definition.headers) && !options.secrets)
+            secrets.headers.reset();
+        write_upstream(out, definition, secrets);
     }
     return out.take();
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
 #include <map>
 
 #include "app/cli/json.hpp"
@@ -31,6 +32,24 @@ boost::json::object json_texts(const std::map<std::string, std::string>& texts)
     boost::json::object object;
     for (const auto& [name, text] : texts)
         object[clean_utf8(name)] = json_text(text);
+    return object;
+}
+
+boost::json::object json_of_headers(const std::map<std::string, std::string>& headers)
+{
+    boost::json::object object;
+    for (const auto& [name, value] : mask_headers(headers))
+        object[clean_utf8(name)] = value.empty() ? boost::json::value{} : json_text(value);
+    return object;
+}
+
+boost::json::object json_of_members(const std::map<std::string, std::string>& members)
+{
+    boost::json::object object;
+    for (const auto& [name, text] : members) {
+        boost::system::error_code error;
+        object[clean_utf8(name)] = boost::json::parse(text, error);
+    }
     return object;
 }
 
@@ -135,6 +154,8 @@ void warn_of_unresolvable_secrets(Session& session, const UpstreamDefinition& de
     };
     warn("key", definition.sk);
     warn("proxy", definition.proxy);
+    for (const auto& [name, value] : definition.headers)
+        warn("header", value);
 }
 
 std::string id_text(const SourcedUpstream& upstream)
@@ -176,6 +197,14 @@ boost::json::object upstream_json(const SourcedUpstream& upstream)
     json["allow"] = json_texts(definition.allow);
     json["deny"] = json_texts(definition.deny);
     json["rename"] = json_texts(definition.rename);
+    json["retries"] = json_or_null(definition.retries);
+    json["first_content_timeout"] = json_seconds(definition.first_content_timeout);
+    json["hedge_after"] = json_seconds(definition.hedge_after);
+    json["max_in_flight"] = definition.max_in_flight;
+    json["headers"] = json_of_headers(definition.headers);
+    json["set"] = json_of_members(definition.set);
+    json["unset"] = json_texts(definition.unset);
+    json["key_header"] = json_text(definition.key_header);
     for (const auto& [column, text] : definition.unreadable)
         json[column] = nullptr;
     json["proxy"] = json_text(mask_proxy(definition.proxy));

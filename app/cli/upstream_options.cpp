@@ -2,6 +2,7 @@
 
 #include "app/cli/number_option.hpp"
 #include "app/config/config_values.hpp"
+#include "core/settings.hpp"
 
 namespace route::cli {
 namespace {
@@ -51,16 +52,75 @@ std::optional<Seconds> own_timeout(double seconds)
     return Seconds{seconds};
 }
 
-std::map<std::string, std::string> renames(const Texts& values)
+/// What stands before the '=' of each and what behind it, which may be nothing where `empty` says so.
+std::map<std::string, std::string> pairs(const Texts& values, const char* expected, bool empty = false)
 {
     std::map<std::string, std::string> result;
     for (const auto& value : values) {
         const auto equals = value.find('=');
-        if (equals == 0 || equals == std::string::npos || equals + 1 == value.size())
-            wrong_usage("--rename: expected FROM=TO");
+        if (equals == 0 || equals == std::string::npos || (equals + 1 == value.size() && !empty))
+            wrong_usage(expected);
         result[value.substr(0, equals)] = value.substr(equals + 1);
     }
     return result;
+}
+
+void declare_needs(CLI::App& command, UpstreamOptions& options)
+{
+    const auto retries = [&options](std::optional<std::int64_t> value) {
+        options.retries = value ? std::optional{static_cast<int>(*value)} : std::nullopt;
+    };
+    add_number_or_none(command, "--retries", retries, {0, most_tries},
+                       "Further tries in place of failover.retries; '' for that");
+    add_seconds_or_none(
+        command, "--first-content-timeout",
+        [&options](std::optional<double> value) { options.first_content_timeout = value; },
+        "In place of timeouts.first_content, 0: no limit; '' for that");
+    add_seconds_or_none(
+        command, "--hedge-after", [&options](std::optional<double> value) { options.hedge_after = value; },
+        "In place of failover.hedge_after, 0: never; '' for that");
+    number(command, "--max-in-flight", options.max_in_flight, 0,
+           "Tried last while it has as many requests; 0: no limit");
+    list(command, "--header", options.headers, "NAME=VALUE",
+         "Sent in place of the client's; env:NAME and file:PATH as for --sk; NAME= withholds it; no value: "
+         "none");
+    list(command, "--set", options.set, "NAME=JSON",
+         "Top-level member of a JSON body, replaced or added; no value: none");
+    list(command, "--unset", options.unset, "NAME", "Member that is taken away; no value: none");
+    text(command, "--key-header", options.key_header, "NAME",
+         "Where its key goes, such as api-key; '' for where the client put its own");
+}
+
+std::optional<Seconds> limit(std::optional<double> seconds)
+{
+    return seconds ? std::optional{Seconds{*seconds}} : std::nullopt;
+}
+
+void apply_needs(const UpstreamOptions& options, UpstreamDefinition& definition)
+{
+    if (options.retries)
+        definition.retries = *options.retries;
+    if (options.first_content_timeout)
+        definition.first_content_timeout = limit(*options.first_content_timeout);
+    if (options.hedge_after)
+        definition.hedge_after = limit(*options.hedge_after);
+    if (options.max_in_flight)
+        definition.max_in_flight = *options.max_in_flight;
+    if (options.headers) {
+        definition.headers =
+            pairs(*options.headers, "--header: expected NAME=VALUE, or NAME= to withhold it", true);
+        definition.unreadable.erase("headers");
+    }
+    if (options.set) {
+        definition.set = pairs(*options.set, "--set: expected NAME=JSON");
+        definition.unreadable.erase("set");
+    }
+    if (options.unset) {
+        definition.unset = *options.unset;
+        definition.unreadable.erase("unset");
+    }
+    if (options.key_header)
+        definition.key_header = *options.key_header;
 }
 
 }  // namespace
@@ -84,6 +144,7 @@ CLI::Option* declare(CLI::App& command, UpstreamOptions& options, OptionsFor com
     list(command, "--allow", options.allow, "MODEL", "Only these models or paths (with *); no value: all");
     list(command, "--deny", options.deny, "MODEL", "Never these; no value: none");
     list(command, "--rename", options.rename, "FROM=TO", "Ask for model TO instead of FROM; no value: none");
+    declare_needs(command, options);
     text(command, "--proxy", options.proxy, "URL",
          "http://[USER:PASSWORD@]HOST:PORT, env:NAME or file:PATH that holds it, direct for none; '' for the "
          "general one");
@@ -118,9 +179,10 @@ void apply(Session& session, const UpstreamOptions& options, UpstreamDefinition&
         definition.unreadable.erase("deny");
     }
     if (options.rename) {
-        definition.rename = renames(*options.rename);
+        definition.rename = pairs(*options.rename, "--rename: expected FROM=TO");
         definition.unreadable.erase("rename");
     }
+    apply_needs(options, definition);
     if (options.disabled)
         definition.enabled = false;
 }

@@ -24,6 +24,15 @@ struct UpstreamOptions
     std::optional<std::vector<std::string>> allow;
     std::optional<std::vector<std::string>> deny;
     std::optional<std::vector<std::string>> rename;
+    // '' for the general one.
+    std::optional<std::optional<int>> retries;
+    std::optional<std::optional<double>> first_content_timeout;
+    std::optional<std::optional<double>> hedge_after;
+    std::optional<int> max_in_flight;
+    std::optional<std::vector<std::string>> headers;
+    std::optional<std::vector<std::string>> set;
+    std::optional<std::vector<std::string>> unset;
+    std::optional<std::string> key_header;
     bool disabled = false;
 };
 

@@ -29,6 +29,31 @@ std::string seconds_text(const std::optional<Seconds>& seconds)
     return seconds ? fmt::format("{} s", seconds->count()) : "";
 }
 
+std::vector<std::string> pairs(const std::map<std::string, std::string>& texts)
+{
+    std::vector<std::string> result;
+    result.reserve(texts.size());
+    for (const auto& [name, text] : texts)
+        result.push_back(fmt::format("{}={}", name, text));
+    return result;
+}
+
+void add_needs(Table& table, const UpstreamDefinition& definition)
+{
+    table.row({"retries", definition.retries ? std::to_string(*definition.retries) : ""});
+    table.row({"first_content_timeout", seconds_text(definition.first_content_timeout)});
+    table.row({"hedge_after", seconds_text(definition.hedge_after)});
+    table.row(
+        {"max_in_flight", definition.max_in_flight > 0 ? std::to_string(definition.max_in_flight) : ""});
+    // What a row holds there instead may be a key.
+    const bool unreadable = definition.unreadable.count("headers") > 0;
+    table.row({"headers",
+               unreadable ? "…" : joined(definition, "headers", pairs(mask_headers(definition.headers)))});
+    table.row({"set", joined(definition, "set", pairs(definition.set))});
+    table.row({"unset", joined(definition, "unset", definition.unset)});
+    table.row({"key_header", definition.key_header});
+}
+
 int show(Session& session, const ShownUpstreamOptions& options)
 {
     const auto upstream = find_upstream(session, options.id);
@@ -38,10 +63,6 @@ int show(Session& session, const ShownUpstreamOptions& options)
         return 0;
     }
     const auto& definition = upstream.definition;
-    std::vector<std::string> renames;
-    renames.reserve(definition.rename.size());
-    for (const auto& [from, to] : definition.rename)
-        renames.push_back(fmt::format("{}={}", from, to));
     Table table{{"id", id_text(upstream)}};
     table.row({"name", effective_name(definition)});
     table.row({"endpoint", mask_endpoint(definition.endpoint)});
@@ -52,7 +73,8 @@ int show(Session& session, const ShownUpstreamOptions& options)
     table.row({"stream_timeout", seconds_text(definition.stream_timeout)});
     table.row({"allow", joined(definition, "allow", definition.allow)});
     table.row({"deny", joined(definition, "deny", definition.deny)});
-    table.row({"rename", joined(definition, "rename", renames)});
+    table.row({"rename", joined(definition, "rename", pairs(definition.rename))});
+    add_needs(table, definition);
     table.row({"proxy", mask_proxy(definition.proxy)});
     table.row({"state", states.of(upstream)});
     table.print_whole(session.out);

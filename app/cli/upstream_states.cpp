@@ -11,7 +11,10 @@ namespace {
 
 bool depends_on_environment(const SourcedUpstream& upstream)
 {
-    return is_secret_reference(upstream.definition.sk) || is_secret_reference(upstream.definition.proxy);
+    const auto& definition = upstream.definition;
+    return is_secret_reference(definition.sk) || is_secret_reference(definition.proxy) ||
+           std::any_of(definition.headers.begin(), definition.headers.end(),
+                       [](const auto& header) { return is_secret_reference(header.second); });
 }
 
 }  // namespace

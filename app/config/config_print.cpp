@@ -182,7 +182,8 @@ std::string print_settings(const Settings& settings)
     out.put("level", settings.log.level);
     out.put("format", std::string_view{settings.log.format == LogFormat::json ? "json" : "text"});
     for (const auto& upstream : settings.upstreams)
-        write_upstream(out, upstream, masked(upstream.sk), mask_proxy(upstream.proxy));
+        write_upstream(out, upstream,
+                       {masked(upstream.sk), mask_proxy(upstream.proxy), mask_headers(upstream.headers)});
     return out.take();
 }
 

@@ -100,9 +100,6 @@ void read(ConfigTable table, TimeoutSettings& timeouts)
     table.seconds_or_zero("first_content", timeouts.first_content);
 }
 
-/// Of one upstream in a row, and through the list.
-constexpr int most_tries = 100;
-
 /// More comments than that are no help.
 constexpr Seconds least_keep_alive{0.1};
 

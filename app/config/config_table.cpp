@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/json/serialize.hpp>
+#include <cmath>
 
 #include "app/config/config_values.hpp"
 #include "app/config/nearest_word.hpp"
+#include "core/openai/json_members.hpp"
 
 namespace route {
 namespace {
@@ -215,6 +218,15 @@ void ConfigTable::integer(std::string_view key, unsigned& target, unsigned most,
     target = static_cast<unsigned>(value);
 }
 
+void ConfigTable::integer(std::string_view key, std::optional<int>& target, int least, int most)
+{
+    const auto refused = reader_.refused();
+    int value = least;
+    integer(key, value, least, most);
+    if (find(key) != nullptr && reader_.refused() == refused)
+        target = value;
+}
+
 void ConfigTable::seconds_from(std::string_view key, Seconds& target, bool zero_allowed)
 {
     const auto* node = find(key);
@@ -244,6 +256,15 @@ void ConfigTable::seconds(std::string_view key, std::optional<Seconds>& target)
     Seconds value{0};
     seconds_from(key, value, false);
     if (value > Seconds{0})
+        target = value;
+}
+
+void ConfigTable::seconds_or_zero(std::string_view key, std::optional<Seconds>& target)
+{
+    const auto refused = reader_.refused();
+    Seconds value{0};
+    seconds_from(key, value, true);
+    if (find(key) != nullptr && reader_.refused() == refused)
         target = value;
 }
 
@@ -385,6 +406,76 @@ void ConfigTable::map(std::string_view key, std::map<std::string, std::string>& 
     for (const auto& [name, value] : *table)
         if (auto text = checked_text(key, value, {}))
             target.emplace(std::string{name.str()}, *std::move(text));
+}
+
+void ConfigTable::secrets(std::string_view key, std::map<std::string, std::string>& target)
+{
+    map(key, target);
+    for (auto& [name, value] : target)
+        value = reader_.absolute_reference(value);
+}
+
+namespace {
+
+/// Nothing for what JSON has no notation for.
+std::optional<std::string> json_of(const toml::node& node);
+
+std::optional<std::string> json_of(const toml::array& array)
+{
+    std::string text = "[";
+    for (const auto& element : array) {
+        const auto value = json_of(element);
+        if (!value)
+            return std::nullopt;
+        text += (text.size() > 1 ? "," : "") + *value;
+    }
+    return text + ']';
+}
+
+std::optional<std::string> json_of(const toml::table& table)
+{
+    std::map<std::string, std::string> members;
+    for (const auto& [name, element] : table) {
+        auto value = json_of(element);
+        if (!value)
+            return std::nullopt;
+        members.emplace(std::string{name.str()}, *std::move(value));
+    }
+    return write_members(members);
+}
+
+std::optional<std::string> json_of(const toml::node& node)
+{
+    if (const auto* array = node.as_array())
+        return json_of(*array);
+    if (const auto* table = node.as_table())
+        return json_of(*table);
+    if (const auto text = node.value_exact<std::string>())
+        return boost::json::serialize(boost::json::string_view{*text});
+    if (const auto flag = node.value_exact<bool>())
+        return *flag ? "true" : "false";
+    if (const auto integer = node.value_exact<std::int64_t>())
+        return std::to_string(*integer);
+    if (const auto number = node.value_exact<double>(); number && std::isfinite(*number))
+        return fmt::format("{}", *number);
+    return std::nullopt;
+}
+
+}  // namespace
+
+void ConfigTable::json_members(std::string_view key, std::map<std::string, std::string>& target)
+{
+    constexpr auto expected = R"(a table such as { temperature = 0.5 }, or the text of a JSON object)";
+    const auto* node = find(key);
+    if (node == nullptr)
+        return;
+    auto text = node->value_exact<std::string>();
+    if (const auto* table = node->as_table())
+        text = json_of(*table);
+    auto members = read_members(text.value_or(""));
+    if (!members)
+        return refuse(key, *node, expected);
+    target = *std::move(members);
 }
 
 }  // namespace route

@@ -76,9 +76,11 @@ class ConfigTable
     void flag(std::string_view key, bool& target);
     void integer(std::string_view key, int& target, int least, int most);
     void integer(std::string_view key, unsigned& target, unsigned most, unsigned least = 0);
+    void integer(std::string_view key, std::optional<int>& target, int least, int most);
     void seconds(std::string_view key, Seconds& target);          ///< above 0
     void seconds_or_zero(std::string_view key, Seconds& target);  ///< 0 has a meaning
     void seconds(std::string_view key, std::optional<Seconds>& target);
+    void seconds_or_zero(std::string_view key, std::optional<Seconds>& target);
     void size(std::string_view key, std::uint64_t& target, std::uint64_t least);
     /// The same, or "" for none.
     void size(std::string_view key, std::optional<std::uint64_t>& target, std::uint64_t least);
@@ -95,6 +97,10 @@ class ConfigTable
     /// HTTP statuses.
     void statuses(std::string_view key, std::vector<unsigned>& target);
     void map(std::string_view key, std::map<std::string, std::string>& target);
+    /// The same, whose values may be references, whose paths are made absolute.
+    void secrets(std::string_view key, std::map<std::string, std::string>& target);
+    /// A table as TOML writes it, or the text of a JSON object: member -> its JSON.
+    void json_members(std::string_view key, std::map<std::string, std::string>& target);
 
     /// The choice's name; that of `other_names` is understood as well.
     template <class T>

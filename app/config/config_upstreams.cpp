@@ -39,6 +39,14 @@ void read(ConfigTable table, UpstreamDefinition& upstream)
     table.texts("allow", upstream.allow, not_empty);
     table.texts("deny", upstream.deny, not_empty);
     table.map("rename", upstream.rename);
+    table.integer("retries", upstream.retries, 0, most_tries);
+    table.seconds_or_zero("first_content_timeout", upstream.first_content_timeout);
+    table.seconds_or_zero("hedge_after", upstream.hedge_after);
+    table.integer("max_in_flight", upstream.max_in_flight, 0, most_priority_or_weight);
+    table.secrets("headers", upstream.headers);
+    table.json_members("set", upstream.set);
+    table.texts("unset", upstream.unset, not_empty);
+    table.text("key_header", upstream.key_header, {}, "api-key");
     table.secret("proxy", upstream.proxy, proxy_setting);
     table.flag("enabled", upstream.enabled);
 }
@@ -68,11 +76,12 @@ FiledUpstream read_entry(ConfigReader& reader, const toml::node& node, WithoutKe
     if (sk == nullptr && without == WithoutKey::refused)
         reader.refuse("upstreams.sk", filed.line, expected_key);
     filed.has_proxy = entry->contains("proxy");
+    filed.has_headers = entry->contains("headers");
     if (reader.refused() > refused)
         return filed;
     auto checked = filed.definition;
     if (sk == nullptr)
-        checked.sk = "asis";  // all else is checked
+        checked.sk = "the-stored-one";  // all else is checked
     if (const auto made = make_upstream(checked, unresolved_secrets(), nullptr); made.has_error())
         reader.refuse("upstreams", filed.line, made.error().reason);
     return filed;

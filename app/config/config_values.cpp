@@ -228,4 +228,12 @@ std::string mask_proxy(std::string_view setting)
     return shown.replace(scheme + 3, at - scheme - 3, "…");
 }
 
+std::map<std::string, std::string> mask_headers(std::map<std::string, std::string> headers)
+{
+    for (auto& [name, value] : headers)
+        if (is_secret_header(name, value))
+            value = mask_key(value);
+    return headers;
+}
+
 }  // namespace route

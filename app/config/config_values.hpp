@@ -60,4 +60,7 @@ std::string mask_url(std::string_view url);
 /// A setting `proxy` fit to be shown: a user without a password may be a token, and becomes `…` as well.
 std::string mask_proxy(std::string_view setting);
 
+/// An upstream's headers fit to be shown: the values of those that are secret as keys are.
+std::map<std::string, std::string> mask_headers(std::map<std::string, std::string> headers);
+
 }  // namespace route

@@ -19,7 +19,8 @@ std::optional<std::string> endpoint_without_api(std::string_view url)
     const std::string_view path = endpoint->base_path;
     for (const auto end : ends)
         if (path.ends_with(end))
-            return endpoint->origin + std::string{path.substr(0, path.size() - end.size())};
+            return endpoint->origin + std::string{path.substr(0, path.size() - end.size())} +
+                   (endpoint->query.empty() ? "" : "?" + endpoint->query);
     return std::nullopt;
 }
 

@@ -2,6 +2,7 @@
 
 #include "app/config/config_values.hpp"
 #include "app/json_text.hpp"
+#include "core/openai/json_members.hpp"
 
 namespace route {
 
@@ -43,14 +44,39 @@ void TomlWriter::put_duration(std::string_view key, const std::optional<Seconds>
     put(key, std::string_view{value ? format_duration(*value) : ""});
 }
 
-void write_upstream(TomlWriter& out, const UpstreamDefinition& upstream, const std::optional<std::string>& sk,
-                    const std::optional<std::string>& proxy)
+namespace {
+
+/// Only those that are not as they are by themselves.
+void write_needs(TomlWriter& out, const UpstreamDefinition& upstream,
+                 const std::optional<std::map<std::string, std::string>>& headers)
+{
+    if (upstream.retries)
+        out.put("retries", *upstream.retries);
+    if (upstream.first_content_timeout)
+        out.put("first_content_timeout", *upstream.first_content_timeout);
+    if (upstream.hedge_after)
+        out.put("hedge_after", *upstream.hedge_after);
+    if (upstream.max_in_flight > 0)
+        out.put("max_in_flight", upstream.max_in_flight);
+    if (headers)
+        out.put("headers", *headers);
+    if (!upstream.set.empty())
+        out.put("set", std::string_view{write_members(upstream.set)});
+    if (!upstream.unset.empty())
+        out.put("unset", upstream.unset);
+    if (!upstream.key_header.empty())
+        out.put("key_header", std::string_view{upstream.key_header});
+}
+
+}  // namespace
+
+void write_upstream(TomlWriter& out, const UpstreamDefinition& upstream, const WrittenSecrets& secrets)
 {
     out.entry("upstreams");
     out.put("name", effective_name(upstream));
     out.put("endpoint", mask_endpoint(upstream.endpoint));
-    if (sk)
-        out.put("sk", *sk);
+    if (secrets.sk)
+        out.put("sk", *secrets.sk);
     out.put("priority", upstream.priority);
     out.put("weight", upstream.weight);
     if (upstream.timeout)
@@ -60,8 +86,9 @@ void write_upstream(TomlWriter& out, const UpstreamDefinition& upstream, const s
     out.put("allow", upstream.allow);
     out.put("deny", upstream.deny);
     out.put("rename", upstream.rename);
-    if (proxy)
-        out.put("proxy", *proxy);
+    write_needs(out, upstream, secrets.headers);
+    if (secrets.proxy)
+        out.put("proxy", *secrets.proxy);
     out.put("enabled", upstream.enabled);
 }
 

@@ -48,8 +48,15 @@ class TomlWriter
     std::string text_;
 };
 
-/// A `[[upstreams]]` entry; a key or a proxy that is not given is left out.
-void write_upstream(TomlWriter& out, const UpstreamDefinition& upstream, const std::optional<std::string>& sk,
-                    const std::optional<std::string>& proxy);
+/// What of an upstream may be secret, as it is to be written; what is not given is left out.
+struct WrittenSecrets
+{
+    std::optional<std::string> sk;
+    std::optional<std::string> proxy;
+    std::optional<std::map<std::string, std::string>> headers;
+};
+
+/// A `[[upstreams]]` entry.
+void write_upstream(TomlWriter& out, const UpstreamDefinition& upstream, const WrittenSecrets& secrets);
 
 }  // namespace route

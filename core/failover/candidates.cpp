@@ -68,7 +68,7 @@ void move_resting_to_end(std::vector<const Upstream*>& order, std::string_view m
     auto end = order.begin();
     for (const auto* upstream : order)
         // Asked once for each: other threads change the answer, and none may be lost or doubled by it.
-        if (upstream->cooldown && !upstream->cooldown->has_turn(model, now))
+        if (is_full(*upstream) || (upstream->cooldown && !upstream->cooldown->has_turn(model, now)))
             resting.push_back(upstream);
         else
             *end++ = upstream;
@@ -77,6 +77,22 @@ void move_resting_to_end(std::vector<const Upstream*>& order, std::string_view m
 
 }  // namespace
 
+bool is_full(const Upstream& upstream)
+{
+    return upstream.max_in_flight > 0 && upstream.in_flight &&
+           upstream.in_flight->count() >= upstream.max_in_flight;
+}
+
+bool is_eligible(const Upstream& upstream, const ModelAndPath& wanted)
+{
+    if (!allows(upstream.allow, upstream.deny, wanted.model, wanted.path, wanted.model_cut))
+        return false;
+    if (upstream.endpoint.model_at == std::string::npos)
+        return true;
+    return wanted.model && !wanted.model_cut &&
+           can_name(upstream.endpoint, sent_model(upstream, *wanted.model));
+}
+
 std::vector<const Upstream*> candidates(const Upstreams& upstreams, const ModelAndPath& wanted,
                                         const OrderRule& rule, std::chrono::steady_clock::time_point now,
                                         const std::function<std::uint64_t()>& random)
@@ -84,7 +100,7 @@ std::vector<const Upstream*> candidates(const Upstreams& upstreams, const ModelA
     std::vector<const Upstream*> result;
     result.reserve(upstreams.size());
     for (const auto& upstream : upstreams)
-        if (allows(upstream->allow, upstream->deny, wanted.model, wanted.path, wanted.model_cut))
+        if (is_eligible(*upstream, wanted))
             result.push_back(upstream.get());
 
     if (rule.order != UpstreamOrder::priority && !rule.session.empty())

@@ -32,10 +32,17 @@ struct OrderRule
         {};  ///< of the request, "" when it is of none; not with UpstreamOrder::priority
 };
 
+/// Whether as many attempts at it are under way as it takes at once (`max_in_flight`).
+bool is_full(const Upstream& upstream);
+
+/// Whether it may be asked: allows(), and one whose endpoint has `{model}` needs a model to go there.
+bool is_eligible(const Upstream& upstream, const ModelAndPath& wanted);
+
 /// The eligible upstreams in the order in which they are tried. `upstreams` is sorted by priority, then id.
-/// Those in cooldown at `now`, and those that another request probes, move to the end and are never left out.
-/// `random()` gives uniform 64-bit numbers, used only by UpstreamOrder::random (shuffled by weight within
-/// equal priority; weight 0 comes after all others of its priority). Requests of one session have one order.
+/// Those in cooldown at `now`, those that another request probes, and those that are full move to the end and
+/// are never left out. `random()` gives uniform 64-bit numbers, used only by UpstreamOrder::random (shuffled
+/// by weight within equal priority; weight 0 comes after all others of its priority). Requests of one session
+/// have one order.
 std::vector<const Upstream*> candidates(const Upstreams& upstreams, const ModelAndPath& wanted,
                                         const OrderRule& rule, std::chrono::steady_clock::time_point now,
                                         const std::function<std::uint64_t()>& random);

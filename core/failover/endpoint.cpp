@@ -3,12 +3,16 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <boost/url/encode.hpp>
 #include <boost/url/parse.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
 #include <boost/url/url_view.hpp>
 #include <charconv>
 #include <optional>
 
 #include "core/failover/upstream.hpp"
+#include "core/failover/upstream_header.hpp"
+#include "core/text.hpp"
 
 namespace route {
 
@@ -79,10 +83,52 @@ std::string base_path(const urls::url_view& url)
     return path.empty() ? "/v1" : path;
 }
 
+/// The parameter at the beginning of `rest`, which is left what follows it.
+std::string_view take_parameter(std::string_view& rest)
+{
+    const auto end = std::min(rest.find('&'), rest.size());
+    const auto parameter = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    return parameter;
+}
+
+std::string_view name_of_parameter(std::string_view parameter)
+{
+    return parameter.substr(0, parameter.find('='));
+}
+
+bool has_parameter(std::string_view query, std::string_view name)
+{
+    while (!query.empty())
+        if (name_of_parameter(take_parameter(query)) == name)
+            return true;
+    return false;
+}
+
+bool holds_key(std::string_view query)
+{
+    while (!query.empty()) {
+        const auto name = name_of_parameter(take_parameter(query));
+        if (names_credential(name) || equal_ignoring_case(name, "sig") || equal_ignoring_case(name, "code"))
+            return true;
+    }
+    return false;
+}
+
 }  // namespace
 
-Result<Endpoint> parse_endpoint(std::string_view text)
+Result<Endpoint> parse_endpoint(std::string_view written)
 {
+    // The place of the model is no character of a URL: others stand there while it is read.
+    constexpr std::string_view stand_in = "_model_";
+    static_assert(stand_in.size() == model_place.size());
+    std::string text{written};
+    const auto place = text.find(model_place);
+    if (place != text.npos) {
+        text.replace(place, stand_in.size(), stand_in);
+        if (text.find(model_place) != text.npos)
+            return Invalid{"expected {model} only once in the URL"};
+    }
     const auto parsed = urls::parse_uri(boost::core::string_view{text.data(), text.size()});
     if (!parsed || !parsed->has_authority())
         return Invalid{"expected a URL such as https://HOST/v1"};
@@ -91,8 +137,11 @@ Result<Endpoint> parse_endpoint(std::string_view text)
         return Invalid{"expected a URL that begins with http:// or https://"};
     if (url.has_userinfo())
         return Invalid{"expected a URL without user information"};
-    if (url.has_query() || url.has_fragment())
-        return Invalid{"expected a URL without query and fragment"};
+    if (url.has_fragment())
+        return Invalid{"expected a URL without fragment"};
+    const std::string_view query = url.encoded_query();
+    if (holds_key(query))
+        return Invalid{"expected a URL without a key in its query: sk and headers are the places for keys"};
     // Boost.URL 1.81 takes what follows the digits of a port for a path.
     if (!url.encoded_path().empty() && !url.encoded_path().starts_with('/'))
         return Invalid{"expected a port from 1 to 65535 in the URL"};
@@ -111,12 +160,54 @@ Result<Endpoint> parse_endpoint(std::string_view text)
     endpoint.host = *host;
     endpoint.port = *port;
     endpoint.base_path = base_path(url);
+    endpoint.query = query;
+    if (place != text.npos) {
+        const auto path_begin = static_cast<std::size_t>(url.encoded_path().data() - text.data());
+        if (place < path_begin || place >= path_begin + url.encoded_path().size())
+            return Invalid{"expected {model} only in the path of the URL"};
+        endpoint.model_at = place - path_begin;
+        endpoint.base_path.replace(endpoint.model_at, model_place.size(), model_place);
+    }
     const std::string_view encoded_host = url.encoded_host();
     endpoint.authority = lower_case(encoded_host);
     if (endpoint.port != usual_port)
         endpoint.authority.append(1, ':').append(std::to_string(endpoint.port));
     endpoint.origin = (endpoint.tls ? "https://" : "http://") + endpoint.authority;
     return endpoint;
+}
+
+bool can_name(const Endpoint& endpoint, const std::optional<std::string>& model)
+{
+    if (endpoint.model_at == std::string::npos)
+        return true;
+    // Encoding leaves dots as they are.
+    return model && !model->empty() && *model != "." && *model != "..";
+}
+
+void append_base_path(std::string& out, const Endpoint& endpoint, std::string_view model)
+{
+    const std::string_view path = endpoint.base_path;
+    out.append(path.substr(0, endpoint.model_at));
+    if (endpoint.model_at == path.npos)
+        return;
+    out.append(urls::encode({model.data(), model.size()}, urls::unreserved_chars));
+    out.append(path.substr(endpoint.model_at + model_place.size()));
+}
+
+void append_query(std::string& out, const Endpoint& endpoint, std::string_view query)
+{
+    if (endpoint.query.empty()) {
+        out.append(query);
+        return;
+    }
+    out.append("?").append(endpoint.query);
+    if (query.starts_with('?'))
+        query.remove_prefix(1);
+    while (!query.empty()) {
+        const auto parameter = take_parameter(query);
+        if (!has_parameter(endpoint.query, name_of_parameter(parameter)))
+            out.append("&").append(parameter);
+    }
 }
 
 std::string mask_endpoint(std::string_view url)

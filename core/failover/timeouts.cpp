@@ -8,7 +8,9 @@ AttemptTimeouts attempt_timeouts(const TimeoutSettings& settings, const TimeoutF
                                  const Upstream& upstream)
 {
     AttemptTimeouts limits{settings.connect, settings.default_, settings.idle,
-                           facts.last_candidate ? Seconds{0} : settings.first_content};
+                           upstream.first_content_timeout.value_or(settings.first_content)};
+    if (facts.last_candidate)
+        limits.first_content = Seconds{0};
     if (facts.stream)
         limits.head = settings.stream;
     if (facts.body_bytes > settings.large_body_over)

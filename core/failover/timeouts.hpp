@@ -26,7 +26,7 @@ struct TimeoutFacts
 };
 
 /// Later ones win: default, stream, large_body, `single` where it is longer (of the last candidate), the
-/// upstream's own. `first_content` does not count for the last candidate.
+/// upstream's own. `first_content`, the upstream's own too, does not count for the last candidate.
 AttemptTimeouts attempt_timeouts(const TimeoutSettings& settings, const TimeoutFacts& facts,
                                  const Upstream& upstream);
 

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/failover/upstream_header.hpp"
+#include "core/openai/json_members.hpp"
+#include "core/settings.hpp"
 #include "core/text.hpp"
 
 namespace route {
@@ -131,6 +134,38 @@ Result<std::string> resolve_proxy(const std::string& proxy, const SecretResolver
 
 constexpr Seconds longest_timeout = std::chrono::hours{24 * 365};
 
+/// Not set is the general one, 0 is none at all.
+Result<std::optional<Seconds>> read_limit(const char* field, std::optional<Seconds> limit)
+{
+    if (!limit)
+        return limit;
+    if (!(limit->count() >= 0) || !std::isfinite(limit->count()))
+        return Invalid{std::string{field} + ": expected a number of seconds, 0 or more"};
+    return std::optional<Seconds>{std::min(*limit, longest_timeout)};
+}
+
+Result<std::vector<UpstreamHeader>> resolve_headers(const std::map<std::string, std::string>& headers,
+                                                    const SecretResolver& resolve)
+{
+    std::vector<UpstreamHeader> result;
+    for (const auto& [name, value] : headers) {
+        if (const auto reason = refused_header(name))
+            return Invalid{"headers: " + *reason};
+        for (const auto& other : result)
+            if (equal_ignoring_case(other.name, name))
+                return Invalid{"headers: expected " + name + " once"};
+        auto resolved = value.empty() || !resolve ? Result<std::string>{boost::system::in_place_value, value}
+                                                  : resolve(value);
+        if (!resolved)
+            return Invalid{"headers: " + name + ": " + resolved.error().reason};
+        if (!plain_text(*resolved) || trim(*resolved) != *resolved)
+            return Invalid{"headers: " + name +
+                           ": expected a value without control characters, and without blanks around it"};
+        result.push_back({name, *std::move(resolved), is_secret_header(name, value)});
+    }
+    return result;
+}
+
 /// 0 is "not set"; more than a year is a year, so that no sum with a clock overflows.
 Result<std::optional<Seconds>> read_timeout(const char* field, std::optional<Seconds> timeout)
 {
@@ -141,6 +176,44 @@ Result<std::optional<Seconds>> read_timeout(const char* field, std::optional<Sec
     return std::optional<Seconds>{std::min(*timeout, longest_timeout)};
 }
 
+std::optional<Invalid> refusal_of_member(const char* field, const std::string& name)
+{
+    const std::string where{field};
+    if (name.empty() || !plain_text(name))
+        return Invalid{where + ": expected names of members without control characters"};
+    if (equal_ignoring_case(name, "model"))
+        return Invalid{where + ": expected another member than model, which rename changes"};
+    return std::nullopt;
+}
+
+/// Of what an upstream needs beyond a key and an endpoint.
+std::optional<Invalid> refusal_of_needs(const UpstreamDefinition& definition)
+{
+    if (definition.retries && (*definition.retries < 0 || *definition.retries > most_tries))
+        return Invalid{"retries: expected 0 to " + std::to_string(most_tries)};
+    if (definition.max_in_flight < 0)
+        return Invalid{"max_in_flight: expected 0 or more"};
+    if (!definition.key_header.empty())
+        if (const auto reason = refused_header(definition.key_header))
+            return Invalid{"key_header: " + *reason};
+    if (!definition.key_header.empty() && definition.sk == "asis")
+        return Invalid{
+            "key_header: expected none where sk is asis: the client's key goes where the client put it"};
+    for (const auto& [name, value] : definition.set) {
+        if (auto invalid = refusal_of_member("set", name))
+            return invalid;
+        if (!is_json(value))
+            return Invalid{"set: " + name + ": expected JSON, such as 0.5, true or \"text\""};
+    }
+    for (const auto& name : definition.unset) {
+        if (auto invalid = refusal_of_member("unset", name))
+            return invalid;
+        if (definition.set.count(name) > 0)
+            return Invalid{"unset: expected " + name + " in set or in unset, not in both"};
+    }
+    return std::nullopt;
+}
+
 /// Why the rest of a definition can not be used, or nothing.
 std::optional<Invalid> refusal(const UpstreamDefinition& definition)
 {
@@ -148,8 +221,13 @@ std::optional<Invalid> refusal(const UpstreamDefinition& definition)
         return Invalid{"name: expected 1 to 64 of A-Z a-z 0-9 . _ - and not digits alone"};
     if (!definition.unreadable.empty()) {
         const auto& column = definition.unreadable.begin()->first;
-        return Invalid{column + (column == "rename" ? ": expected a JSON object of strings"
-                                                    : ": expected a JSON array of strings")};
+        if (column == "rename")
+            return Invalid{"rename: expected a JSON object of strings"};
+        if (column == "headers")
+            return Invalid{"headers: expected a JSON object of strings and nulls"};
+        if (column == "set")
+            return Invalid{"set: expected a JSON object"};
+        return Invalid{column + ": expected a JSON array of strings"};
     }
     if (definition.weight < 0)
         return Invalid{"weight: expected 0 or more"};
@@ -161,7 +239,7 @@ std::optional<Invalid> refusal(const UpstreamDefinition& definition)
     for (const auto& [from, to] : definition.rename)
         if (!usable(from) || !usable(to))
             return Invalid{"rename: expected model names without control characters"};
-    return std::nullopt;
+    return refusal_of_needs(definition);
 }
 
 }  // namespace
@@ -180,6 +258,16 @@ Result<Upstream> make_upstream(const UpstreamDefinition& definition, const Secre
     const auto stream_timeout = read_timeout("stream_timeout", definition.stream_timeout);
     if (!stream_timeout)
         return stream_timeout.error();
+
+    const auto first_content = read_limit("first_content_timeout", definition.first_content_timeout);
+    if (!first_content)
+        return first_content.error();
+    const auto hedge_after = read_limit("hedge_after", definition.hedge_after);
+    if (!hedge_after)
+        return hedge_after.error();
+    auto headers = resolve_headers(definition.headers, resolve);
+    if (!headers)
+        return headers.error();
 
     auto proxy = resolve_proxy(definition.proxy, resolve);
     if (!proxy)
@@ -207,12 +295,33 @@ Result<Upstream> make_upstream(const UpstreamDefinition& definition, const Secre
         .allow = definition.allow,
         .deny = definition.deny,
         .rename = definition.rename,
+        .retries = definition.retries,
+        .first_content_timeout = *first_content,
+        .hedge_after = *hedge_after,
+        .max_in_flight = definition.max_in_flight,
+        .headers = *std::move(headers),
+        .set = definition.set,
+        .unset = definition.unset,
+        .key_header = definition.key_header,
         .proxy = *std::move(proxy),
         .via = {},
         .proxy_authorization = {},
         .pool_key = {},
         .cooldown = cooldown ? std::move(cooldown) : std::make_shared<Cooldown>(),
+        .in_flight = std::make_shared<InFlight>(),
     };
+}
+
+const std::string& sent_model(const Upstream& upstream, const std::string& model)
+{
+    const auto renamed = upstream.rename.find(model);
+    return renamed == upstream.rename.end() ? model : renamed->second;
+}
+
+bool is_secret_header(std::string_view name, std::string_view value)
+{
+    return !value.empty() &&
+           (names_credential(name) || value.starts_with("env:") || value.starts_with("file:"));
 }
 
 namespace {

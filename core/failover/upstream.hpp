@@ -12,6 +12,7 @@
 
 #include "core/failover/cooldown.hpp"
 #include "core/failover/endpoint.hpp"
+#include "core/failover/in_flight.hpp"
 #include "core/failover/pool_key.hpp"
 #include "core/result.hpp"
 
@@ -36,8 +37,18 @@ struct UpstreamDefinition
     std::map<std::string, std::string> rename;  ///< model asked for -> model sent
     std::string proxy;  ///< the URL of one, `env:NAME`, `file:PATH`, `direct`; "" for the general one
     bool enabled = true;
-    /// `allow`, `deny` and `rename` of a row that holds something else there than the JSON it should: what it
-    /// holds. The upstream cannot be used until they are set.
+    std::optional<int> retries;                    ///< in place of `failover.retries`
+    std::optional<Seconds> first_content_timeout;  ///< of `timeouts.first_content`; 0: no limit
+    std::optional<Seconds> hedge_after;            ///< of `failover.hedge_after`; 0: never
+    int max_in_flight = 0;  ///< requests at once; over it the upstream is tried last; 0: no limit
+    /// Name -> value in place of the client's, which may be a reference as `sk` is; "": the client's is
+    /// withheld.
+    std::map<std::string, std::string> headers;
+    std::map<std::string, std::string> set;  ///< top-level member of a JSON body -> its JSON
+    std::vector<std::string> unset;          ///< members that are taken away
+    std::string key_header;                  ///< where its key goes; "": where the client put its own
+    /// The JSON columns of a row that hold something else than the JSON they should: what they hold. The
+    /// upstream cannot be used until they are set.
     std::map<std::string, std::string> unreadable;
 
     bool operator==(const UpstreamDefinition&) const = default;
@@ -64,6 +75,14 @@ bool allows(const std::vector<std::string>& allow, const std::vector<std::string
 /// be read. Plain values come back unchanged.
 using SecretResolver = std::function<Result<std::string>(std::string_view reference)>;
 
+/// A header of an upstream's own.
+struct UpstreamHeader
+{
+    std::string name;
+    std::string value;  ///< resolved; "": the client's is withheld
+    bool secret = false;
+};
+
 /// An upstream ready for use: immutable, shared by all event loops. Everything a request needs is computed
 /// here.
 struct Upstream
@@ -81,12 +100,28 @@ struct Upstream
     std::vector<std::string> allow;
     std::vector<std::string> deny;
     std::map<std::string, std::string> rename;
+    std::optional<int> retries;
+    std::optional<Seconds> first_content_timeout;
+    std::optional<Seconds> hedge_after;
+    int max_in_flight = 0;
+    std::vector<UpstreamHeader> headers;
+    std::map<std::string, std::string> set;
+    std::vector<std::string> unset;
+    std::string key_header;
     std::string proxy;                   ///< its own setting, resolved
     std::optional<ProxyEndpoint> via;    ///< what its connections lead through; decided when it joins a table
     std::string proxy_authorization;     ///< for that
     PoolKey pool_key;                    ///< of its connections; given when it joins a routing table
     std::shared_ptr<Cooldown> cooldown;  ///< one per upstream and process: outlives the snapshots
+    std::shared_ptr<InFlight> in_flight;  ///< likewise
 };
+
+/// What it is asked for when a client asks for `model`.
+const std::string& sent_model(const Upstream& upstream, const std::string& model);
+
+/// Whether a header value, as it stands in a definition, is for nobody to see: for its name, or as it is a
+/// reference.
+bool is_secret_header(std::string_view name, std::string_view value);
 
 /// Checks and resolves a definition. The reason of a refusal names the field and what was expected, never the
 /// key. A timeout of 0 is none, as in rows of v0.3.0. Whether it is enabled is the caller's question. Without

@@ -43,10 +43,11 @@ Decoding decode(ContentDecoder::Coding coding, std::string_view body)
     return {std::move(content), false};
 }
 
-RequestBody read_plain(std::string_view content_type, std::string_view body, Reading reading)
+RequestBody read_plain(std::string_view content_type, std::string_view body, Reading reading,
+                       const MemberNames& wanted)
 {
     RequestBody read;
-    auto facts = read_request_facts(content_type, body, reading);
+    auto facts = read_request_facts(content_type, body, reading, wanted);
     if (facts)
         read.facts = std::move(*facts);
     else
@@ -71,10 +72,10 @@ bool is_encoded(std::string_view content_encoding)
 }
 
 RequestBody read_request_body(std::string_view content_type, std::string_view content_encoding,
-                              std::string_view body, Reading reading)
+                              std::string_view body, Reading reading, const MemberNames& wanted)
 {
     if (!is_encoded(content_encoding) || body.empty())
-        return read_plain(content_type, body, reading);
+        return read_plain(content_type, body, reading, wanted);
     const auto coding = ContentDecoder::coding(content_encoding);
     if (!coding)
         return read_illegible("the body has an unknown content coding", reading);
@@ -86,7 +87,7 @@ RequestBody read_request_body(std::string_view content_type, std::string_view co
     }
     if (!decoding.content)
         return read_illegible("the body is not what its content coding says", reading);
-    auto read = read_plain(content_type, *decoding.content, reading);
+    auto read = read_plain(content_type, *decoding.content, reading, wanted);
     read.decoded = std::move(decoding.content);
     return read;
 }

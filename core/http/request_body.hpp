@@ -27,10 +27,10 @@ struct RequestBody
     std::optional<RouterError> refusal;  ///< 400, or 413 for one that decodes to too much
 };
 
-/// Reads a body, which must have `body_padding` readable bytes behind its end. `reading`: as for
-/// read_request_facts(). Pure; takes time linear in the decoded body, and reading_memory() bytes.
+/// Reads a body, which must have `body_padding` readable bytes behind its end. `reading`, `wanted`: as
+/// for read_request_facts(). Pure; takes time linear in the decoded body, and reading_memory() bytes.
 RequestBody read_request_body(std::string_view content_type, std::string_view content_encoding,
-                              std::string_view body, Reading reading);
+                              std::string_view body, Reading reading, const MemberNames& wanted = {});
 
 /// Whether it has a coding to be taken off.
 bool is_encoded(std::string_view content_encoding);

@@ -1,5 +1,6 @@
 #include "core/http/upstream_head.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -78,11 +79,19 @@ std::string_view credential_field(const HeaderFields& fields)
     return {};
 }
 
-/// The client's fields that an upstream gets to see; `own_key`: its credentials among them. `protocol_key`
+/// Whether the upstream has that field of its own, if only to withhold it.
+bool decides_on(const Upstream& upstream, std::string_view name)
+{
+    return std::any_of(upstream.headers.begin(), upstream.headers.end(),
+                       [&](const UpstreamHeader& own) { return equal_ignoring_case(own.name, name); });
+}
+
+/// The client's fields that an upstream gets to see; of `asis` its credentials among them. `protocol_key`
 /// replaces a key among WebSocket protocols.
-void write_passed_fields(std::string& out, const HeaderFields& fields, bool own_key,
+void write_passed_fields(std::string& out, const HeaderFields& fields, const Upstream& upstream,
                          std::string_view protocol_key)
 {
+    const bool own_key = upstream.asis;
     LineWriter lines{out};
     const auto nominations = nominated_fields(fields);
     // One credential goes on: of two, one is for this router.
@@ -96,6 +105,8 @@ void write_passed_fields(std::string& out, const HeaderFields& fields, bool own_
         }
         if (!nominations.empty() && nominated(nominations, header.name))
             continue;
+        if (decides_on(upstream, header.name) || equal_ignoring_case(header.name, upstream.key_header))
+            continue;
         const bool key = own_key && equal_ignoring_case(header.name, credential);
         if (key || (!hop_by_hop(header) && !kept_from_upstream(header)))
             lines.add(header);
@@ -107,7 +118,24 @@ struct RestOfTarget
 {
     std::string_view path;
     std::string_view query;
+    std::string_view model = {};  ///< for an endpoint that has a place for it
 };
+
+/// The upstream's key, in its own field, else where the client put its own.
+void write_key(std::string& out, KeyPlace place, const Upstream& upstream)
+{
+    std::string_view name = upstream.key_header;
+    if (name.empty() && place == KeyPlace::x_api_key)
+        name = "x-api-key";
+    else if (name.empty() && place == KeyPlace::api_key)
+        name = "api-key";
+    else if (name.empty())
+        name = "Authorization";
+    if (decides_on(upstream, name))
+        return;
+    out.append(name).append(equal_ignoring_case(name, "authorization") ? ": Bearer " : ": ");
+    out.append(upstream.key).append("\r\n");
+}
 
 void write_request_begin(std::string& out, std::string_view method, const Endpoint& endpoint,
                          bool absolute_form, const RestOfTarget& rest)
@@ -115,7 +143,10 @@ void write_request_begin(std::string& out, std::string_view method, const Endpoi
     out.append(method).append(" ");
     if (absolute_form)
         out.append(endpoint.origin);
-    out.append(endpoint.base_path).append(rest.path).append(rest.query).append(" HTTP/1.1\r\n");
+    append_base_path(out, endpoint, rest.model);
+    out.append(rest.path);
+    append_query(out, endpoint, rest.query);
+    out.append(" HTTP/1.1\r\n");
     write_field(out, "Host", endpoint.authority);
 }
 
@@ -137,19 +168,15 @@ void write_upstream_head(std::string& out, const UpstreamRequest& request, const
     constexpr std::string_view prefix = "/v1";
     const bool absolute_form = upstream.via && !upstream.endpoint.tls && !request.upgrade_websocket;
     write_request_begin(out, request.method, upstream.endpoint, absolute_form,
-                        {request.path.substr(prefix.size()), request.query});
-    const bool among_protocols =
-        request.key_place == KeyPlace::websocket_protocol && may_be_protocol(upstream.key);
-    write_passed_fields(out, request.fields, upstream.asis,
-                        among_protocols ? upstream.key : std::string_view{});
-    if (!upstream.asis && !among_protocols) {
-        if (request.key_place == KeyPlace::x_api_key)
-            write_field(out, "x-api-key", upstream.key);
-        else if (request.key_place == KeyPlace::api_key)
-            write_field(out, "api-key", upstream.key);
-        else
-            out.append("Authorization: Bearer ").append(upstream.key).append("\r\n");
-    }
+                        {request.path.substr(prefix.size()), request.query, request.model});
+    const bool among_protocols = request.key_place == KeyPlace::websocket_protocol &&
+                                 upstream.key_header.empty() && may_be_protocol(upstream.key);
+    write_passed_fields(out, request.fields, upstream, among_protocols ? upstream.key : std::string_view{});
+    if (!upstream.asis && !among_protocols)
+        write_key(out, request.key_place, upstream);
+    for (const auto& own : upstream.headers)
+        if (!own.value.empty())
+            write_field(out, own.name, own.value);
     write_request_end(out, absolute_form ? upstream.proxy_authorization : std::string_view{},
                       request.body_bytes);
     if (request.upgrade_websocket)

@@ -31,11 +31,12 @@ struct UpstreamRequest
     std::optional<std::uint64_t> body_bytes;  ///< none: the request has no body at all
     KeyPlace key_place = KeyPlace::authorization;
     bool upgrade_websocket = false;
+    std::string_view model = {};  ///< as the upstream is asked for it, where its endpoint has `{model}`
 };
 
 /// Appends the head for `upstream` to `out`: end-to-end fields of the client less those the router replaces
-/// or keeps to itself (SPEC 4, "Headers to the upstream"), the upstream's key and Host, `Accept-Encoding:
-/// identity`, Content-Length.
+/// or keeps to itself (SPEC 4, "Headers to the upstream"), the upstream's own headers, its key and Host,
+/// `Accept-Encoding: identity`, Content-Length.
 void write_upstream_head(std::string& out, const UpstreamRequest& request, const Upstream& upstream);
 
 /// A request of the router's own, to an endpoint whose path is the whole of what is asked for.

@@ -1,6 +1,7 @@
 #include "core/net/attempt.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
@@ -45,6 +46,7 @@ Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& ups
             {request.head_only, request.head.upgrade_websocket}},
       recorder_{table.settings.records, capture},
       timer_{loop.io.get_executor()},
+      place_{upstream.max_in_flight > 0 ? upstream.in_flight : nullptr},
       started_{Clock::now()},
       number_{number}
 {
@@ -67,14 +69,20 @@ awaitable<std::optional<AttemptFailure>> Attempt::run()
     auto first = co_await std::move(race);
     if (broken_)
         std::rethrow_exception(broken_);
+    std::optional<AttemptFailure> failure;
     switch (first.index()) {
         case 0:
-            co_return std::get<0>(std::move(first));
+            failure = std::get<0>(std::move(first));
+            break;
         case 1:
-            co_return judge(std::get<1>(first));
+            failure = judge(std::get<1>(first));
+            break;
         default:
-            co_return failed(Cause::client_gone);
+            failure = failed(Cause::client_gone);
     }
+    if (failure)
+        place_.leave();
+    co_return failure;
 }
 
 /// Connects, sends, reads the head and as much of the body as the decision needs. Once it has lost the race
@@ -209,47 +217,47 @@ void Attempt::look_at_limits()
     timer_.cancel();
 }
 
-/// The value of `model` as this upstream wants it, in the body's own notation, or the query with it; none
-/// when it stays as it is.
-std::optional<std::string> Attempt::renamed_model() const
+/// The model as this upstream calls it; null when it stays as it is.
+const std::string* Attempt::renamed_model() const
 {
     const auto& facts = request_.facts;
-    if (!facts.model || facts.model_cut || upstream_.rename.empty())
-        return std::nullopt;
+    if (!facts.model || facts.model_cut)
+        return nullptr;
     const auto renamed = upstream_.rename.find(*facts.model);
-    if (renamed == upstream_.rename.end())
-        return std::nullopt;
-    if (facts.model_in_query)
-        return rename_model_in_query(request_.head.query, facts, renamed->second);
-    auto value_only = facts;
-    value_only.model_begin = 0;
-    value_only.model_end = facts.model_end - facts.model_begin;
-    return rename_model(request_.body.substr(facts.model_begin, value_only.model_end), value_only,
-                        renamed->second);
+    return renamed == upstream_.rename.end() ? nullptr : &renamed->second;
 }
 
-/// Head and body in one write; whether all of it was taken.
+/// Head and body in one write; whether all of it was taken. What differs in the body is sent among the rest
+/// of it, which is not copied.
 bool Attempt::send()
 {
     auto& head = loop_.head_buffer;
     head.clear();
-    model_ = renamed_model();
-    if (!model_) {
-        write_upstream_head(head, request_.head, upstream_);
-        return http_.send({head, request_.body});
-    }
     const auto& facts = request_.facts;
+    const auto* const model = renamed_model();
     auto outgoing = request_.head;
-    if (facts.model_in_query) {
-        outgoing.query = *model_;
-        write_upstream_head(head, outgoing, upstream_);
-        return http_.send({head, request_.body});
+    if (facts.model)
+        outgoing.model = model != nullptr ? *model : *facts.model;
+    std::string query;
+    BodyRules rules{std::nullopt, upstream_.set, upstream_.unset};
+    if (model != nullptr && facts.model_in_query) {
+        query = rename_model_in_query(outgoing.query, facts, *model);
+        outgoing.query = query;
+    } else if (model != nullptr) {
+        rules.model = *model;
     }
-    // Only the value of `model` differs: the body is sent around it, not copied.
-    outgoing.body_bytes = request_.body.size() - (facts.model_end - facts.model_begin) + model_->size();
+    if (rules.model || facts.object_begin)
+        body_ = ChangedBody{request_.body, facts, rules};
+    if (!body_.changed()) {
+        write_upstream_head(head, outgoing, upstream_);
+        const std::array<std::string_view, 2> parts{head, request_.body};
+        return http_.send(parts);
+    }
+    outgoing.body_bytes = body_.size();
     write_upstream_head(head, outgoing, upstream_);
-    return http_.send(
-        {head, request_.body.substr(0, facts.model_begin), *model_, request_.body.substr(facts.model_end)});
+    std::vector<std::string_view> parts{head};
+    body_.append_to(parts);
+    return http_.send(parts);
 }
 
 /// Reads it as far as it is quoted or may be relayed.

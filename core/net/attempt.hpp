@@ -14,6 +14,7 @@
 #include "core/net/http/client.hpp"
 #include "core/net/http/http_client.hpp"
 #include "core/net/reply_recorder.hpp"
+#include "core/openai/changed_body.hpp"
 #include "core/openai/request_facts.hpp"
 
 namespace route::net {
@@ -135,7 +136,7 @@ class Attempt
     std::optional<AttemptFailure> judge(Late late);
 
     bool send();
-    std::optional<std::string> renamed_model() const;
+    const std::string* renamed_model() const;
     awaitable<void> read_failed_body();
     AttemptFailure status_failure();
     awaitable<std::optional<AttemptFailure>> hold();
@@ -174,9 +175,10 @@ class Attempt
     std::optional<AttemptFailure> failure_;          ///< of the first alternative
     std::exception_ptr broken_;
 
-    std::optional<std::string> model_;  ///< as this upstream calls it, or the query with it
-    std::string held_;                  ///< of the body, before commit
-    std::string_view fresh_;            ///< of the body, in the loop's scratch
+    ChangedBody body_;        ///< as this upstream gets it, where it is not the client's
+    std::string held_;        ///< of the body, before commit
+    std::string_view fresh_;  ///< of the body, in the loop's scratch
+    InFlight::Place place_;   ///< until it has failed, or its reply has ended
     std::size_t accounted_ = 0;
     bool reads_failed_body_ = false;
     bool kept_whole_ = false;

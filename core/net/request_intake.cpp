@@ -112,9 +112,9 @@ RequestBody RequestIntake::facts_of_body() const
     if (request_.asks_for_websocket())
         return facts_of_query();
     const auto& fields = request_.fields();
-    auto read = read_request_body(find_field(fields, http::field::content_type),
-                                  find_field(fields, http::field::content_encoding), request_.body,
-                                  table_.rules_on_models ? Reading::strict : Reading::lenient);
+    auto read = read_request_body(
+        find_field(fields, http::field::content_type), find_field(fields, http::field::content_encoding),
+        request_.body, table_.rules_on_models ? Reading::strict : Reading::lenient, table_.changed_members);
     const auto& failover = table_.settings.failover;
     if (!failover.sticky.empty() && failover.order != UpstreamOrder::priority)
         read.session = session_key(failover.sticky, fields, read.decoded ? *read.decoded : request_.body)
@@ -180,9 +180,14 @@ std::optional<RouterError> RequestIntake::read_commit()
 /// Whether an upstream may get another body than the client's: then all get the decoded one.
 bool RequestIntake::changes_body() const
 {
-    return facts_.model && !facts_.model_cut &&
-           std::any_of(table_.upstreams.begin(), table_.upstreams.end(),
-                       [&](const auto& upstream) { return upstream->rename.count(*facts_.model) > 0; });
+    const ModelAndPath asked{facts_.model, request_.path, facts_.model_cut};
+    const bool may_rename = facts_.model && !facts_.model_cut;
+    return std::any_of(table_.upstreams.begin(), table_.upstreams.end(), [&](const auto& upstream) {
+        if (may_rename && upstream->rename.count(*facts_.model) > 0)
+            return true;
+        return facts_.object_begin && !(upstream->set.empty() && upstream->unset.empty()) &&
+               is_eligible(*upstream, asked);
+    });
 }
 
 std::string RequestIntake::take_body()

@@ -124,7 +124,7 @@ awaitable<Routed> Router::route()
 
 bool Router::hedges(const Tries& tries) const
 {
-    if (table_.settings.failover.hedge_after.count() <= 0)
+    if (hedge_after(*candidates_[tries.index()]).count() <= 0)
         return false;
     HedgeFacts facts;
     facts.api = api_of(request_.head.method, request_.head.path);
@@ -132,6 +132,12 @@ bool Router::hedges(const Tries& tries) const
     facts.hedged = second_capture_ != nullptr;
     facts.other_left = !tries.last_upstream();
     return may_hedge(facts);
+}
+
+/// The upstream's own wins.
+Seconds Router::hedge_after(const Upstream& upstream) const
+{
+    return upstream.hedge_after.value_or(table_.settings.failover.hedge_after);
 }
 
 /// Runs the attempt and, when it takes its time, one of the next upstream beside it. Afterwards `attempt` is
@@ -158,7 +164,7 @@ awaitable<Router::Hedged> Router::run_hedged(Tries& tries, TimePoint total, Rout
         (&which == first ? turn : second_turn).end();
         which.give_up();
     };
-    Hedge hedge{loop_, client_, *attempt, ticks(table_.settings.failover.hedge_after), rules};
+    Hedge hedge{loop_, client_, *attempt, ticks(hedge_after(attempt->upstream())), rules};
     const auto verdict = co_await hedge.run();
     auto second = hedge.take_second();
     auto end = note_hedge(verdict, hedge, attempt, second);
@@ -242,8 +248,8 @@ TryFailure Router::try_failure(const Attempt& attempt, const AttemptFailure& fai
     const auto& failover = table_.settings.failover;
     TryFailure tried;
     tried.further = further_try(failure);
-    tried.retries = failover.retries;
-    const bool counts = failover.retries > 0 || failover.rounds > 1;
+    tried.retries = attempt.upstream().retries.value_or(failover.retries);
+    const bool counts = tried.retries > 0 || failover.rounds > 1;
     if (counts && failure.status && failure.phase != Phase::proxy)
         tried.asked_wait = asked_wait_of(attempt);
     if (total != TimePoint::max())

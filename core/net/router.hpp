@@ -67,6 +67,7 @@ class Router
         bool both = false;                           ///< two have failed
     };
     bool hedges(const Tries& tries) const;
+    Seconds hedge_after(const Upstream& upstream) const;
     awaitable<Hedged> run_hedged(Tries& tries, TimePoint total, Routed& routed,
                                  std::unique_ptr<Attempt>& attempt, CooldownTurn& turn);
     Hedged note_hedge(HedgeRace::Verdict verdict, const Hedge& hedge, const std::unique_ptr<Attempt>& first,

@@ -51,9 +51,14 @@ std::optional<std::string> beginning_of(std::string_view token)
     return std::string{std::string_view{value.get_string()}};
 }
 
+/// Of members that are wanted; a body that repeats them beyond that is none that anybody means.
+constexpr std::size_t most_noted = 256;
+
 struct JsonFacts
 {
     Reading reading = Reading::lenient;
+    const MemberNames& wanted;
+    MemberFinder finder;
     RequestFacts facts;
     int models = 0;
     bool other_letters = false;  ///< a `Model`
@@ -66,11 +71,19 @@ struct JsonFacts
             if (std::move(result).get(field) != simdjson::SUCCESS)
                 return false;
             const bool strict = reading == Reading::strict;
-            if (!strict && !may_matter(field.key()))
+            if (!wanted.empty())
+                finder.next(static_cast<std::size_t>(field.key().raw() - 1 - text.data()));
+            if (!strict && wanted.empty() && !may_matter(field.key()))
                 continue;
             std::string_view key;
             if (field.unescaped_key().get(key) != simdjson::SUCCESS)
                 return false;
+            if (!wanted.empty() && wanted.find(key) != wanted.end()) {
+                if (finder.noted() == most_noted)
+                    return false;
+                const auto token = field.value().raw_json_token();
+                finder.note(key, static_cast<std::size_t>(token.data() - text.data()));
+            }
             other_letters = other_letters || (strict && key != "model" && equal_ignoring_case(key, "model"));
             if (key == "model" && !read_model(field.value(), text))
                 return false;
@@ -112,15 +125,21 @@ struct JsonFacts
     }
 };
 
-Result<RequestFacts> read_json_facts(std::string_view body, Reading reading)
+Result<RequestFacts> read_json_facts(std::string_view body, Reading reading, const MemberNames& wanted)
 {
-    JsonFacts json;
-    json.reading = reading;
+    JsonFacts json{reading, wanted, MemberFinder{body}, {}, 0, false};
     const bool whole = json::read_object(body, [&](json::Object& object) { return json.read(object, body); });
     if (json.models > 1)
         return Invalid{"two top-level 'model' members"};
     if (json.other_letters)
         return Invalid{"a top-level member is called 'model' in other letters"};
+    if (json.finder.noted() == most_noted)
+        return Invalid{"top-level members are repeated"};
+    if (whole && !wanted.empty()) {
+        json.facts.object_begin = body.find('{');
+        json.facts.member_count = json.finder.count();
+        json.facts.members = json.finder.finish();
+    }
     if (whole)
         return std::move(json.facts);
     if (reading == Reading::strict)
@@ -143,7 +162,8 @@ Result<RequestFacts> read_other(std::string_view content_type, std::string_view 
 
 }  // namespace
 
-Result<RequestFacts> read_request_facts(std::string_view content_type, std::string_view body, Reading reading)
+Result<RequestFacts> read_request_facts(std::string_view content_type, std::string_view body, Reading reading,
+                                        const MemberNames& wanted)
 {
     if (equal_ignoring_case(media_type(content_type), "multipart/form-data")) {
         const auto boundary = field_parameter(content_type, "boundary");
@@ -153,7 +173,7 @@ Result<RequestFacts> read_request_facts(std::string_view content_type, std::stri
     }
     const auto first = std::min(body.find_first_not_of(" \t\r\n"), body.size());
     if (first < body.size() && body[first] == '{')
-        return read_json_facts(body, reading);
+        return read_json_facts(body, reading, wanted);
     if (reading == Reading::lenient)
         return RequestFacts{};
     return read_other(content_type, body.substr(first));

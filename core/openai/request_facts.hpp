@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "core/openai/json_members.hpp"
 #include "core/result.hpp"
 
 namespace route {
@@ -27,6 +29,10 @@ struct RequestFacts
     std::size_t model_end = 0;
     bool model_is_json = false;
     bool model_in_query = false;  ///< they count in the query: read_query_facts()
+    /// Of a JSON object in which members were looked for: where it begins, how many it has, and those.
+    std::optional<std::size_t> object_begin;
+    std::size_t member_count = 0;
+    std::vector<JsonMember> members;
 };
 
 /// Spare bytes a body needs behind its end: simdjson reads over it.
@@ -46,9 +52,10 @@ enum class Reading
 /// an object, is refused also where readers disagree on it: a byte order mark, a second value, invalid UTF-8,
 /// trailing commas, comments, `model` in other letters, and whatever else is no JSON. Escapes in keys count
 /// ("mod\u0065l" is model). `content_type` decides: multipart/form-data, else JSON is tried when the first
-/// non-blank byte is '{'. Pure; takes time linear in the body, and facts_memory() bytes beside it.
+/// non-blank byte is '{'. Where there are `wanted` top-level members, it is noted where they stand. Pure;
+/// takes time linear in the body, and facts_memory() bytes beside it.
 Result<RequestFacts> read_request_facts(std::string_view content_type, std::string_view body,
-                                        Reading reading = Reading::lenient);
+                                        Reading reading = Reading::lenient, const MemberNames& wanted = {});
 
 /// Bytes that reading the facts of a body takes at most while it lasts: simdjson sets aside four for each
 /// byte of JSON (where its brackets, commas and strings are; touched only for those there are) and room for

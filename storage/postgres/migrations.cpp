@@ -13,12 +13,12 @@ namespace {
 
 using Kind = StorageError::Kind;
 
-// 2 has records.trace_id and the table of messages. A router of version 1 that is connected goes on with it:
-// its statements name their columns, and the partitions it makes are like `records`. Once it has to connect
-// anew it is refused: it keeps the upstreams and keys it knows, and its records wait in its outbox for its
-// newer version.
+// 2 has records.trace_id and the table of messages, 3 openai_upstreams.retries and what follows it. A router
+// of an earlier version that is connected goes on with it: its statements name their columns, and the
+// partitions it makes are like `records`. Once it has to connect anew it is refused: it keeps the upstreams
+// and keys it knows, and its records wait in its outbox for its newer version.
 constexpr int first_version = 1;
-constexpr int current_version = 2;
+constexpr int current_version = 3;
 constexpr int oldest_server = 130'000;
 
 /// Between tries to have `records` alone: what waited behind the last one gets its turn.
@@ -51,10 +51,31 @@ CREATE TABLE openai_upstreams (
     deny text DEFAULT '[]',
     rename text DEFAULT '{}',
     proxy text DEFAULT '',
-    enabled boolean DEFAULT true
+    enabled boolean DEFAULT true,
+    retries integer,
+    first_content_timeout double precision,
+    hedge_after double precision,
+    max_in_flight integer,
+    headers text,
+    "set" text,
+    unset text,
+    key_header text
 );
 CREATE UNIQUE INDEX openai_upstreams_sk_endpoint ON openai_upstreams (sk, endpoint) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX openai_upstreams_name ON openai_upstreams (name) WHERE deleted_at IS NULL AND name <> '';
+)";
+
+/// What an upstream needs beyond its key and endpoint.
+constexpr auto add_needs_of_upstreams = R"(
+ALTER TABLE openai_upstreams
+    ADD COLUMN IF NOT EXISTS retries integer,
+    ADD COLUMN IF NOT EXISTS first_content_timeout double precision,
+    ADD COLUMN IF NOT EXISTS hedge_after double precision,
+    ADD COLUMN IF NOT EXISTS max_in_flight integer,
+    ADD COLUMN IF NOT EXISTS headers text,
+    ADD COLUMN IF NOT EXISTS "set" text,
+    ADD COLUMN IF NOT EXISTS unset text,
+    ADD COLUMN IF NOT EXISTS key_header text;
 )";
 
 constexpr auto keys_table = R"(
@@ -214,8 +235,11 @@ void upgrade(pqxx::transaction_base& transaction, bool patient)
         transaction.exec("SET LOCAL lock_timeout = 1500");
     else
         limit_lock_waits(transaction);
-    transaction.exec("ALTER TABLE records ADD COLUMN IF NOT EXISTS trace_id text");
+    // Only where it is missing: records are what others read for long.
+    if (schema_version(transaction) < 2)
+        transaction.exec("ALTER TABLE records ADD COLUMN IF NOT EXISTS trace_id text");
     transaction.exec(messages_table);
+    transaction.exec(add_needs_of_upstreams);
     set_state(transaction, "schema_version", std::to_string(current_version));
 }
 

@@ -25,6 +25,11 @@ std::optional<Seconds> seconds_of(const pqxx::field& field)
     return Seconds{field.as<double>()};
 }
 
+std::optional<Seconds> seconds_or_zero(const pqxx::field& field)
+{
+    return field.is_null() ? std::nullopt : std::optional{Seconds{field.as<double>()}};
+}
+
 UpstreamDefinition read_upstream(const pqxx::row& row)
 {
     UpstreamDefinition definition;
@@ -41,6 +46,15 @@ UpstreamDefinition read_upstream(const pqxx::row& row)
     read_json_column(definition, "rename", value_or(row[10], std::string{}));
     definition.proxy = value_or(row[11], std::string{});
     definition.enabled = value_or(row[12], true);
+    if (!row[13].is_null())
+        definition.retries = row[13].as<int>();
+    definition.first_content_timeout = seconds_or_zero(row[14]);
+    definition.hedge_after = seconds_or_zero(row[15]);
+    definition.max_in_flight = value_or(row[16], 0);
+    read_json_column(definition, "headers", value_or(row[17], std::string{}));
+    read_json_column(definition, "set", value_or(row[18], std::string{}));
+    read_json_column(definition, "unset", value_or(row[19], std::string{}));
+    definition.key_header = value_or(row[20], std::string{});
     return definition;
 }
 
@@ -59,6 +73,11 @@ Parameters columns_of(const UpstreamDefinition& definition)
     columns.text(json_column(definition, "allow")).text(json_column(definition, "deny"));
     columns.text(json_column(definition, "rename")).text(definition.proxy);
     columns.text(std::string{definition.enabled ? "true" : "false"});
+    columns.text(definition.retries ? std::optional{std::to_string(*definition.retries)} : std::nullopt);
+    columns.text(text_of(definition.first_content_timeout)).text(text_of(definition.hedge_after));
+    columns.text(std::to_string(definition.max_in_flight)).text(json_column(definition, "headers"));
+    columns.text(json_column(definition, "set")).text(json_column(definition, "unset"));
+    columns.text(definition.key_header);
     return columns;
 }
 
@@ -68,8 +87,10 @@ std::int64_t add_row(pqxx::transaction_base& transaction, const UpstreamDefiniti
         columns_of(definition)
             .execute(transaction,
                      "INSERT INTO openai_upstreams (name, sk, endpoint, priority, weight, timeout,"
-                     " stream_timeout, allow, deny, rename, proxy, enabled) VALUES ($1, $2, $3, $4, $5,"
-                     " $6, $7, $8, $9, $10, $11, $12) RETURNING id");
+                     " stream_timeout, allow, deny, rename, proxy, enabled, retries, first_content_timeout,"
+                     " hedge_after, max_in_flight, headers, \"set\", unset, key_header)"
+                     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
+                     " $18, $19, $20) RETURNING id");
     return added[0][0].as<std::int64_t>();
 }
 
@@ -85,8 +106,9 @@ bool update_row(pqxx::transaction_base& transaction, const UpstreamDefinition& d
                 fmt::format(
                     "UPDATE openai_upstreams SET name = $1, sk = $2, endpoint = $3, priority = $4,"
                     " weight = $5, timeout = $6, stream_timeout = $7, allow = $8, deny = $9, rename = $10,"
-                    " proxy = $11, enabled = $12, updated_at = now(), deleted_at = NULL"
-                    " WHERE id = $13 AND {}",
+                    " proxy = $11, enabled = $12, retries = $13, first_content_timeout = $14,"
+                    " hedge_after = $15, max_in_flight = $16, headers = $17, \"set\" = $18, unset = $19,"
+                    " key_header = $20, updated_at = now(), deleted_at = NULL WHERE id = $21 AND {}",
                     condition));
     return updated.affected_rows() > 0;
 }
@@ -118,7 +140,9 @@ std::vector<UpstreamDefinition> PostgresRepository::upstreams()
         std::vector<UpstreamDefinition> found;
         for (const auto& row : work.exec("SELECT id, name, sk, endpoint, priority, weight, timeout, "
                                          "stream_timeout, allow, deny, rename,"
-                                         " proxy, enabled FROM openai_upstreams WHERE deleted_at IS NULL"
+                                         " proxy, enabled, retries, first_content_timeout, hedge_after,"
+                                         " max_in_flight, headers, \"set\", unset, key_header FROM "
+                                         "openai_upstreams WHERE deleted_at IS NULL"
                                          " ORDER BY coalesce(priority, 0), id"))
             found.push_back(read_upstream(row));
         return found;
@@ -192,9 +216,10 @@ bool PostgresRepository::remove_upstream(std::int64_t id)
     return transact([&](pqxx::work& work) {
         return Parameters{}
                    .text(std::to_string(id))
-                   .execute(work,
-                            "UPDATE openai_upstreams SET sk = '', proxy = '', deleted_at = now()"
-                            " WHERE id = $1 AND deleted_at IS NULL")
+                   .execute(
+                       work,
+                       "UPDATE openai_upstreams SET sk = '', proxy = '', headers = NULL, deleted_at = now()"
+                       " WHERE id = $1 AND deleted_at IS NULL")
                    .affected_rows() > 0;
     });
 }

@@ -11,10 +11,11 @@ namespace route::storage {
 namespace {
 
 /// Values of PRAGMA user_version. A file whose takeover is done but for erasing what was freed may stay so
-/// for long: its tables are brought up to date all the same. 2 has no records.trace_id, 3 no identity.
+/// for long: its tables are brought up to date all the same. 2 has no records.trace_id, 3 no identity, 4 no
+/// openai_upstreams.retries and what follows it.
 constexpr int empty_version = 0;
 constexpr int erasure_pending = 1;
-constexpr int current_version = 4;
+constexpr int current_version = 5;
 
 constexpr auto state_table = R"(
 CREATE TABLE IF NOT EXISTS openai_api_route_state (
@@ -58,6 +59,19 @@ void add_trace_id(SQLite::Database& database)
         database.exec("ALTER TABLE records ADD COLUMN trace_id TEXT");
 }
 
+/// What an upstream needs beyond its key and endpoint.
+void add_needs_of_upstreams(SQLite::Database& database)
+{
+    for (const char* column :
+         {"retries INTEGER", "first_content_timeout REAL", "hedge_after REAL", "max_in_flight INTEGER",
+          "headers TEXT", "\"set\" TEXT", "unset TEXT", "key_header TEXT"}) {
+        std::string name{column, std::string_view{column}.find(' ')};
+        std::erase(name, '"');
+        if (!has_column(database, "openai_upstreams", name.c_str()))
+            database.exec(fmt::format("ALTER TABLE openai_upstreams ADD COLUMN {}", column));
+    }
+}
+
 /// A router of an older version that has the file open goes on here, too.
 void add_identity(SQLite::Database& database)
 {
@@ -83,6 +97,7 @@ void upgrade(SQLite::Database& database)
     if (version == current_version)
         return;
     add_trace_id(database);
+    add_needs_of_upstreams(database);
     add_identity(database);
     erase_removed_keys(database);
     if (version != erasure_pending)
@@ -122,7 +137,15 @@ CREATE TABLE IF NOT EXISTS openai_upstreams (
     deny TEXT DEFAULT '[]',
     rename TEXT DEFAULT '{}',
     proxy TEXT DEFAULT '',
-    enabled INTEGER DEFAULT 1
+    enabled INTEGER DEFAULT 1,
+    retries INTEGER,
+    first_content_timeout REAL,
+    hedge_after REAL,
+    max_in_flight INTEGER,
+    headers TEXT,
+    "set" TEXT,
+    unset TEXT,
+    key_header TEXT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS openai_upstreams_sk_endpoint
     ON openai_upstreams (sk, endpoint) WHERE deleted_at IS NULL;
@@ -237,6 +260,7 @@ void create_schema(SQLite::Database& database)
     database.exec(records_tables);
     // A dump that was read back has tables, and no version.
     add_trace_id(database);
+    add_needs_of_upstreams(database);
     add_identity(database);
     erase_removed_keys(database);
 }

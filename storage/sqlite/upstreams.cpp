@@ -13,7 +13,7 @@ namespace {
 
 constexpr auto select_upstreams =
     "SELECT id, name, sk, endpoint, priority, weight, timeout, stream_timeout, allow, deny, rename, proxy, "
-    "enabled"
+    "enabled, retries, first_content_timeout, hedge_after, max_in_flight, headers, \"set\", unset, key_header"
     " FROM openai_upstreams WHERE deleted_at IS NULL ORDER BY coalesce(priority, 0), id";
 
 std::string text_or(const SQLite::Column& column, const char* otherwise)
@@ -34,6 +34,11 @@ std::optional<Seconds> seconds_of(const SQLite::Column& column)
     return Seconds{column.getDouble()};
 }
 
+std::optional<Seconds> seconds_or_zero(const SQLite::Column& column)
+{
+    return column.isNull() ? std::nullopt : std::optional{Seconds{column.getDouble()}};
+}
+
 UpstreamDefinition read_upstream(SQLite::Statement& row)
 {
     UpstreamDefinition definition;
@@ -50,6 +55,15 @@ UpstreamDefinition read_upstream(SQLite::Statement& row)
     read_json_column(definition, "rename", row.getColumn(10).getString());
     definition.proxy = text_or(row.getColumn(11), "");
     definition.enabled = int_or(row.getColumn(12), 1) != 0;
+    if (!row.getColumn(13).isNull())
+        definition.retries = row.getColumn(13).getInt();
+    definition.first_content_timeout = seconds_or_zero(row.getColumn(14));
+    definition.hedge_after = seconds_or_zero(row.getColumn(15));
+    definition.max_in_flight = int_or(row.getColumn(16), 0);
+    read_json_column(definition, "headers", row.getColumn(17).getString());
+    read_json_column(definition, "set", row.getColumn(18).getString());
+    read_json_column(definition, "unset", row.getColumn(19).getString());
+    definition.key_header = text_or(row.getColumn(20), "");
     return definition;
 }
 
@@ -78,6 +92,17 @@ void bind_upstream(SQLite::Statement& statement, const UpstreamDefinition& defin
     statement.bind(10, json_column(definition, "rename"));
     statement.bind(11, definition.proxy);
     statement.bind(12, definition.enabled ? 1 : 0);
+    if (definition.retries)
+        statement.bind(13, *definition.retries);
+    else
+        statement.bind(13);
+    bind_seconds(statement, 14, definition.first_content_timeout);
+    bind_seconds(statement, 15, definition.hedge_after);
+    statement.bind(16, definition.max_in_flight);
+    statement.bind(17, json_column(definition, "headers"));
+    statement.bind(18, json_column(definition, "set"));
+    statement.bind(19, json_column(definition, "unset"));
+    statement.bind(20, definition.key_header);
 }
 
 /// Without an id the row gets the next one.
@@ -85,13 +110,14 @@ void add_row(SQLite::Database& database, const UpstreamDefinition& definition, s
              const std::string& insert = "INSERT")
 {
     SQLite::Statement add{
-        database,
-        insert +
-            " INTO openai_upstreams (name, sk, endpoint, priority, weight, timeout, stream_timeout,"
-            " allow, deny, rename, proxy, enabled, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
+        database, insert +
+                      " INTO openai_upstreams (name, sk, endpoint, priority, weight, timeout, stream_timeout,"
+                      " allow, deny, rename, proxy, enabled, retries, first_content_timeout, hedge_after,"
+                      " max_in_flight, headers, \"set\", unset, key_header, id)"
+                      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
     bind_upstream(add, definition);
     if (id)
-        add.bind(13, *id);
+        add.bind(21, *id);
     add.exec();
 }
 
@@ -102,11 +128,13 @@ bool update_row(SQLite::Database& database, const UpstreamDefinition& definition
         database,
         fmt::format("UPDATE openai_upstreams SET name = ?, sk = ?, endpoint = ?, priority = ?, weight = ?,"
                     " timeout = ?, stream_timeout = ?, allow = ?, deny = ?, rename = ?, proxy = ?,"
-                    " enabled = ?, updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), deleted_at = NULL"
+                    " enabled = ?, retries = ?, first_content_timeout = ?, hedge_after = ?,"
+                    " max_in_flight = ?, headers = ?, \"set\" = ?, unset = ?, key_header = ?, updated_at = "
+                    "strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), deleted_at = NULL"
                     " WHERE id = ? AND {}",
                     condition)};
     bind_upstream(update, definition);
-    update.bind(13, definition.id);
+    update.bind(21, definition.id);
     return update.exec() > 0;
 }
 
@@ -222,10 +250,11 @@ std::vector<std::int64_t> SqliteRepository::write_upstreams(
 bool SqliteRepository::remove_upstream(std::int64_t id)
 {
     return erasing_keys([&] {
-        SQLite::Statement remove{*database_,
-                                 "UPDATE openai_upstreams SET sk = '', proxy = '', deleted_at = "
-                                 "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-                                 " WHERE id = ? AND deleted_at IS NULL"};
+        SQLite::Statement remove{
+            *database_,
+            "UPDATE openai_upstreams SET sk = '', proxy = '', headers = NULL, deleted_at = "
+            "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+            " WHERE id = ? AND deleted_at IS NULL"};
         remove.bind(1, id);
         return remove.exec() > 0;
     });

@@ -26,13 +26,13 @@ TEST_CASE("db status shows version, sizes and the outbox")
     CommandLine line;
     fill(line);
     const auto shown = line.ok({"db", "status"});
-    CHECK_THAT(shown, ContainsSubstring("SQLite") && ContainsSubstring("schema version 4"));
+    CHECK_THAT(shown, ContainsSubstring("SQLite") && ContainsSubstring("schema version 5"));
     CHECK_THAT(shown, ContainsSubstring("2026-01-31T12:00:00.000Z to 2026-01-31T12:00:00.000Z"));
     CHECK_THAT(shown, ContainsSubstring("outbox.sqlite, not there: nothing waits"));
 
     const auto json = boost::json::parse(line.ok({"db", "status", "--json"}));
     CHECK(json.at("database").as_string() == line.database_path());
-    CHECK(json.at("schema_version").as_int64() == 4);
+    CHECK(json.at("schema_version").as_int64() == 5);
     CHECK(json.at("bytes").as_int64() > 0);
     CHECK(json.at("partitions").as_int64() == 0);
     CHECK(json.at("outbox").at("records").as_int64() == 0);

@@ -128,5 +128,34 @@ TEST_CASE("explain resolves the database's references only where they may be")
                ContainsSubstring("1  a") && ContainsSubstring("one draw"));
 }
 
+TEST_CASE("explain says what is an upstream's own")
+{
+    CommandLine line;
+    line.database();
+    line.configure(
+        "[failover]\nretries = 1\nhedge_after = 9\n"
+        "[[upstreams]]\nname = \"a\"\nsk = \"x\"\nretries = 3\nhedge_after = 0.25\nfirst_content_timeout = "
+        "4\n"
+        "max_in_flight = 2\nheaders = { \"X-Title\" = \"t\" }\nset = { store = false }\n"
+        "[[upstreams]]\nname = \"b\"\nsk = \"x\"\nfirst_content_timeout = 5\n"
+        "[[upstreams]]\nname = \"c\"\nsk = \"x\"\nendpoint = \"https://h/d/{model}\"\n"
+        "rename = { m = \"..\" }\n");
+    const auto json = boost::json::parse(line.ok({"explain", "--model", "m", "--stream", "--json"}));
+    CHECK(json.at("order").at(0).at("first_content_timeout").as_int64() == 4);
+    CHECK(json.at("order").at(1).at("first_content_timeout").as_int64() == 0);
+    CHECK(json.at("rules") ==
+          boost::json::array{
+              "after a failure that may pass each is tried up to 2 times, with waits of up to 3 s "
+              "(failover.retries, failover.retry_wait)",
+              "when the first has brought no content after 0.25 s, the next is asked beside it (its own "
+              "hedge_after)",
+              "a: it is tried up to 4 times after failures that may pass (its own retries)",
+              "a: a stream without content 4 s after its headers fails over (its own first_content_timeout)",
+              "a: with 2 requests under way it is tried after the others (its own max_in_flight)",
+              "a: it gets headers of its own (its own headers, key_header)",
+              "a: members of a JSON body are changed (its own set, unset)"});
+    CHECK(json.at("not_tried").at(0).at("reason").as_string() == "its endpoint cannot name that model");
+}
+
 }  // namespace
 }  // namespace route::tests

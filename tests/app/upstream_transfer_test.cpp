@@ -221,5 +221,54 @@ TEST_CASE("a reference is imported as it is, with a warning when routers may not
     CHECK(line.database().upstreams().at(0).sk == "file:../x");
 }
 
+TEST_CASE("headers with keys are exported with --secrets alone, and without them those stored stay")
+{
+    CommandLine line;
+    line.ok({"upstream",
+             "add",
+             "--sk",
+             secret,
+             "--name",
+             "a",
+             "--header",
+             "X-Title=t",
+             "Authorization=Basic abcdefghijkl",
+             "--set",
+             R"(a={"b":null,"c":1.50})",
+             "--unset",
+             "u",
+             "--retries",
+             "0",
+             "--hedge-after",
+             "0",
+             "--first-content-timeout",
+             "3",
+             "--max-in-flight",
+             "4",
+             "--key-header",
+             "api-key"});
+    CHECK(line({"upstream", "add", "--sk", "env:A", "--name", "b", "--header", "X-Title=t", "X-Key=env:A",
+                "Accept="})
+              .code == 0);
+    const auto before = line.database().upstreams();
+    const auto plain = line.ok({"upstream", "export"});
+    CHECK(plain.find("abcdefghijkl") == std::string::npos);
+    CHECK_THAT(plain,
+               ContainsSubstring(R"(headers = { "Accept" = "", "X-Key" = "env:A", "X-Title" = "t" })"));
+    CHECK(line.ok({"upstream", "import", "-"}, plain) ==
+          "unchanged upstream 1: a\nunchanged upstream 2: b\n");
+    CHECK(line.database().upstreams() == before);
+    const auto whole = line.ok({"upstream", "export", "--secrets"});
+    CHECK_THAT(whole, ContainsSubstring("Basic abcdefghijkl"));
+    CommandLine other;
+    CHECK(other({"upstream", "import", "-"}, whole).code == 0);
+    CHECK(other.database().upstreams() == before);
+    CHECK_THAT(
+        other({"upstream", "import", "-"},
+              "[[upstreams]]\nname = \"b\"\nsk = \"env:A\"\nheaders = { \"X-New\" = \"1\" }\nretries = 1\n")
+            .out,
+        ContainsSubstring("(retries, headers)"));
+}
+
 }  // namespace
 }  // namespace route::tests

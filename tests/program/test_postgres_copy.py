@@ -56,7 +56,7 @@ def test_the_status_of_a_database(router, upstream, database):
     router.ok("db", "copy", "--from", "sqlite:db.sqlite", "--to", database.url)
     status = json.loads(router.ok("db", "status", "--json", "--database", database.guarded_url))
     assert status["server"].startswith("PostgreSQL ")
-    assert status["schema_version"] == 2
+    assert status["schema_version"] == 3
     rows = {table["name"]: table["rows"] for table in status["tables"]}
     assert rows == {"openai_upstreams": 1, "client_keys": 1, "records": RECORDS, "attempts": RECORDS}
     assert all(table["bytes"] > 8000 for table in status["tables"])

@@ -21,7 +21,14 @@ template <class R>
 void check_upgraded(R& repository)
 {
     REQUIRE(repository.upstreams().size() == 1);
-    CHECK(repository.upstreams().front().name == "one");
+    auto upstream = repository.upstreams().front();
+    CHECK(upstream.name == "one");
+    CHECK_FALSE(upstream.retries);
+    upstream.retries = 2;
+    upstream.set = {{"store", "false"}};
+    upstream.headers = {{"X-Title", "x"}};
+    CHECK(repository.update_upstream(upstream));
+    CHECK(repository.upstreams().front() == upstream);
     CHECK(repository.client_keys().size() == 1);
     for (std::uint64_t i = 0; i < old_records; ++i) {
         const auto found = repository.find_record(request_id(i));
@@ -97,6 +104,14 @@ TEST_CASE("a file of the version before is upgraded with all that is in it")
     {
         make_old_database(path, old_records);
     }
+    SECTION("that had all but what upstreams need")
+    {
+        make_old_database(path, old_records, 4);
+        SQLite::Database{path, SQLite::OPEN_READWRITE}.exec(
+            "ALTER TABLE records ADD COLUMN trace_id TEXT;"
+            "CREATE TABLE openai_api_route_state (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
+            "INSERT INTO openai_api_route_state VALUES ('schema_id', 'the-one-it-has')");
+    }
     SECTION("whose takeover from v0.3.0 was not quite done")
     {
         make_old_database(path, old_records, 1);
@@ -109,7 +124,7 @@ TEST_CASE("a file of the version before is upgraded with all that is in it")
         SqliteRepository repository{options};
         check_upgraded(repository);
     }
-    CHECK(file_version(path) == 4);
+    CHECK(file_version(path) == 5);
     CHECK_FALSE(std::filesystem::exists(path + ".v0.3.0"));
     options.path = directory / "new.sqlite";
     SqliteRepository{options};
@@ -182,11 +197,30 @@ TEST_CASE("a PostgreSQL of the version before is upgraded with all that is in it
     make_old_database(old, old_records);
     auto repository = old.open();
     check_upgraded(repository);
-    CHECK(repository.status().schema_version == 2);
+    CHECK(repository.status().schema_version == 3);
     const PostgresDatabase made;
-    CHECK(made.open().status().schema_version == 2);
+    CHECK(made.open().status().schema_version == 3);
     CHECK(has_trace_id(made));
     CHECK(columns_of(old) == columns_of(made));
+}
+
+TEST_CASE("a PostgreSQL that has all but what upstreams need is upgraded while records are read for long")
+{
+    const PostgresDatabase old;
+    make_old_database(old, old_records);
+    old.execute(
+        "ALTER TABLE records ADD COLUMN trace_id text; CREATE TABLE openai_api_route_messages (key text "
+        "PRIMARY"
+        " KEY, ends_at timestamptz NOT NULL, count bigint NOT NULL DEFAULT 0); UPDATE openai_api_route_state "
+        "SET"
+        " value = '2' WHERE name = 'schema_version'");
+    PostgresConnection reader{old.url()};
+    pqxx::work reading{reader.get()};
+    reading.exec("SELECT count(*) FROM records");
+    auto repository = old.open();
+    reading.abort();
+    check_upgraded(repository);
+    CHECK(state_of(old) == "3");
 }
 
 TEST_CASE("ten routers upgrade a PostgreSQL together, while one of the version before goes on")
@@ -219,7 +253,7 @@ TEST_CASE("ten routers upgrade a PostgreSQL together, while one of the version b
     upgraded = true;
     old.join();
     CHECK(failures == "");
-    CHECK(state_of(database) == "2");
+    CHECK(state_of(database) == "3");
     auto repository = database.open();
     check_upgraded(repository);
     CHECK(inserted > 0);

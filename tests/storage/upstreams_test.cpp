@@ -29,6 +29,14 @@ UpstreamDefinition full_definition()
     definition.rename = {{"gpt-4", "my-gpt-4"}};
     definition.proxy = "http://proxy:3128";
     definition.enabled = false;
+    definition.retries = 0;
+    definition.first_content_timeout = 0s;
+    definition.hedge_after = 1.25s;
+    definition.max_in_flight = 7;
+    definition.headers = {{"User-Agent", ""}, {"X-Title", "an \"upstream\""}, {"X-Token", "env:TOKEN"}};
+    definition.set = {{"store", "false"}, {"provider \"x\"", "{ \"only\": [1.50, null] }"}};
+    definition.unset = {"user", "a \"b\""};
+    definition.key_header = "api-key";
     return definition;
 }
 
@@ -51,7 +59,8 @@ KeyHash hash_of(unsigned char byte)
 std::vector<std::int64_t> rows_with_secrets(const SqliteDatabase& database)
 {
     SQLite::Database file{database.path()};
-    SQLite::Statement row{file, "SELECT id FROM openai_upstreams WHERE sk <> '' OR proxy <> '' ORDER BY id"};
+    SQLite::Statement row{
+        file, "SELECT id FROM openai_upstreams WHERE sk <> '' OR proxy <> '' OR headers <> '{}' ORDER BY id"};
     std::vector<std::int64_t> ids;
     while (row.executeStep())
         ids.push_back(row.getColumn(0).getInt64());
@@ -61,8 +70,8 @@ std::vector<std::int64_t> rows_with_secrets(const SqliteDatabase& database)
 std::vector<std::int64_t> rows_with_secrets(const PostgresDatabase& database)
 {
     std::vector<std::int64_t> ids;
-    for (const auto& row :
-         database.execute("SELECT id FROM openai_upstreams WHERE sk <> '' OR proxy <> '' ORDER BY id"))
+    for (const auto& row : database.execute(
+             "SELECT id FROM openai_upstreams WHERE sk <> '' OR proxy <> '' OR headers <> '{}' ORDER BY id"))
         ids.push_back(row[0].as<std::int64_t>());
     return ids;
 }
@@ -120,9 +129,10 @@ TEMPLATE_TEST_CASE("NULL in a column of an upstream means its default", "", Sqli
     database.execute(
         "INSERT INTO openai_upstreams (sk, endpoint, timeout, name, priority, weight, stream_timeout, allow, "
         "deny, rename,"
-        " proxy, enabled, created_at) VALUES ('sk-two', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
+        " proxy, enabled, created_at, retries, first_content_timeout, hedge_after, max_in_flight, headers,"
+        " \"set\", unset, key_header) VALUES ('sk-two', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
         "NULL, NULL, NULL,"
-        " NULL)");
+        " NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)");
     auto expected = small_definition("sk-two");
     expected.id = 1;
     CHECK(repository.upstreams() == std::vector{expected});
@@ -138,9 +148,17 @@ TEMPLATE_TEST_CASE("what is no JSON list in a row is kept as it is until it is s
         const char* column;
         const char* text;
     };
-    const Row row = GENERATE(values<Row>(
-        {{"allow", "[\"a\""}, {"deny", "[1]"}, {"deny", "{}"}, {"rename", "[]"}, {"rename", "{\"a\":1}"}}));
-    database.execute(std::string{"INSERT INTO openai_upstreams (sk, "} + row.column + ") VALUES ('x', '" +
+    const Row row = GENERATE(values<Row>({{"allow", "[\"a\""},
+                                          {"deny", "[1]"},
+                                          {"deny", "{}"},
+                                          {"rename", "[]"},
+                                          {"rename", "{\"a\":1}"},
+                                          {"headers", "{\"a\":1}"},
+                                          {"headers", "X: y"},
+                                          {"set", "[]"},
+                                          {"set", "{\"a\":1,\"a\":2}"},
+                                          {"unset", "{}"}}));
+    database.execute(std::string{"INSERT INTO openai_upstreams (sk, \""} + row.column + "\") VALUES ('x', '" +
                      row.text + "')");
     auto upstreams = repository.upstreams();
     REQUIRE(upstreams.size() == 1);
@@ -360,4 +378,19 @@ TEMPLATE_TEST_CASE("the first client key is made once only", "", SqliteDatabase,
     CHECK(other.client_keys().at(0).hash == hash_of(1));
     repository.remove_client_key("first");
     CHECK_FALSE(repository.add_first_client_key("first", hash_of(3)));
+}
+
+TEMPLATE_TEST_CASE("headers to be withheld may be null or empty in SQL", "", SqliteDatabase, PostgresDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    database.execute(
+        "INSERT INTO openai_upstreams (sk, headers, \"set\") VALUES ('x', "
+        "'{\"A\":null,\"B\":\"\",\"C\":\"c\"}',"
+        " '{ \"a\" : 0.10 }')");
+    auto expected = small_definition("x");
+    expected.id = 1;
+    expected.headers = {{"A", ""}, {"B", ""}, {"C", "c"}};
+    expected.set = {{"a", "0.10"}};
+    CHECK(repository.upstreams() == std::vector{expected});
 }

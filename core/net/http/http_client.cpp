@@ -103,15 +103,15 @@ void HttpClient::note_first_byte()
         first_byte_ = Clock::now();
 }
 
-bool HttpClient::send(std::initializer_list<std::string_view> parts)
+bool HttpClient::send(std::span<const std::string_view> parts)
 {
     phase_ = Phase::write_request;
     last_taken_ = Clock::now();
-    std::size_t count = 0;
+    parts_.clear();
     for (const auto& each : parts)
-        if (!each.empty() && count < parts_.size())
-            parts_[count++] = part(each);
-    unsent_ = {parts_.data(), count};
+        if (!each.empty())
+            parts_.push_back(part(each));
+    unsent_ = {parts_.data(), parts_.size()};
     const auto written = connection_->write_some(unsent_);
     if (!written.error)
         unsent_ = consume(unsent_, written.bytes);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <array>
+#include <boost/container/small_vector.hpp>
 #include <memory>
 #include <optional>
 #include <span>
@@ -44,7 +44,7 @@ class HttpClient
 
     /// The parts of a request in one write: a whole head, which need not outlast the next suspension, then
     /// the body, which outlives the request. False when not all of it was taken: then send_rest() is awaited.
-    bool send(std::initializer_list<std::string_view> parts);
+    bool send(std::span<const std::string_view> parts);
 
     /// Sends what is left, or as much of it as the server wants to hear: its answer may come before. The
     /// head is kept aside: others may build theirs in its place meanwhile.
@@ -142,7 +142,7 @@ class HttpClient
     Resolver::Question question_;
     Wakeup resolved_;
 
-    std::array<iovec, 4> parts_{};  ///< of the request, what is not sent yet
+    boost::container::small_vector<iovec, 4> parts_;  ///< of the request, what is not sent yet
     std::span<iovec> unsent_;
     std::string head_;          ///< of the reply, as far as it has come
     std::size_t searched_ = 0;  ///< bytes of head_ without its end

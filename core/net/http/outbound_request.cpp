@@ -104,7 +104,7 @@ class Asking final : public Stoppable
             }
             if (connected) {
                 limit_to(limits_.timeouts.head);
-                const bool sent = http_.send({request_.head, request_.body});
+                const bool sent = http_.send(std::array<std::string_view, 2>{request_.head, request_.body});
                 if (!sent)
                     co_await http_.send_rest();
                 http_.end_sending(request_.body.size());

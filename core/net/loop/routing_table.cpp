@@ -40,6 +40,12 @@ void add_secrets(SecretEraser& secrets, const Upstream& upstream)
 {
     if (!upstream.asis)
         secrets.add(upstream.key);
+    for (const auto& header : upstream.headers)
+        if (header.secret) {
+            secrets.add(header.value);
+            // "Bearer KEY", "Basic …": without its scheme, too.
+            secrets.add(std::string_view{header.value}.substr(header.value.rfind(' ') + 1));
+        }
     for (const auto& secret : proxy_secrets(upstream))
         secrets.add(secret);
 }
@@ -50,6 +56,9 @@ void add_upstream(RoutingTable& table, Upstream upstream)
     add_secrets(table.secrets, upstream);
     table.rules_on_models = table.rules_on_models || !upstream.allow.empty() || !upstream.deny.empty() ||
                             !upstream.rename.empty();
+    for (const auto& [name, value] : upstream.set)
+        table.changed_members.insert(name);
+    table.changed_members.insert(upstream.unset.begin(), upstream.unset.end());
     table.upstreams.push_back(std::make_shared<const Upstream>(std::move(upstream)));
 }
 

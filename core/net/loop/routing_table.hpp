@@ -10,6 +10,7 @@
 #include "core/net/transport/outbound_proxy.hpp"
 #include "core/net/transport/tls_client.hpp"
 #include "core/net/transport/tls_server.hpp"
+#include "core/openai/json_members.hpp"
 #include "core/secret_eraser.hpp"
 #include "core/settings.hpp"
 
@@ -22,7 +23,8 @@ struct RoutingTable
     Settings settings;
     Upstreams upstreams;           ///< enabled ones, by priority, then id
     bool rules_on_models = false;  ///< an upstream has allow, deny or rename
-    SecretEraser secrets;          ///< keys and proxy credentials of all upstreams
+    MemberNames changed_members;   ///< of bodies: what an upstream sets or unsets
+    SecretEraser secrets;          ///< keys, secret headers and proxy credentials of all upstreams
     std::vector<ClientKey> keys;
     std::shared_ptr<TlsClient> tls;
     std::shared_ptr<const TlsServer> tls_server;  ///< null: clients speak plain HTTP
@@ -36,7 +38,7 @@ using RoutingTablePtr = std::shared_ptr<const RoutingTable>;
 /// must be in place.
 void find_path(Upstream& upstream, const RoutingTable& table);
 
-/// Adds its key and the credentials of its proxy.
+/// Adds its key, its headers that are secret, and the credentials of its proxy.
 void add_secrets(SecretEraser& secrets, const Upstream& upstream);
 
 /// Puts `upstream` behind those that are there, with its path, and its secrets among the table's. The table's

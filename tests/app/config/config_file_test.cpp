@@ -48,8 +48,26 @@ TEST_CASE("the file that ships holds every key")
 TEST_CASE("every upstream key is in the comment of the file that ships")
 {
     const auto text = shipped_file();
-    for (const char* key : {"name", "endpoint", "sk", "priority", "weight", "timeout", "stream_timeout",
-                            "allow", "deny", "rename", "proxy", "enabled"})
+    for (const char* key : {"name",
+                            "endpoint",
+                            "sk",
+                            "priority",
+                            "weight",
+                            "timeout",
+                            "stream_timeout",
+                            "allow",
+                            "deny",
+                            "rename",
+                            "proxy",
+                            "enabled",
+                            "retries",
+                            "first_content_timeout",
+                            "hedge_after",
+                            "max_in_flight",
+                            "headers",
+                            "set",
+                            "unset",
+                            "key_header"})
         CHECK(text.find(std::string{"\n# "} + key + " = ") != std::string::npos);
 }
 
@@ -85,6 +103,69 @@ keys = ["woshimima", { name = "alice", key = "env:ALICE_KEY" }, "file:keys/bob",
                                               {"config-3", "file:/etc/route/keys/bob"},
                                               {"config-4", "x"}};
     CHECK(settings.auth.keys == expected);
+}
+
+TEST_CASE("what an upstream of the file needs")
+{
+    const auto settings = settings_of(R"([[upstreams]]
+sk = "x"
+endpoint = "https://r.example/openai/deployments/{model}?api-version=1"
+retries = 0
+first_content_timeout = 0
+hedge_after = 1.5
+max_in_flight = 3
+headers = { "X-Title" = "t", "User-Agent" = "", "X-Key" = "file:key" }
+set = { temperature = 0.5, store = false, n = 1, provider = { only = ["a", "b\""] } }
+unset = ["user"]
+key_header = "api-key"
+[[upstreams]]
+sk = "y"
+set = '{ "a": null, "b": 1.50 }')");
+    REQUIRE(settings.upstreams.size() == 2);
+    const auto& upstream = settings.upstreams[0];
+    CHECK(upstream.retries == 0);
+    CHECK(upstream.first_content_timeout == Seconds{0});
+    CHECK(upstream.hedge_after == Seconds{1.5});
+    CHECK(upstream.max_in_flight == 3);
+    const std::map<std::string, std::string> headers{
+        {"X-Title", "t"}, {"User-Agent", ""}, {"X-Key", "file:/etc/route/key"}};
+    CHECK(upstream.headers == headers);
+    const std::map<std::string, std::string> members{
+        {"temperature", "0.5"}, {"store", "false"}, {"n", "1"}, {"provider", R"({"only":["a","b\""]})"}};
+    CHECK(upstream.set == members);
+    CHECK(upstream.unset == std::vector<std::string>{"user"});
+    CHECK(upstream.key_header == "api-key");
+    const std::map<std::string, std::string> others{{"a", "null"}, {"b", "1.50"}};
+    CHECK(settings.upstreams[1].set == others);
+    CHECK_FALSE(settings.upstreams[1].retries);
+    CHECK_FALSE(settings.upstreams[1].hedge_after);
+}
+
+TEST_CASE("what an upstream of the file cannot need is refused")
+{
+    struct Row
+    {
+        const char* line;
+        const char* reason;
+    };
+    const Row rows[] = {
+        {"retries = -1", "expected a whole number from 0 to 100"},
+        {"hedge_after = -1", "expected"},
+        {"headers = [\"a\"]", "expected a table of strings"},
+        {"headers = { Host = \"x\" }", "headers: expected another header than Host"},
+        {"set = \"x\"", "expected a table such as { temperature = 0.5 }"},
+        {"set = { a = inf }", "expected a table such as { temperature = 0.5 }"},
+        {"set = { a = 1979-05-27 }", "expected a table such as { temperature = 0.5 }"},
+        {"set = { model = \"x\" }", "set: expected another member than model"},
+        {"unset = \"a\"", "expected"},
+        {"key_header = 1", "a string such as \"api-key\""},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.line);
+        const auto parsed = parse(std::string{"[[upstreams]]\nsk = \"x\"\n"} + row.line);
+        REQUIRE(parsed.has_error());
+        CHECK_THAT(parsed.error().at(0).problem, ContainsSubstring(row.reason));
+    }
 }
 
 TEST_CASE("upstreams of the file")
@@ -191,20 +272,22 @@ format = "json")");
     CHECK(settings.secrets == SecretSettings{"/etc/route/secrets", {"A_KEY"}});
     CHECK(settings.timeouts == TimeoutSettings{Seconds{1}, Seconds{2}, Seconds{3}, 1024, Seconds{4},
                                                Seconds{0.25}, Seconds{6}, Seconds{7.5}});
-    CHECK(settings.failover == FailoverSettings{UpstreamOrder::random,
-                                                Seconds{9},
-                                                Seconds{0},
-                                                1,
-                                                0,
-                                                Commit::complete,
-                                                Seconds{0.5},
-                                                2,
-                                                Seconds{0},
-                                                3,
-                                                {400, 413},
-                                                Seconds{1.5},
-                                                Seconds{15},
-                                                {"user", "header:session_id"}});
+    FailoverSettings failover;
+    failover.order = UpstreamOrder::random;
+    failover.total = Seconds{9};
+    failover.cooldown = Seconds{0};
+    failover.cooldown_after = 1;
+    failover.reply_buffer = 0;
+    failover.commit = Commit::complete;
+    failover.commit_after = Seconds{0.5};
+    failover.retries = 2;
+    failover.retry_wait = Seconds{0};
+    failover.rounds = 3;
+    failover.final_statuses = {400, 413};
+    failover.hedge_after = Seconds{1.5};
+    failover.keep_alive = Seconds{15};
+    failover.sticky = {"user", "header:session_id"};
+    CHECK(settings.failover == failover);
     CHECK(settings.notify ==
           NotifySettings{1, "env:W", "s", "https://m", "!r:m", "file:/etc/route/t", "https://h/w", "{}"});
     CHECK(settings.upstream == UpstreamSettings{0, Seconds{1}, "/etc/ca.pem", ""});

@@ -120,3 +120,44 @@ TEST_CASE("random order among weights of 0 is even, and cooldown counts after it
     CHECK(std::abs(count["abc"] - 2000) < 200);
     CHECK(std::abs(count["bac"] - 2000) < 200);
 }
+
+TEST_CASE("an upstream with as many attempts as it takes at once is tried last, and never left out")
+{
+    const auto a = upstream("a");
+    const auto b = upstream("b");
+    const auto c = upstream("c");
+    a->max_in_flight = 2;
+    c->max_in_flight = 1;
+    for (const auto& each : {a, b, c})
+        each->in_flight = std::make_shared<InFlight>();
+    InFlight::Place first{a->in_flight};
+    CHECK(in_order({a, b, c}) == "abc");
+    {
+        const InFlight::Place second{a->in_flight};
+        CHECK(in_order({a, b, c}) == "bca");
+        const InFlight::Place third{c->in_flight};
+        CHECK(in_order({a, b, c}) == "bac");
+        rest(*b->cooldown, std::chrono::seconds{10});
+        CHECK(in_order({a, b, c}) == "abc");
+    }
+    CHECK(a->in_flight->count() == 1);
+    InFlight::Place moved{std::move(first)};
+    CHECK(a->in_flight->count() == 1);
+    moved.leave();
+    moved.leave();
+    CHECK(a->in_flight->count() == 0);
+}
+
+TEST_CASE("an upstream whose endpoint names the model needs one")
+{
+    const auto named = upstream("a");
+    named->endpoint = parse_endpoint("https://h/deployments/{model}").value();
+    named->rename = {{"up", ".."}, {".", "gpt-4o"}};
+    const Upstreams upstreams{named, upstream("b")};
+    CHECK(in_order(upstreams) == "ab");
+    CHECK(in_order(upstreams, {std::nullopt, "/v1/files"}) == "b");
+    CHECK(in_order(upstreams, {"", "/v1/chat/completions"}) == "b");
+    CHECK(in_order(upstreams, {"up", "/v1/chat/completions"}) == "b");
+    CHECK(in_order(upstreams, {".", "/v1/chat/completions"}) == "ab");
+    CHECK(in_order(upstreams, {"a name that was cut", "/v1/chat/completions", true}) == "b");
+}

@@ -94,7 +94,6 @@ TEST_CASE("parse_endpoint refuses what is no plain http or https URL, and quotes
         "https://user:secret@h/v1",
         "https://@h/v1",
         "https://h/v1?secret",
-        "https://h/v1?",
         "https://h/v1#secret",
         "https://h/v1#",
         "https://h:0/v1",
@@ -179,5 +178,103 @@ TEST_CASE("parse_proxy takes http://[USER:PASSWORD@]HOST:PORT")
         const auto proxy = parse_proxy(url);
         REQUIRE(proxy.has_error());
         CHECK(proxy.error().reason == "expected http://[USER:PASSWORD@]HOST:PORT");
+    }
+}
+
+TEST_CASE("an endpoint may have a place for the model in its path, and a query")
+{
+    const auto azure =
+        parse_endpoint("https://r.openai.azure.com/openai/deployments/{model}?api-version=2024-10-21");
+    REQUIRE(azure.has_value());
+    CHECK(azure->base_path == "/openai/deployments/{model}");
+    CHECK(azure->query == "api-version=2024-10-21");
+    CHECK(azure->authority == "r.openai.azure.com");
+    struct Row
+    {
+        const char* url;
+        const char* model;
+        const char* path;
+    };
+    const Row rows[] = {
+        {"https://h/deployments/{model}", "gpt-4o", "/deployments/gpt-4o"},
+        {"https://h/{model}", "a", "/a"},
+        {"https://h/{model}/", "a", "/a"},
+        {"https://h/a/m-{model}-x/v1", "gpt-4o", "/a/m-gpt-4o-x/v1"},
+        {"https://h/d/{model}", "meta/llama 3", "/d/meta%2Fllama%203"},
+        {"https://h/d/{model}", "../../admin?x#y", "/d/..%2F..%2Fadmin%3Fx%23y"},
+        {"https://h/d/{model}", "\xc3\xa4\r\n", "/d/%C3%A4%0D%0A"},
+        {"https://h/v1", "gpt-4o", "/v1"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.url, row.model);
+        std::string path;
+        append_base_path(path, parse_endpoint(row.url).value(), row.model);
+        CHECK(path == row.path);
+    }
+}
+
+TEST_CASE("which models a place in the path can name")
+{
+    const auto with_place = parse_endpoint("https://h/d/{model}").value();
+    for (const char* model : {"gpt-4o", "...", "a/b"})
+        CHECK(can_name(with_place, model));
+    for (const char* model : {"", ".", ".."}) {
+        CHECK_FALSE(can_name(with_place, model));
+        CHECK(can_name(parse_endpoint("https://h/v1").value(), model));
+    }
+    CHECK_FALSE(can_name(with_place, std::nullopt));
+    CHECK(can_name(parse_endpoint("https://h/v1").value(), std::nullopt));
+}
+
+TEST_CASE("an endpoint's query comes first, and its parameters win over the client's")
+{
+    struct Row
+    {
+        const char* endpoint;
+        const char* asked;
+        const char* sent;
+    };
+    const Row rows[] = {
+        {"https://h/v1", "", ""},
+        {"https://h/v1", "?a=1&a=2", "?a=1&a=2"},
+        {"https://h/v1?v=1", "", "?v=1"},
+        {"https://h/v1?v=1", "?", "?v=1"},
+        {"https://h/v1?v=1", "?a=2", "?v=1&a=2"},
+        {"https://h/v1?v=1", "?v=2&a=2&v=3", "?v=1&a=2"},
+        {"https://h/v1?v=1&w", "?w=7&V=3&", "?v=1&w&V=3"},
+        {"https://h/v1?", "?a=1", "?a=1"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.endpoint, row.asked);
+        std::string query;
+        append_query(query, parse_endpoint(row.endpoint).value(), row.asked);
+        CHECK(query == row.sent);
+    }
+}
+
+TEST_CASE("an endpoint whose query or place for the model is none is refused")
+{
+    struct Row
+    {
+        const char* url;
+        const char* reason;
+    };
+    const Row rows[] = {
+        {"https://h/{model}/{model}", "{model} only once"},
+        {"https://{model}/v1", "{model} only in the path"},
+        {"https://{model}.example/v1", "{model} only in the path"},
+        {"https://h/v1?m={model}", "{model} only in the path"},
+        {"https://h/{other}", "expected a URL such as"},
+        {"https://h/v1?a=b c", "expected a URL such as"},
+        {"https://h/v1?api-key=x", "without a key in its query"},
+        {"https://h/v1?a=1&Access_Token=x", "without a key in its query"},
+        {"https://h/v1?sig=x", "without a key in its query"},
+        {"https://h/v1?a=1#b", "without fragment"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.url);
+        const auto endpoint = parse_endpoint(row.url);
+        REQUIRE(endpoint.has_error());
+        CHECK_THAT(endpoint.error().reason, ContainsSubstring(row.reason));
     }
 }

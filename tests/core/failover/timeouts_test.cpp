@@ -74,3 +74,21 @@ TEST_CASE("single counts for the last candidate where it is longer")
         CHECK(attempt_timeouts(limits, {row.stream, row.body_bytes, true}, {}).head.count() == row.head);
     }
 }
+
+TEST_CASE("an upstream's own first_content_timeout wins, but for the last candidate")
+{
+    struct Row
+    {
+        std::optional<Seconds> own;
+        bool last;
+        double first_content;
+    };
+    for (const auto& row : {Row{{}, false, 4}, Row{Seconds{9}, false, 9}, Row{Seconds{0}, false, 0},
+                            Row{{}, true, 0}, Row{Seconds{9}, true, 0}}) {
+        CAPTURE(row.own.value_or(Seconds{-1}).count(), row.last);
+        Upstream upstream;
+        upstream.first_content_timeout = row.own;
+        CHECK(attempt_timeouts(settings(), {true, 0, row.last}, upstream).first_content.count() ==
+              row.first_content);
+    }
+}

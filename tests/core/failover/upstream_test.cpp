@@ -313,3 +313,105 @@ TEST_CASE("mask_key shows the ends of a long key and references as they are")
     for (const auto& [key, masked] : rows)
         CHECK(mask_key(key) == masked);
 }
+
+TEST_CASE("what an upstream needs is taken over, references resolved")
+{
+    auto definition = usable();
+    definition.retries = 0;
+    definition.first_content_timeout = Seconds{0};
+    definition.hedge_after = Seconds{1.5};
+    definition.max_in_flight = 4;
+    definition.headers = {
+        {"X-Title", "a b"}, {"User-Agent", ""}, {"X-Org", "env:KEY"}, {"X-Api-Token", "abc"}};
+    definition.set = {{"store", "false"}, {"provider", "{\"only\": [\"a\"]}"}};
+    definition.unset = {"user"};
+    definition.key_header = "api-key";
+    const auto upstream = made(definition).value();
+    CHECK(upstream.retries == 0);
+    CHECK(upstream.first_content_timeout == Seconds{0});
+    CHECK(upstream.hedge_after == Seconds{1.5});
+    CHECK(upstream.max_in_flight == 4);
+    CHECK(upstream.in_flight != nullptr);
+    std::string headers;
+    for (const auto& header : upstream.headers)
+        headers += header.name + "=" + header.value + (header.secret ? " secret; " : "; ");
+    CHECK(headers ==
+          "User-Agent=; X-Api-Token=abc secret; X-Org=sk-of-the-environment secret; X-Title=a b; ");
+    CHECK(upstream.set == definition.set);
+    CHECK(upstream.unset == definition.unset);
+    CHECK(upstream.key_header == "api-key");
+    const auto plain = made(usable()).value();
+    CHECK_FALSE(plain.retries);
+    CHECK_FALSE(plain.first_content_timeout);
+    CHECK_FALSE(plain.hedge_after);
+}
+
+TEST_CASE("what an upstream cannot need is refused, and what was expected is said")
+{
+    struct Row
+    {
+        std::function<void(UpstreamDefinition&)> change;
+        const char* reason;
+    };
+    const auto header = [](const char* name, const char* value) {
+        return [=](UpstreamDefinition& definition) { definition.headers = {{name, value}}; };
+    };
+    const Row rows[] = {
+        {[](auto& definition) { definition.retries = -1; }, "retries: expected 0 to 100"},
+        {[](auto& definition) { definition.retries = 101; }, "retries: expected 0 to 100"},
+        {[](auto& definition) { definition.first_content_timeout = Seconds{-1}; },
+         "first_content_timeout: expected a number of seconds, 0 or more"},
+        {[](auto& definition) { definition.hedge_after = Seconds{std::numeric_limits<double>::quiet_NaN()}; },
+         "hedge_after: expected a number of seconds, 0 or more"},
+        {[](auto& definition) { definition.max_in_flight = -1; }, "max_in_flight: expected 0 or more"},
+        {header("X-A", "a\r\nHost: b"), "headers: X-A: expected a value without control characters"},
+        {header("X-A", " a"), "headers: X-A: expected a value"},
+        {header("X-A", "env:UNSET"), "headers: X-A: the variable is not set"},
+        {header("X-A", "env:TWO_LINES"), "headers: X-A: expected a value without control characters"},
+        {header("X A", "a"), "headers: expected the name of a header"},
+        {header("", "a"), "headers: expected the name of a header"},
+        {header("X:", "a"), "headers: expected the name of a header"},
+        {header("Host", "a"), "headers: expected another header than Host"},
+        {header("content-LENGTH", ""), "headers: expected another header than content-LENGTH"},
+        {header("Transfer-Encoding", "chunked"), "headers: expected another header"},
+        {header("Connection", "close"), "headers: expected another header"},
+        {header("Accept-Encoding", "gzip"), "headers: expected another header"},
+        {header("Sec-WebSocket-Key", "a"), "headers: expected another header"},
+        {[](auto& definition) { definition.headers = {{"X-A", "1"}, {"x-a", "2"}}; },
+         "headers: expected x-a once"},
+        {[](auto& definition) { definition.key_header = "a b"; },
+         "key_header: expected the name of a header"},
+        {[](auto& definition) { definition.key_header = "Host"; }, "key_header: expected another header"},
+        {[](auto& definition) {
+             definition.sk = "asis";
+             definition.key_header = "api-key";
+         },
+         "key_header: expected none where sk is asis"},
+        {[](auto& definition) { definition.set = {{"a", "high"}}; }, "set: a: expected JSON, such as"},
+        {[](auto& definition) { definition.set = {{"a", "1,\"b\":2"}}; }, "set: a: expected JSON"},
+        {[](auto& definition) { definition.set = {{"a", ""}}; }, "set: a: expected JSON"},
+        {[](auto& definition) { definition.set = {{"", "1"}}; }, "set: expected names of members"},
+        {[](auto& definition) { definition.set = {{"Model", "1"}}; },
+         "set: expected another member than model"},
+        {[](auto& definition) { definition.unset = {"model"}; }, "unset: expected another member than model"},
+        {[](auto& definition) {
+             definition.set = {{"a", "1"}};
+             definition.unset = {"a"};
+         },
+         "unset: expected a in set or in unset, not in both"},
+        {[](auto& definition) { definition.unreadable = {{"headers", "[]"}}; },
+         "headers: expected a JSON object of strings and nulls"},
+        {[](auto& definition) { definition.unreadable = {{"set", "1"}}; }, "set: expected a JSON object"},
+        {[](auto& definition) { definition.unreadable = {{"unset", "1"}}; },
+         "unset: expected a JSON array of strings"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.reason);
+        auto definition = usable();
+        row.change(definition);
+        const auto result = made(definition);
+        REQUIRE(result.has_error());
+        CHECK_THAT(result.error().reason, ContainsSubstring(row.reason));
+        CHECK(result.error().reason.find("sk-secret") == std::string::npos);
+    }
+}

@@ -79,7 +79,7 @@ std::string_view credential_field(const HeaderFields& fields)
     return {};
 }
 
-/// Whether the upstream has that field of its own, if only to withhold it.
+/// Whether the upstream has that header of its own, if only to withhold it.
 bool decides_on(const Upstream& upstream, std::string_view name)
 {
     return std::any_of(upstream.headers.begin(), upstream.headers.end(),
@@ -92,6 +92,7 @@ void write_passed_fields(std::string& out, const HeaderFields& fields, const Ups
                          std::string_view protocol_key)
 {
     const bool own_key = upstream.asis;
+    const bool has_own = !upstream.headers.empty() || !upstream.key_header.empty();
     LineWriter lines{out};
     const auto nominations = nominated_fields(fields);
     // One credential goes on: of two, one is for this router.
@@ -105,7 +106,8 @@ void write_passed_fields(std::string& out, const HeaderFields& fields, const Ups
         }
         if (!nominations.empty() && nominated(nominations, header.name))
             continue;
-        if (decides_on(upstream, header.name) || equal_ignoring_case(header.name, upstream.key_header))
+        if (has_own &&
+            (decides_on(upstream, header.name) || equal_ignoring_case(header.name, upstream.key_header)))
             continue;
         const bool key = own_key && equal_ignoring_case(header.name, credential);
         if (key || (!hop_by_hop(header) && !kept_from_upstream(header)))

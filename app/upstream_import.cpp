@@ -52,7 +52,7 @@ std::vector<std::string> differences(const UpstreamDefinition& before, const Ups
 {
     std::vector<std::string> fields;
     const auto compare = [&](const char* field, const auto& old, const auto& now) {
-        if (old != now || before.unreadable.contains(field))
+        if (old != now || (before.unreadable.contains(field) && !after.unreadable.contains(field)))
             fields.emplace_back(field);
     };
     compare("name", before.name, after.name);
@@ -98,8 +98,11 @@ ImportStep step_for(const FiledUpstream& entry, const UpstreamDefinition* before
         after.sk = before->sk;
     if (!entry.has_proxy)
         after.proxy = before->proxy;
-    if (!entry.has_headers)
+    if (!entry.has_headers) {
         after.headers = before->headers;
+        if (const auto kept = before->unreadable.find("headers"); kept != before->unreadable.end())
+            after.unreadable.insert(*kept);
+    }
     step.fields = differences(*before, after);
     step.kind = step.fields.empty() ? ImportStep::Kind::keep : ImportStep::Kind::change;
     return step;

@@ -154,9 +154,8 @@ T& series(T*& reference, Family<T>& family, MakeLabels labels, const Arguments&.
 /// Whether an upstream has served it, a WebSocket or a response over one, too.
 bool succeeded(const Record& record)
 {
-    const bool served = record.outcome != RequestOutcome::upstream_error &&
-                        record.outcome != RequestOutcome::timeout &&
-                        record.outcome != RequestOutcome::rejected;
+    // Of a failure that was told as an event nothing was an upstream's.
+    const bool served = record.outcome == RequestOutcome::ok || record.response_bytes > 0;
     return (record.status >= 200 && record.status < 300 && served) ||
            (record.status == 101 && record.outcome == RequestOutcome::ok);
 }

@@ -81,7 +81,7 @@ void declare_needs(CLI::App& command, UpstreamOptions& options)
         "In place of failover.hedge_after, 0: never; '' for that");
     number(command, "--max-in-flight", options.max_in_flight, 0,
            "Tried last while it has as many requests; 0: no limit");
-    list(command, "--header", options.headers, "NAME=VALUE",
+    list(command, "--headers,--header", options.headers, "NAME=VALUE",
          "Sent in place of the client's; env:NAME and file:PATH as for --sk; NAME= withholds it; no value: "
          "none");
     list(command, "--set", options.set, "NAME=JSON",
@@ -108,7 +108,7 @@ void apply_needs(const UpstreamOptions& options, UpstreamDefinition& definition)
         definition.max_in_flight = *options.max_in_flight;
     if (options.headers) {
         definition.headers =
-            pairs(*options.headers, "--header: expected NAME=VALUE, or NAME= to withhold it", true);
+            pairs(*options.headers, "--headers: expected NAME=VALUE, or NAME= to withhold it", true);
         definition.unreadable.erase("headers");
     }
     if (options.set) {

@@ -12,6 +12,7 @@
 
 #include "core/failover/upstream.hpp"
 #include "core/failover/upstream_header.hpp"
+#include "core/http/query_facts.hpp"
 #include "core/text.hpp"
 
 namespace route {
@@ -92,9 +93,11 @@ std::string_view take_parameter(std::string_view& rest)
     return parameter;
 }
 
-std::string_view name_of_parameter(std::string_view parameter)
+/// As its reader takes it.
+std::string name_of_parameter(std::string_view parameter)
 {
-    return parameter.substr(0, parameter.find('='));
+    constexpr std::size_t longest = 256;
+    return percent_decoded(parameter.substr(0, parameter.find('=')), longest);
 }
 
 bool has_parameter(std::string_view query, std::string_view name)
@@ -105,10 +108,13 @@ bool has_parameter(std::string_view query, std::string_view name)
     return false;
 }
 
+/// By its names; some readers part them by semicolons.
 bool holds_key(std::string_view query)
 {
     while (!query.empty()) {
-        const auto name = name_of_parameter(take_parameter(query));
+        const auto end = std::min(query.find_first_of("&;?"), query.size());
+        const auto name = name_of_parameter(query.substr(0, end));
+        query.remove_prefix(std::min(end + 1, query.size()));
         if (names_credential(name) || equal_ignoring_case(name, "sig") || equal_ignoring_case(name, "code"))
             return true;
     }

@@ -158,6 +158,8 @@ Result<std::vector<UpstreamHeader>> resolve_headers(const std::map<std::string, 
                                                   : resolve(value);
         if (!resolved)
             return Invalid{"headers: " + name + ": " + resolved.error().reason};
+        if (!value.empty() && resolved->empty())
+            return Invalid{"headers: " + name + ": expected a value, but what it refers to is empty"};
         if (!plain_text(*resolved) || trim(*resolved) != *resolved)
             return Invalid{"headers: " + name +
                            ": expected a value without control characters, and without blanks around it"};
@@ -183,6 +185,8 @@ std::optional<Invalid> refusal_of_member(const char* field, const std::string& n
         return Invalid{where + ": expected names of members without control characters"};
     if (equal_ignoring_case(name, "model"))
         return Invalid{where + ": expected another member than model, which rename changes"};
+    if (equal_ignoring_case(name, "stream"))
+        return Invalid{where + ": expected another member than stream, which is the client's to say"};
     return std::nullopt;
 }
 
@@ -193,6 +197,9 @@ std::optional<Invalid> refusal_of_needs(const UpstreamDefinition& definition)
         return Invalid{"retries: expected 0 to " + std::to_string(most_tries)};
     if (definition.max_in_flight < 0)
         return Invalid{"max_in_flight: expected 0 or more"};
+    for (const auto& [name, value] : definition.headers)
+        if (!definition.key_header.empty() && equal_ignoring_case(name, definition.key_header))
+            return Invalid{"headers: expected another header than that of key_header"};
     if (!definition.key_header.empty())
         if (const auto reason = refused_header(definition.key_header))
             return Invalid{"key_header: " + *reason};
@@ -320,8 +327,12 @@ const std::string& sent_model(const Upstream& upstream, const std::string& model
 
 bool is_secret_header(std::string_view name, std::string_view value)
 {
+    const auto begins = [&](std::string_view scheme) {
+        return equal_ignoring_case(value.substr(0, scheme.size()), scheme);
+    };
     return !value.empty() &&
-           (names_credential(name) || value.starts_with("env:") || value.starts_with("file:"));
+           (names_credential(name) || value.starts_with("env:") || value.starts_with("file:") ||
+            value.starts_with("sk-") || begins("bearer ") || begins("basic "));
 }
 
 namespace {

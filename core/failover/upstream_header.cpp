@@ -45,8 +45,9 @@ bool is_token(std::string_view name)
 
 bool names_credential(std::string_view name)
 {
-    constexpr std::array<std::string_view, 6> telling{"authorization", "cookie", "key",
-                                                      "token",         "secret", "password"};
+    constexpr std::array<std::string_view, 12> telling{"auth",       "cookie",  "key",    "token",
+                                                       "secret",     "passw",   "pwd",    "jwt",
+                                                       "credential", "session", "bearer", "signature"};
     const auto text = in_small_letters(name);
     return std::any_of(telling.begin(), telling.end(),
                        [&](std::string_view word) { return text.find(word) != text.npos; });

@@ -7,10 +7,8 @@
 #include "core/hex_digit.hpp"
 
 namespace route {
-namespace {
 
-/// As many bytes of it as a longer name is told apart by.
-std::string decode(std::string_view encoded, std::size_t most)
+std::string percent_decoded(std::string_view encoded, std::size_t most)
 {
     std::string text;
     for (std::size_t i = 0; i < encoded.size() && text.size() < most; ++i) {
@@ -27,8 +25,6 @@ std::string decode(std::string_view encoded, std::size_t most)
     return text;
 }
 
-}  // namespace
-
 Result<RequestFacts> read_query_facts(std::string_view query)
 {
     constexpr std::string_view name = "model";
@@ -37,14 +33,14 @@ Result<RequestFacts> read_query_facts(std::string_view query)
         const auto end = std::min(query.find('&', begin), query.size());
         const auto member = query.substr(begin, end - begin);
         const auto equals = begin + std::min(member.find('='), member.size());
-        if (decode(query.substr(begin, equals - begin), name.size() + 1) == name) {
+        if (percent_decoded(query.substr(begin, equals - begin), name.size() + 1) == name) {
             if (facts.model)
                 return Invalid{"the query names `model` twice"};
             facts.model_begin = std::min(equals + 1, end);
             facts.model_end = end;
             facts.model_in_query = true;
             facts.model =
-                decode(query.substr(facts.model_begin, end - facts.model_begin), max_model_name + 1);
+                percent_decoded(query.substr(facts.model_begin, end - facts.model_begin), max_model_name + 1);
             facts.model_cut = facts.model->size() > max_model_name;
             facts.model->resize(std::min(facts.model->size(), max_model_name));
         }

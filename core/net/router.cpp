@@ -130,7 +130,7 @@ bool Router::hedges(const Tries& tries) const
     facts.api = api_of(request_.head.method, request_.head.path);
     facts.upgrade = request_.head.upgrade_websocket;
     facts.hedged = second_capture_ != nullptr;
-    facts.other_left = !tries.last_upstream();
+    facts.other_left = !tries.last_upstream() && !is_full(*candidates_[tries.index() + 1]);
     return may_hedge(facts);
 }
 

@@ -427,7 +427,7 @@ TEST_CASE("what an upstream cannot need is refused on the command line, with wha
         {{"--retries", "x"}, 2, "expected a whole number from 0 to 100 or ''"},
         {{"--hedge-after", "-1"}, 2, "expected a number of seconds, 0 or more or ''"},
         {{"--max-in-flight", ""}, 2, "expected a whole number"},
-        {{"--header", "X-Title"}, 2, "--header: expected NAME=VALUE, or NAME= to withhold it"},
+        {{"--header", "X-Title"}, 2, "--headers: expected NAME=VALUE, or NAME= to withhold it"},
         {{"--set", "effort"}, 2, "--set: expected NAME=JSON"},
         {{"--set", "effort=high"}, 1, R"(set: effort: expected JSON, such as 0.5, true or "text")"},
         {{"--header", "Host=x"}, 1, "headers: expected another header than Host"},

@@ -26,7 +26,9 @@ COLUMNS = {
     "openai_upstreams": {
         "id": NUMBER, "created_at": TIME, "updated_at": TIME, "deleted_at": TIME, "sk": TEXT, "endpoint": TEXT,
         "timeout": ("double precision",), "name": TEXT, "priority": NUMBER, "weight": NUMBER, "stream_timeout": ("double precision",),
-        "allow": TEXT, "deny": TEXT, "rename": TEXT, "proxy": TEXT, "enabled": BOOLEAN},
+        "allow": TEXT, "deny": TEXT, "rename": TEXT, "proxy": TEXT, "enabled": BOOLEAN, "retries": NUMBER,
+        "first_content_timeout": ("double precision",), "hedge_after": ("double precision",), "max_in_flight": NUMBER,
+        "headers": TEXT, "set": TEXT, "unset": TEXT, "key_header": TEXT},
     "client_keys": {"id": NUMBER, "name": TEXT, "key_hash": TEXT, "created_at": TIME, "deleted_at": TIME},
 }
 

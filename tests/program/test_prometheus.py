@@ -130,6 +130,9 @@ class Traffic:
             failover={"cooldown": 12, "cooldown_after": 2, "retries": 1, "retry_wait": 0, "hedge_after": 0.05}, timeouts={"default": 0.2, "stream": 0.2, "single": 0.2}, notify=webhook.settings)
 
     def round(self):
+        self.flaky.answer(silence)  # the next one is asked beside it
+        assert self.router.ask().status == 200
+        self.flaky.answer(reply(500))
         for scripts, body in ((reply(), chat()), (stream(*chat_events("a")), chat(stream=True))):
             self.good.answer(scripts)
             for _ in range(3):

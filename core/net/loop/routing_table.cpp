@@ -55,7 +55,7 @@ void add_upstream(RoutingTable& table, Upstream upstream)
     find_path(upstream, table);
     add_secrets(table.secrets, upstream);
     table.rules_on_models = table.rules_on_models || !upstream.allow.empty() || !upstream.deny.empty() ||
-                            !upstream.rename.empty();
+                            !upstream.rename.empty() || upstream.endpoint.model_at != std::string::npos;
     for (const auto& [name, value] : upstream.set)
         table.changed_members.insert(name);
     table.changed_members.insert(upstream.unset.begin(), upstream.unset.end());

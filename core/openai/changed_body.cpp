@@ -28,8 +28,12 @@ ChangedBody::ChangedBody(std::string_view body, const RequestFacts& facts, const
         unset_members(facts, rules.unset);
         set_members(facts, rules.set);
     }
-    std::stable_sort(edits_.begin(), edits_.end(),
-                     [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
+    // Few, and those at one place stay in their order.
+    for (auto edit = edits_.begin(); edit != edits_.end(); ++edit) {
+        const auto place = std::upper_bound(edits_.begin(), edit, *edit,
+                                            [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
+        std::rotate(place, edit, edit + 1);
+    }
     for (const auto& edit : edits_)
         size_ = size_ - (edit.end - edit.begin) + edit.text.size();
 }

@@ -6,15 +6,16 @@
 
 namespace route::net {
 
-/// Calls `tell`, which another thread waits for, until there is the memory for it: untold, that would wait
-/// for ever. For threads that serve nobody else; what else `tell` throws ends the program.
+/// Calls `notify`, which another thread waits for, until there is the memory for it: else that would wait for
+/// ever. No event says when there is memory again. For threads that serve nobody else; what else `notify`
+/// throws ends the program.
 template <class F>
-void insist(F&& tell) noexcept
+void insist(F&& notify) noexcept
 {
     constexpr std::chrono::milliseconds pause{10};
     for (;;) {
         try {
-            tell();
+            notify();
             return;
         } catch (const std::bad_alloc&) {
             std::this_thread::sleep_for(pause);

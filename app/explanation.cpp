@@ -8,6 +8,7 @@
 #include <random>
 
 #include "app/cli/json.hpp"
+#include "core/counted.hpp"
 #include "core/failover/candidates.hpp"
 #include "core/failover/timeouts.hpp"
 #include "core/openai/api.hpp"
@@ -90,6 +91,26 @@ boost::json::object cooldown_of(const Upstream& upstream, const std::string& mod
     return json;
 }
 
+/// What `order` goes by, as far as whoever answers knows it. "" when it goes by nothing that changes.
+std::string standing(const Upstream& upstream, UpstreamOrder order, bool stream,
+                     std::chrono::steady_clock::time_point now)
+{
+    if (order == UpstreamOrder::least_busy && upstream.in_flight)
+        return fmt::format("{} under way, weight {} (failover.order)",
+                           counted(static_cast<std::uint64_t>(upstream.in_flight->count()), "request"),
+                           upstream.weight);
+    if (order != UpstreamOrder::fastest || !upstream.content_time)
+        return {};
+    const auto mean = upstream.content_time->of(stream).at(now);
+    const std::string_view kind = stream ? "its streams" : "its whole replies";
+    return mean ? fmt::format("the first content of {} comes after {:.3f} s in the mean (failover.order)",
+                              kind, Seconds{*mean}.count())
+                : fmt::format(
+                      "when {} bring their first content is not known: it counts as quick "
+                      "(failover.order)",
+                      kind);
+}
+
 /// Those that stand at the upstream itself, by the names of its columns.
 void add_own_rules(boost::json::array& rules, const Upstream& upstream, const ImaginedRequest& request,
                    bool last)
@@ -151,6 +172,10 @@ boost::json::array rules_of(const Settings& settings, const ImaginedRequest& req
             fmt::format("a stream without content {} s after its headers fails over, but for the last one's "
                         "(timeouts.first_content)",
                         settings.timeouts.first_content.count()));
+    const auto now = std::chrono::steady_clock::now();
+    for (const auto* upstream : order)
+        if (const auto rule = standing(*upstream, failover.order, request.stream, now); !rule.empty())
+            add(fmt::format("{}: {}", upstream->name, rule));
     for (const auto* upstream : order)
         add_own_rules(rules, *upstream, request, upstream == order.back());
     if (request.stream && failover.keep_alive > Seconds{0} && answers(api_of("POST", request.path)))
@@ -179,8 +204,9 @@ boost::json::object explain(const RoutingView& view, const ImaginedRequest& requ
     std::random_device random;
     std::uniform_int_distribution<std::uint64_t> draw;
     const auto now = std::chrono::steady_clock::now();
-    const auto order = candidates(usable, {request.model, request.path}, {settings.failover.order}, now,
-                                  [&] { return draw(random); });
+    const auto order =
+        candidates(usable, {request.model, request.path}, {settings.failover.order, {}, request.stream}, now,
+                   [&] { return draw(random); });
     boost::json::array tried;
     for (const auto* upstream : order) {
         const TimeoutFacts facts{request.stream, request.body_bytes, upstream == order.back()};
@@ -203,7 +229,8 @@ boost::json::object explain(const RoutingView& view, const ImaginedRequest& requ
     explained["order"] = std::move(tried);
     explained["not_tried"] = std::move(not_tried);
     explained["rules"] = rules_of(settings, request, order);
-    explained["random"] = settings.failover.order == UpstreamOrder::random;
+    explained["random"] = settings.failover.order != UpstreamOrder::priority;
+    explained["by"] = to_string(settings.failover.order);
     return explained;
 }
 

@@ -131,8 +131,9 @@ void LiveRouting::note_cooldown(const CooldownStart& start)
 
 bool LiveRouting::rests_now(const CooldownStart& start) const
 {
-    const auto known = cooldowns_.find(start.upstream);
-    const auto* const state = known == cooldowns_.end() ? nullptr : known->second->of_model(start.model);
+    const auto known = lasting_.find(start.upstream);
+    const auto* const state =
+        known == lasting_.end() ? nullptr : known->second.cooldown->of_model(start.model);
     return state != nullptr && state->resting(std::chrono::steady_clock::now());
 }
 
@@ -160,7 +161,8 @@ void LiveRouting::add_upstreams(net::RoutingTable& table)
          all_upstreams(settings_.upstreams, known_.upstreams, environment_counts_)) {
         auto& viewed = viewed_.emplace_back(ViewedUpstream{definition, origin, nullptr, {}, {}, {}});
         const auto name = effective_name(definition);
-        auto made = make_upstream(definition, secrets_for(origin, settings_.secrets), cooldown_of(name));
+        const auto& known = lasting_[name];
+        auto made = make_upstream(definition, secrets_for(origin, settings_.secrets), known.cooldown);
         if (!made)
             viewed.unusable = made.error().reason;
         if (!definition.enabled)
@@ -177,7 +179,8 @@ void LiveRouting::add_upstreams(net::RoutingTable& table)
                 "no upstream is configured: OPENAI_API_KEY of the environment serves as the only one, at {}",
                 escape_for_log(definition.endpoint));
         }
-        made->in_flight = in_flight_of(name);
+        made->in_flight = known.in_flight;
+        made->content_time = known.content_time;
         net::add_upstream(table, *std::move(made));
         viewed.usable = table.upstreams.back();
     }
@@ -193,22 +196,6 @@ void LiveRouting::warn_of_short_keys()
                 fmt::format("auth.keys: the client key of {} has fewer than {} characters: it can be guessed",
                             configured.name, shortest_client_key));
     }
-}
-
-std::shared_ptr<Cooldown> LiveRouting::cooldown_of(const std::string& name)
-{
-    auto& cooldown = cooldowns_[name];
-    if (!cooldown)
-        cooldown = std::make_shared<Cooldown>();
-    return cooldown;
-}
-
-std::shared_ptr<InFlight> LiveRouting::in_flight_of(const std::string& name)
-{
-    auto& in_flight = in_flight_[name];
-    if (!in_flight)
-        in_flight = std::make_shared<InFlight>();
-    return in_flight;
 }
 
 void LiveRouting::warn_once(const std::string& warning)

@@ -61,11 +61,16 @@ class LiveRouting
         keep,
         read,
     };
+    /// What is known of an upstream whatever becomes of its definition.
+    struct Lasting
+    {
+        std::shared_ptr<Cooldown> cooldown = std::make_shared<Cooldown>();
+        std::shared_ptr<InFlight> in_flight = std::make_shared<InFlight>();
+        std::shared_ptr<ContentTime> content_time = std::make_shared<ContentTime>();
+    };
     LiveRouting(Settings settings, storage::UpstreamsAndKeys known, bool environment_counts);
     ConfigResult<net::RoutingTablePtr> make_table(Files files);
     void add_upstreams(net::RoutingTable& table);
-    std::shared_ptr<Cooldown> cooldown_of(const std::string& name);
-    std::shared_ptr<InFlight> in_flight_of(const std::string& name);
     bool rests_now(const CooldownStart& start) const;
     void warn_of_short_keys();
     void warn_once(const std::string& warning);
@@ -75,8 +80,7 @@ class LiveRouting
     storage::UpstreamsAndKeys known_;
     bool environment_counts_;
     bool told_environment_ = false;
-    std::map<std::string, std::shared_ptr<Cooldown>> cooldowns_;
-    std::map<std::string, std::shared_ptr<InFlight>> in_flight_;
+    std::map<std::string, Lasting> lasting_;  ///< by upstream
     std::set<std::string> warnings_;
     std::vector<ViewedUpstream> viewed_;
     std::map<std::string, Rest> rests_;

@@ -75,8 +75,25 @@ struct TimeoutSettings
 enum class UpstreamOrder
 {
     priority,
-    random
+    random,
+    least_busy,
+    fastest,
 };
+
+constexpr std::string_view to_string(UpstreamOrder order)
+{
+    switch (order) {
+        case UpstreamOrder::priority:
+            break;
+        case UpstreamOrder::random:
+            return "random";
+        case UpstreamOrder::least_busy:
+            return "least_busy";
+        case UpstreamOrder::fastest:
+            return "fastest";
+    }
+    return "priority";
+}
 
 /// When a stream is committed.
 enum class Commit

@@ -72,7 +72,7 @@ void print_explanation(Session& session, const boost::json::object& explained)
             session.out << std::string_view{rule.as_string()} << '\n';
     }
     if (explained.at("random").as_bool())
-        session.out << "\nfailover.order is random: this is one draw\n";
+        session.out << "\nfailover.order is " << text_at(explained, "by") << ": this is one draw\n";
     const auto& not_tried = explained.at("not_tried").as_array();
     if (not_tried.empty())
         return;

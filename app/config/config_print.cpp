@@ -82,7 +82,7 @@ void write(TomlWriter& out, const TimeoutSettings& timeouts)
 void write(TomlWriter& out, const FailoverSettings& failover)
 {
     out.table("failover");
-    out.put("order", std::string_view{failover.order == UpstreamOrder::random ? "random" : "priority"});
+    out.put("order", to_string(failover.order));
     out.put("total", failover.total);
     out.put("cooldown", failover.cooldown);
     out.put("cooldown_after", failover.cooldown_after);

@@ -105,8 +105,11 @@ constexpr Seconds least_keep_alive{0.1};
 
 void read(ConfigTable table, FailoverSettings& failover)
 {
-    table.choice("order", failover.order,
-                 {{"priority", UpstreamOrder::priority}, {"random", UpstreamOrder::random}});
+    std::vector<std::pair<std::string_view, UpstreamOrder>> orders;
+    for (const auto order :
+         {UpstreamOrder::priority, UpstreamOrder::random, UpstreamOrder::least_busy, UpstreamOrder::fastest})
+        orders.emplace_back(to_string(order), order);
+    table.choice("order", failover.order, orders);
     table.seconds_or_zero("total", failover.total);
     table.seconds_or_zero("cooldown", failover.cooldown);
     table.integer("cooldown_after", failover.cooldown_after, 0, 1'000'000);
@@ -121,8 +124,7 @@ void read(ConfigTable table, FailoverSettings& failover)
     });
     if (const auto* sticky = table.find("sticky");
         sticky != nullptr && !failover.sticky.empty() && failover.order == UpstreamOrder::priority)
-        table.refuse("sticky", *sticky,
-                     R"(failover.order to be "random": with "priority" all go the same way)");
+        table.refuse("sticky", *sticky, R"(another failover.order: with "priority" all go the same way)");
     table.statuses("final_statuses", failover.final_statuses);
     table.seconds_or_zero("hedge_after", failover.hedge_after);
     table.seconds_or_zero("keep_alive", failover.keep_alive);

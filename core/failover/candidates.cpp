@@ -1,7 +1,6 @@
 #include "core/failover/candidates.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <span>
 
 #include "core/failover/affinity.hpp"
@@ -10,48 +9,39 @@ namespace route {
 
 namespace {
 
-using Iterator = std::vector<const Upstream*>::iterator;
-
-std::uint64_t total_weight(Iterator first, Iterator last)
+/// Those of equal priority.
+void order_alike(std::span<const Upstream*> upstreams, const OrderRule& rule,
+                 std::chrono::steady_clock::time_point now, const Random& random)
 {
-    std::uint64_t sum = 0;
-    for (auto it = first; it != last; ++it)
-        sum += static_cast<std::uint64_t>(std::max((*it)->weight, 0));
-    return sum;
-}
-
-/// The place of the one drawn: each with a chance of its weight, all alike when no weight is left.
-Iterator draw(Iterator first, Iterator last, std::uint64_t random)
-{
-    const auto total = total_weight(first, last);
-    if (total == 0)
-        return first + static_cast<std::ptrdiff_t>(random % static_cast<std::uint64_t>(last - first));
-    auto point = random % total;
-    for (auto it = first; it != last; ++it) {
-        const auto weight = static_cast<std::uint64_t>(std::max((*it)->weight, 0));
-        if (point < weight)
-            return it;
-        point -= weight;
+    if (!rule.session.empty()) {
+        order_by_session(upstreams, rule.session);
+        return;
     }
-    return first;
-}
-
-void shuffle_by_weight(Iterator first, Iterator last, const std::function<std::uint64_t()>& random)
-{
-    for (; last - first > 1; ++first) {
-        const auto chosen = draw(first, last, random());
-        std::rotate(first, chosen, chosen + 1);
+    switch (rule.order) {
+        case UpstreamOrder::priority:
+            break;
+        case UpstreamOrder::random:
+            order_at_random(upstreams, random);
+            break;
+        case UpstreamOrder::least_busy:
+            order_by_load(upstreams, random);
+            break;
+        case UpstreamOrder::fastest:
+            order_by_speed(upstreams, rule.stream, now, random);
+            break;
     }
 }
 
-/// Calls `order(first, last)` for each run of equal priority.
-template <class Order>
-void each_priority(std::vector<const Upstream*>& upstreams, Order&& order)
+/// Each run of equal priority by itself.
+void order_by_rule(std::vector<const Upstream*>& upstreams, const OrderRule& rule,
+                   std::chrono::steady_clock::time_point now, const Random& random)
 {
+    if (rule.order == UpstreamOrder::priority)
+        return;
     for (auto first = upstreams.begin(); first != upstreams.end();) {
         const auto last = std::find_if(
             first, upstreams.end(), [first](const Upstream* u) { return u->priority != (*first)->priority; });
-        order(first, last);
+        order_alike(std::span{first, last}, rule, now, random);
         first = last;
     }
 }
@@ -95,7 +85,7 @@ bool is_eligible(const Upstream& upstream, const ModelAndPath& wanted)
 
 std::vector<const Upstream*> candidates(const Upstreams& upstreams, const ModelAndPath& wanted,
                                         const OrderRule& rule, std::chrono::steady_clock::time_point now,
-                                        const std::function<std::uint64_t()>& random)
+                                        const Random& random)
 {
     std::vector<const Upstream*> result;
     result.reserve(upstreams.size());
@@ -103,13 +93,7 @@ std::vector<const Upstream*> candidates(const Upstreams& upstreams, const ModelA
         if (is_eligible(*upstream, wanted))
             result.push_back(upstream.get());
 
-    if (rule.order != UpstreamOrder::priority && !rule.session.empty())
-        each_priority(result, [&](Iterator first, Iterator last) {
-            order_by_session(std::span{first, last}, rule.session);
-        });
-    else if (rule.order == UpstreamOrder::random)
-        each_priority(result, [&](Iterator first, Iterator last) { shuffle_by_weight(first, last, random); });
-
+    order_by_rule(result, rule, now, random);
     move_resting_to_end(result, model_of(wanted), now);
     return result;
 }
@@ -121,8 +105,9 @@ CooldownTurn take_turn(std::vector<const Upstream*>& order, std::size_t index, c
     for (auto left = order.end() - next; left > 0; --left) {
         if (!(*next)->cooldown)
             return {};
-        if (auto turn = (*next)->cooldown->take_turn(model_of(wanted), now))
-            return std::move(*turn);
+        if (!is_full(**next))
+            if (auto turn = (*next)->cooldown->take_turn(model_of(wanted), now))
+                return std::move(*turn);
         std::rotate(next, next + 1, order.end());
     }
     return {};

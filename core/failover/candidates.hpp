@@ -2,13 +2,13 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/failover/ordering.hpp"
 #include "core/failover/upstream.hpp"
 #include "core/settings.hpp"
 
@@ -28,8 +28,8 @@ struct ModelAndPath
 struct OrderRule
 {
     UpstreamOrder order = UpstreamOrder::priority;
-    std::string_view session =
-        {};  ///< of the request, "" when it is of none; not with UpstreamOrder::priority
+    std::string_view session = {};  ///< of the request, "" when it is of none; not with `priority`
+    bool stream = false;            ///< it asks for a stream
 };
 
 /// Whether as many attempts at it are under way as it takes at once (`max_in_flight`).
@@ -40,16 +40,14 @@ bool is_eligible(const Upstream& upstream, const ModelAndPath& wanted);
 
 /// The eligible upstreams in the order in which they are tried. `upstreams` is sorted by priority, then id.
 /// Those in cooldown at `now`, those that another request probes, and those that are full move to the end and
-/// are never left out. `random()` gives uniform 64-bit numbers, used only by UpstreamOrder::random (shuffled
-/// by weight within equal priority; weight 0 comes after all others of its priority). Requests of one session
-/// have one order.
+/// are never left out. Requests of one session have one order.
 std::vector<const Upstream*> candidates(const Upstreams& upstreams, const ModelAndPath& wanted,
                                         const OrderRule& rule, std::chrono::steady_clock::time_point now,
-                                        const std::function<std::uint64_t()>& random);
+                                        const Random& random);
 
-/// Before `order[index]` is tried: the first of those from there on that has its turn at `now` comes to that
-/// place, the ones passed over go behind the others. Where none has, the order stays. What is returned is
-/// held until the try's verdict is noted.
+/// Before `order[index]` is tried: the first of those from there on that is not full and has its turn at
+/// `now` comes to that place, the ones passed over go behind the others. Where none has, the order stays.
+/// What is returned is held until the try's verdict is noted.
 CooldownTurn take_turn(std::vector<const Upstream*>& order, std::size_t index, const ModelAndPath& wanted,
                        std::chrono::steady_clock::time_point now);
 

@@ -316,6 +316,7 @@ Result<Upstream> make_upstream(const UpstreamDefinition& definition, const Secre
         .pool_key = {},
         .cooldown = cooldown ? std::move(cooldown) : std::make_shared<Cooldown>(),
         .in_flight = std::make_shared<InFlight>(),
+        .content_time = std::make_shared<ContentTime>(),
     };
 }
 

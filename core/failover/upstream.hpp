@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/failover/content_time.hpp"
 #include "core/failover/cooldown.hpp"
 #include "core/failover/endpoint.hpp"
 #include "core/failover/in_flight.hpp"
@@ -113,7 +114,8 @@ struct Upstream
     std::string proxy_authorization;     ///< for that
     PoolKey pool_key;                    ///< of its connections; given when it joins a routing table
     std::shared_ptr<Cooldown> cooldown;  ///< one per upstream and process: outlives the snapshots
-    std::shared_ptr<InFlight> in_flight;  ///< likewise
+    std::shared_ptr<InFlight> in_flight;        ///< likewise
+    std::shared_ptr<ContentTime> content_time;  ///< likewise
 };
 
 /// What it is asked for when a client asks for `model`.

@@ -30,6 +30,12 @@ constexpr int looks_within_wait = 8;
 /// Of an encoded reply few bytes can be many to read: others of the loop have a turn after as many.
 constexpr std::size_t encoded_portion = 8u << 10;
 
+/// Others share the count: it costs where nobody asks for it.
+bool counts_in_flight(const RoutingTable& table, const Upstream& upstream)
+{
+    return upstream.max_in_flight > 0 || table.settings.failover.order == UpstreamOrder::least_busy;
+}
+
 }  // namespace
 
 Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& upstream,
@@ -46,7 +52,7 @@ Attempt::Attempt(EventLoop& loop, const RoutingTable& table, const Upstream& ups
             {request.head_only, request.head.upgrade_websocket}},
       recorder_{table.settings.records, capture},
       timer_{loop.io.get_executor()},
-      place_{upstream.max_in_flight > 0 ? upstream.in_flight : nullptr},
+      place_{counts_in_flight(table, upstream) ? upstream.in_flight : nullptr},
       started_{Clock::now()},
       number_{number}
 {

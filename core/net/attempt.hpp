@@ -110,6 +110,8 @@ class Attempt
     void give_up() { http_.abandon(); }
     /// Of its stream the content has begun.
     bool brought_content() const { return recorder_.progress().stream.answered(); }
+    /// When that was, of one that is held until it is whole.
+    std::optional<TimePoint> content_at() const { return content_at_; }
 
     /// Time spent waiting for the upstream.
     Clock::duration waited() const { return waited_ + http_.waited(); }
@@ -178,7 +180,8 @@ class Attempt
     ChangedBody body_;        ///< as this upstream gets it, where it is not the client's
     std::string held_;        ///< of the body, before commit
     std::string_view fresh_;  ///< of the body, in the loop's scratch
-    InFlight::Place place_;   ///< until it has failed, or its reply has ended
+    std::optional<TimePoint> content_at_;
+    InFlight::Place place_;  ///< until it has failed, or its reply has ended
     std::size_t accounted_ = 0;
     bool reads_failed_body_ = false;
     bool kept_whole_ = false;

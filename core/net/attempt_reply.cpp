@@ -42,6 +42,8 @@ Attempt::Decision Attempt::decide()
     rules.first_content_limited = limits_.timeouts.first_content > Seconds{0};
     rules.streams_whole = request_.commit == Commit::complete;
     rules.streams_only = request_.early != nullptr && request_.early->sent;
+    if (rules.streams_whole && !content_at_ && brought_content())
+        content_at_ = Clock::now();
     decision_ = decide_commit(head, recorder_.progress(), pressure_, rules);
     if (decision_.kind != Decision::commit)
         return decision_.kind;

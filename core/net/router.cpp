@@ -41,7 +41,7 @@ Router::Router(EventLoop& loop, const RoutingTable& table, Client& client, const
 std::optional<RouterError> Router::choose()
 {
     const auto& facts = request_.facts;
-    const OrderRule rule{table_.settings.failover.order, request_.session};
+    const OrderRule rule{table_.settings.failover.order, request_.session, facts.stream};
     candidates_ = candidates(table_.upstreams, asked_, rule, Clock::now(), [this] { return loop_.random(); });
     if (!candidates_.empty())
         return std::nullopt;
@@ -90,7 +90,7 @@ awaitable<Routed> Router::route()
             failure = co_await attempt->run();
         }
         if (!failure) {
-            notes_.answered(attempt->upstream());
+            notes_.answered(*attempt);
             routed.kept.reset();
             routed.reply = std::move(attempt);
             co_return routed;

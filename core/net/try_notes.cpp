@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/failover/retry_after.hpp"
 
 namespace route::net {
@@ -69,6 +71,7 @@ void TryNotes::failed(const Attempt& attempt, AttemptFailure failure, TimePoint 
     note.error = describe(failure);
     waited_ += attempt.waited();
     record_.attempts.push_back(std::move(note));
+    note_content_failed(attempt, failure, ended);
     note_failure(attempt, failure);
 }
 
@@ -133,10 +136,37 @@ void TryNotes::report_cooldown(const Attempt& attempt, const AttemptFailure& fai
     loop_.services.on_cooldown(start);
 }
 
-/// Others may ask the upstream in its order again. Whether the reply is whole remains to be seen.
-void TryNotes::answered(const Upstream& upstream)
+void TryNotes::answered(const Attempt& attempt)
 {
+    if (auto* const known = content_time_of(attempt)) {
+        const auto now = Clock::now();
+        known->of(record_.stream).add(attempt.content_at().value_or(now) - attempt.started(), now);
+    }
+    const auto& upstream = attempt.upstream();
     report_recovery(upstream, upstream.cooldown->answered(model_asked_));
+}
+
+/// Null where nobody asks for it, or the reply is not judged by its content.
+ContentTime* TryNotes::content_time_of(const Attempt& attempt) const
+{
+    if (table_.settings.failover.order != UpstreamOrder::fastest ||
+        !answers(api_of(attempt.request().method, attempt.request().path)))
+        return nullptr;
+    return attempt.upstream().content_time.get();
+}
+
+/// A failure of the upstream counts as slow. One that was not waited for has taken so long at least.
+void TryNotes::note_content_failed(const Attempt& attempt, const AttemptFailure& failure, TimePoint ended)
+{
+    auto* const known = content_time_of(attempt);
+    if (known == nullptr)
+        return;
+    auto& mean = known->of(record_.stream);
+    const auto took = ended - attempt.started();
+    if (failure.cause == Cause::client_gone || failure.cause == Cause::superseded)
+        mean.add_at_least(took, ended);
+    else if (counts_for_cooldown(failure, attempt.upstream().asis))
+        mean.add(std::max<Clock::duration>(took, ContentTime::failed), ended);
 }
 
 void TryNotes::succeeded(const Upstream& upstream)

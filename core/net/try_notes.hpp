@@ -25,9 +25,9 @@ class TryNotes
     /// It was cancelled, as one beside it may be committed. Counts for no cooldown.
     void superseded(Attempt& attempt);
 
-    /// The upstream of a reply that is committed: others may ask it in its order again. Whether the reply is
-    /// whole remains to be seen.
-    void answered(const Upstream& upstream);
+    /// The reply is to be committed: others may ask its upstream in its order again. Whether it is whole
+    /// remains to be seen.
+    void answered(const Attempt& attempt);
 
     /// The reply that was committed has ended: as a line of the record, after what that says of the request,
     /// and for the upstream's cooldown. `failure`: of the upstream, if it was one.
@@ -44,6 +44,8 @@ class TryNotes
   private:
     AttemptRecord attempt_record(const Attempt& attempt, TimePoint ended) const;
     void note_failure(const Attempt& attempt, const AttemptFailure& failure);
+    ContentTime* content_time_of(const Attempt& attempt) const;
+    void note_content_failed(const Attempt& attempt, const AttemptFailure& failure, TimePoint ended);
     void report_cooldown(const Attempt& attempt, const AttemptFailure& failure,
                          const Cooldown::Begun& started);
     void report_recovery(const Upstream& upstream, const Cooldown::Ends& ends);

@@ -1,6 +1,7 @@
 """Which upstream is tried, when the next one is, and what the client gets when none is left (SPEC 5, points 1 to 4, 9 and 10)."""
 
 import json
+import re
 import socket
 import time
 
@@ -375,3 +376,17 @@ def test_a_session_goes_to_one_upstream_on_every_router(make_router, make_upstre
     assert answering[:20] == answering[20:]
     assert len(set(answering)) == 3
     assert [routers[1].ask(body=chat(user=str(number))).header("x-route-upstream") for number in range(20)] == answering[:20]
+
+
+@pytest.mark.parametrize("order", ["least_busy", "fastest"])
+def test_explain_says_what_the_order_goes_by(route, make_upstream, order):
+    upstream = make_upstream()
+    router = route(upstream, {"endpoint": upstream.url, "weight": 2}, failover={"order": order})
+    router.ask()
+    text = router.ok("explain", "--model", "m")
+    assert f"failover.order is {order}: this is one draw" in text
+    if order == "least_busy":
+        assert "first: 0 requests under way, weight 1 (failover.order)" in text
+    else:
+        assert re.search(r"the first content of its whole replies comes after 0\.\d{3} s in the mean", text)
+        assert "is not known: it counts as quick" in text

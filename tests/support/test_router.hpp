@@ -32,6 +32,8 @@ class TestRouter
     /// Requests that begin from now on see these. Cooldowns of upstreams of the same name go on.
     void set_upstreams(std::vector<UpstreamDefinition> upstreams);
 
+    const net::RoutingTable& routing() const { return *loop_->routing; }
+
     /// What set_upstreams() makes from now on verifies with `upstream.ca_file` as it is then.
     void read_authorities();
     void drain();

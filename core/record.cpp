@@ -340,6 +340,7 @@ void Record::swap(Record& other) noexcept
     std::swap(authenticated, other.authenticated);
     std::swap(overhead, other.overhead);
     std::swap(hedge_won, other.hedge_won);
+    std::swap(asked_together, other.asked_together);
     client_keys.swap(other.client_keys);
     upstream_secrets.swap(other.upstream_secrets);
 }
@@ -361,7 +362,7 @@ void Record::clear()
     overhead.reset();
     prompt_tokens = completion_tokens = total_tokens = std::nullopt;
     reply.clear();
-    body_cut = authenticated = hedge_won = false;
+    body_cut = authenticated = hedge_won = asked_together = false;
     client_keys.clear();
     upstream_secrets.reset();
 }

@@ -148,6 +148,7 @@ struct Record
     std::optional<Nanoseconds> overhead;
     std::string hedged_upstream;      ///< asked beside the first one; "": none was
     bool hedge_won = false;           ///< its reply was the one that was sent
+    bool asked_together = false;      ///< the attempts were not one after another
     std::vector<Secret> client_keys;  ///< as the client sent them
     std::shared_ptr<const SecretEraser>
         upstream_secrets;  ///< keys and proxy credentials of all upstreams; may be null

@@ -190,6 +190,19 @@ struct NotifySettings
     bool operator==(const NotifySettings&) const = default;
 };
 
+/// What `GET /v1/models` is answered with.
+enum class ModelListing
+{
+    of_all,    ///< one list of what all upstreams have
+    of_first,  ///< the reply of the first one
+};
+
+struct ModelSettings
+{
+    ModelListing list = ModelListing::of_all;
+    bool operator==(const ModelSettings&) const = default;
+};
+
 struct MetricsSettings
 {
     std::string path = "/v1/metrics";
@@ -221,6 +234,7 @@ struct Settings
     StorageSettings storage;
     RecordSettings records;
     NotifySettings notify;
+    ModelSettings models;
     MetricsSettings metrics;
     LogSettings log;
     std::vector<UpstreamDefinition> upstreams;

@@ -230,7 +230,8 @@ void Metrics::observe_attempts(ThreadCache& own, const Record& record)
         const bool failed = attempt.outcome != AttemptOutcome::ok &&
                             attempt.outcome != AttemptOutcome::superseded &&
                             attempt.outcome != AttemptOutcome::client_closed;
-        const bool failed_over = failed && std::next(at) != attempts.end() && !same(*std::next(at));
+        const bool failed_over =
+            failed && !record.asked_together && std::next(at) != attempts.end() && !same(*std::next(at));
         if (failed_over)
             series(upstream.failovers[outcome], to.failovers, [&] { return labels("reason"); }).Increment();
         if (std::any_of(attempts.begin(), at, same)) {

@@ -175,6 +175,8 @@ std::string print_settings(const Settings& settings)
     write(out, settings.storage);
     write(out, settings.records);
     write(out, settings.notify);
+    out.table("models");
+    out.put("list", std::string_view{settings.models.list == ModelListing::of_first ? "first" : "union"});
     out.table("metrics");
     out.put("path", settings.metrics.path);
     out.put("auth", settings.metrics.auth);

@@ -175,6 +175,11 @@ void read(ConfigTable table, RecordSettings& records)
     table.size("max_database", records.max_database, 1);
 }
 
+void read(ConfigTable table, ModelSettings& models)
+{
+    table.choice("list", models.list, {{"union", ModelListing::of_all}, {"first", ModelListing::of_first}});
+}
+
 void read(ConfigTable table, NotifySettings& notify)
 {
     table.integer("window", notify.window, 86'400);
@@ -249,6 +254,7 @@ Settings read_settings(ConfigReader& reader, const toml::table& file)
     read(open("storage"), settings.storage);
     read(open("records"), settings.records);
     read(open("notify"), settings.notify);
+    read(open("models"), settings.models);
     read(open("metrics"), settings.metrics);
     read(open("log"), settings.log);
     read_upstreams(reader, root, settings.upstreams);

@@ -9,6 +9,7 @@
 #include <boost/system/system_error.hpp>
 #include <utility>
 
+#include "core/failover/offered_models.hpp"
 #include "core/http/query_facts.hpp"
 
 namespace route::net {
@@ -244,6 +245,14 @@ bool Attempt::send()
     auto outgoing = request_.head;
     if (facts.model)
         outgoing.model = model != nullptr ? *model : *facts.model;
+    std::string path;
+    if (!request_.path_model.empty()) {
+        outgoing.model = sent_model(upstream_, request_.path_model);
+        if (outgoing.model != request_.path_model) {
+            path = path_of_model(outgoing.model);
+            outgoing.path = path;
+        }
+    }
     std::string query;
     BodyRules rules{std::nullopt, upstream_.set, upstream_.unset};
     if (model != nullptr && facts.model_in_query) {

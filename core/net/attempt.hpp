@@ -37,6 +37,7 @@ struct OutgoingRequest
     std::string_view session = {};             ///< "": it is of none
     EarlyHead* early = nullptr;                ///< of a client that gets comments while it waits
     std::span<const Secret> client_keys = {};  ///< an upstream may quote them: erased from what is told of it
+    std::string path_model = {};               ///< model_of_path()
 };
 
 /// The limits of one attempt in absolute time.
@@ -119,6 +120,8 @@ class Attempt
     /// Of the tries of its request, from 1.
     int number() const { return number_; }
     const ReplyCapture& capture() const { return recorder_.capture(); }
+    /// The reply has been sent: what is for the record goes there.
+    void give_capture(ReplyCapture& record) { recorder_.give_capture(record); }
     std::optional<TimePoint> first_byte() const { return http_.first_byte(); }
 
   private:

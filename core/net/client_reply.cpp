@@ -295,6 +295,23 @@ awaitable<void> ClientReply::send_error(RouterError error, std::string_view extr
         note_client_closed("before the answer");
 }
 
+awaitable<void> ClientReply::send_json(std::string json)
+{
+    record_.status = 200;
+    record_.outcome = RequestOutcome::ok;
+    OwnReply reply;
+    reply.content_type = "application/json";
+    reply.body = std::move(json);
+    record_.response_bytes = bytes_sent(reply);
+    if (table_.settings.records.response) {
+        record_.reply.kind = ReplyCapture::Kind::json;
+        record_.reply.raw = reply.body;
+    }
+    const bool sent = co_await send_own(std::move(reply));
+    if (!sent)
+        note_client_closed("in the middle of the reply");
+}
+
 /// None of the body goes to one that asked by HEAD.
 std::size_t ClientReply::bytes_sent(const OwnReply& reply) const
 {

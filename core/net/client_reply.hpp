@@ -41,6 +41,8 @@ class ClientReply
     /// The 101 that was asked for; false when the client has left.
     awaitable<bool> switch_protocols(Attempt& attempt);
     awaitable<void> send_error(RouterError error, std::string_view extra_fields = {});
+    /// An answer that the router has put together.
+    awaitable<void> send_json(std::string json);
     /// Leaves the record alone; false when the client has left.
     awaitable<bool> send_own(OwnReply reply);
 

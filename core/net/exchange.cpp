@@ -5,6 +5,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include "core/net/model_union.hpp"
 #include "core/net/pages.hpp"
 #include "core/net/websocket_relay.hpp"
 #include "core/text.hpp"
@@ -139,6 +140,10 @@ awaitable<void> Exchange::serve()
     if (!loop_.services.sink.has_room())
         co_await kept_.wait_for_room(client_);
     const auto request = outgoing();
+    if (ModelUnion::answers(table_->settings, request_)) {
+        co_await list_models(request);
+        co_return;
+    }
     Router router{loop_, *table_, client_, request, record_, request_.started};
     auto routed = co_await route(router);
     client_.watch(nullptr);
@@ -147,7 +152,7 @@ awaitable<void> Exchange::serve()
         const auto failure = co_await send(router, *routed.reply);
         end_reply(router, *routed.reply, failure);
     } else {
-        co_await send_failure(router, routed);
+        co_await send_failure(routed);
     }
 }
 
@@ -197,7 +202,22 @@ OutgoingRequest Exchange::outgoing()
             intake_.commit(),
             intake_.session(),
             keeps_alive() ? &early_ : nullptr,
-            record_.client_keys};
+            record_.client_keys,
+            model_of_path(request_.parser->method(), request_.path)};
+}
+
+/// GET /v1/models.
+awaitable<void> Exchange::list_models(const OutgoingRequest& request)
+{
+    ModelUnion all{loop_, *table_, client_, request, record_, request_.started};
+    auto asking = all.ask();
+    auto answer = co_await std::move(asking);
+    client_.watch(nullptr);
+    kept_.add_wait(all.notes().waited());
+    if (answer.list)
+        co_await reply_.send_json(*answer.list);
+    else
+        co_await send_failure(answer.routed);
 }
 
 /// A client that waits for a stream gets comments meanwhile, if it is to. No coroutine of its own where not.
@@ -273,13 +293,13 @@ void Exchange::end_reply(Router& router, Attempt& attempt, const std::optional<A
 {
     const auto waited = router.notes().waited();
     const auto error = reply_.note_error_inside(attempt);
-    router.take_reply(attempt);
+    attempt.give_capture(record_.reply);
     router.notes().ended(attempt, error ? error : failure);
     kept_.add_wait(router.notes().waited() - waited);
 }
 
 /// There is no reply that may be committed.
-awaitable<void> Exchange::send_failure(Router& router, Routed& routed)
+awaitable<void> Exchange::send_failure(Routed& routed)
 {
     if (routed.error) {
         const bool all_tried = !record_.attempts.empty() && !routed.untried;
@@ -287,7 +307,7 @@ awaitable<void> Exchange::send_failure(Router& router, Routed& routed)
         co_await reply_.send_error(*std::move(routed.error), fields);
     } else if (routed.kept) {
         co_await reply_.send_kept(*routed.kept, routed.untried);
-        router.take_reply(*routed.kept->attempt);
+        routed.kept->attempt->give_capture(record_.reply);
     } else {
         reply_.note_client_closed("while it waited");
     }

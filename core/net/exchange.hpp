@@ -37,11 +37,12 @@ class Exchange
     awaitable<Routed> route(Router& router);
     awaitable<std::optional<AttemptFailure>> send(Router& router, Attempt& attempt);
     void end_reply(Router& router, Attempt& attempt, const std::optional<AttemptFailure>& failure);
-    awaitable<void> send_failure(Router& router, Routed& routed);
+    awaitable<void> send_failure(Routed& routed);
     awaitable<void> finish();
 
     // What leaves it.
     awaitable<void> answer_request();
+    awaitable<void> list_models(const OutgoingRequest& request);
     awaitable<void> answer_page();
     awaitable<void> answer_unread_body(ReadOutcome outcome);
     awaitable<void> fail_unexpectedly(std::string what);

@@ -26,13 +26,6 @@ Hedge::Hedge(EventLoop& loop, Client& client, Attempt& first, Clock::duration af
 {
 }
 
-awaitable<void> Hedge::Nobody::gone()
-{
-    timer_.expires_at(TimePoint::max());
-    auto waiting = timer_.async_wait(no_throw);
-    co_await std::move(waiting);
-}
-
 awaitable<HedgeRace::Verdict> Hedge::run()
 {
     using namespace asio::experimental::awaitable_operators;

@@ -7,6 +7,7 @@
 
 #include "core/failover/hedging.hpp"
 #include "core/net/attempt.hpp"
+#include "core/net/nobody.hpp"
 
 namespace route::net {
 
@@ -41,17 +42,6 @@ class Hedge
     bool first_ended_last() const { return first_ended_last_; }
 
   private:
-    /// Whom the second attempt is made for: the first one looks after the client.
-    class Nobody final : public Requester
-    {
-      public:
-        explicit Nobody(EventLoop& loop) : timer_{loop.io.get_executor()} {}
-        awaitable<void> gone() override;
-
-      private:
-        Timer timer_;
-    };
-
     // The alternatives. Each ends when the race is decided, or when cancelled; what is thrown in one ends it,
     // too, and goes to run().
     awaitable<void> lead();
@@ -65,7 +55,7 @@ class Hedge
     Clock::duration after_;
     const Rules& rules_;
     Timer timer_;
-    Nobody nobody_;
+    Nobody nobody_;  ///< the first one looks after the client
     std::unique_ptr<Attempt> second_;
     HedgeRace race_;
     std::exception_ptr broken_;

@@ -77,6 +77,11 @@ class ReplyRecorder
     /// No more will come: completes the capture.
     void finish();
     const ReplyCapture& capture() const { return capture_; }
+    void give_capture(ReplyCapture& to)
+    {
+        if (&to != &capture_)
+            to.swap(capture_);
+    }
 
   private:
     void on_event(const SseEvent& event);

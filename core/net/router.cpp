@@ -7,7 +7,6 @@
 #include "core/failover/candidates.hpp"
 #include "core/http/reply_kind.hpp"
 #include "core/net/hedge.hpp"
-#include "core/net/loop/off_loop.hpp"
 #include "core/text.hpp"
 
 namespace route::net {
@@ -31,10 +30,15 @@ Router::Router(EventLoop& loop, const RoutingTable& table, Client& client, const
       request_{request},
       record_{record},
       asked_{request.facts.model, request.head.path, request.facts.model_cut},
-      notes_{
-          loop,   table, client, record, asked_.model ? std::string_view{*asked_.model} : std::string_view{},
-          started}
+      notes_{loop,
+             table,
+             client,
+             record,
+             request.facts.model ? std::string_view{*request.facts.model} : std::string_view{},
+             started}
 {
+    if (!asked_.model && !request.path_model.empty())
+        asked_.model = request.path_model;
 }
 
 /// The candidates in their order, or why there is none.
@@ -47,8 +51,11 @@ std::optional<RouterError> Router::choose()
         return std::nullopt;
     if (table_.upstreams.empty())
         return RouterError{503, "no_upstream", "no upstream is configured and enabled"};
-    const auto what = facts.model ? "model '" + std::string{cut_utf8(*record_.model, 128)} + "'"
-                                  : "a request without a model on this path";
+    std::string what = "a request without a model on this path";
+    if (facts.model)
+        what = "model '" + std::string{cut_utf8(*record_.model, 128)} + "'";
+    else if (asked_.model)
+        what = "the model of this path";
     return RouterError{404, "model_not_found", "no upstream allows " + what};
 }
 
@@ -101,7 +108,7 @@ awaitable<Routed> Router::route()
         if (hedged.both)
             tried.retries = 0;
         const auto* const failed = attempt.get();
-        auto keeping = keep(routed, std::move(attempt), *failure);
+        auto keeping = keep(loop_, notes_, routed.kept, std::move(attempt), *failure);
         co_await std::move(keeping);
         const bool last = is_final(*failure) && routed.kept && routed.kept->attempt.get() == failed;
         const auto wait = last ? std::nullopt : tries.next(tried);
@@ -109,7 +116,7 @@ awaitable<Routed> Router::route()
         if (verdict == Verdict::abandon)
             break;
         if (verdict == Verdict::respond)
-            routed.error = all_failed();
+            routed.error = all_failed(record_.attempts);
         if (verdict != Verdict::next_try) {
             routed.untried = tries.untried();
             co_return routed;
@@ -177,7 +184,7 @@ awaitable<Router::Hedged> Router::run_hedged(Tries& tries, TimePoint total, Rout
         if (!hedge.first_ended_last())
             std::swap(attempt, second);
         auto earlier = hedge.first_ended_last() ? *hedge.second_failure() : *hedge.first_failure();
-        auto keeping = keep(routed, std::move(second), std::move(earlier));
+        auto keeping = keep(loop_, notes_, routed.kept, std::move(second), std::move(earlier));
         co_await std::move(keeping);
     } else if (verdict == HedgeRace::Verdict::second_wins) {
         tries.skip();
@@ -230,12 +237,6 @@ Router::Hedged Router::note_hedge(HedgeRace::Verdict verdict, const Hedge& hedge
     return end;
 }
 
-void Router::take_reply(const Attempt& attempt)
-{
-    if (second_capture_ && &attempt.capture() == second_capture_.get())
-        std::swap(record_.reply, *second_capture_);
-}
-
 /// Relayed at once: what it says is for the client to hear.
 bool Router::is_final(const AttemptFailure& failure) const
 {
@@ -268,59 +269,6 @@ awaitable<void> Router::pause(Clock::duration wait)
     auto race = std::move(passed) || std::move(gone);
     co_await std::move(race);
     notes_.add_wait(Clock::now() - begin);
-}
-
-/// The last reply that can be relayed is kept; of those that say they succeeded only the last one of all.
-awaitable<void> Router::keep(Routed& routed, std::unique_ptr<Attempt> attempt, AttemptFailure failure)
-{
-    std::optional<ShownReply> shown;
-    if (attempt->kept_whole()) {
-        auto showing = show(*attempt);
-        shown = co_await std::move(showing);
-    }
-    if (shown) {
-        KeptReply kept{std::move(attempt), *std::move(shown), std::move(failure)};
-        routed.kept = std::make_unique<KeptReply>(std::move(kept));
-        co_return;
-    }
-    const bool replied = failure.status && *failure.status / 100 == 2;
-    if (replied && routed.kept && routed.kept->failure.cause != Cause::status)
-        routed.kept.reset();
-}
-
-/// Others of the loop go on while a long reply is looked through, or one of whose length nobody knows.
-awaitable<std::optional<ShownReply>> Router::show(const Attempt& attempt)
-{
-    constexpr std::size_t shown_on_loop = 64u << 10;
-    const auto coding = find_field(attempt.reply().fields(), http::field::content_encoding);
-    if (attempt.pending().size() <= shown_on_loop && is_no_coding(coding))
-        co_return attempt.shown();
-    const auto begin = Clock::now();
-    std::function<std::optional<ShownReply>()> read = [&attempt] { return attempt.shown(); };
-    auto reading = run_off_loop(loop_.services.bodies, loop_, std::move(read));
-    auto shown = co_await std::move(reading);
-    notes_.add_wait(Clock::now() - begin);
-    co_return shown;
-}
-
-RouterError Router::all_failed() const
-{
-    std::string message = "every upstream failed: ";
-    const auto& attempts = record_.attempts;
-    for (auto first = attempts.begin(); first != attempts.end();) {
-        const auto next = std::find_if(first, attempts.end(), [&](const AttemptRecord& other) {
-            return other.upstream_name != first->upstream_name || other.error != first->error;
-        });
-        if (first != attempts.begin())
-            message += "; ";
-        message += first->upstream_name + ": " + first->error;
-        if (next - first > 1)
-            message += " (" + std::to_string(next - first) + " times)";
-        first = next;
-    }
-    const bool timed_out =
-        !record_.attempts.empty() && record_.attempts.back().outcome == AttemptOutcome::timeout;
-    return RouterError{502, timed_out ? "upstream_timeout" : "upstream_error", std::move(message)};
 }
 
 }  // namespace route::net

@@ -8,28 +8,12 @@
 #include "core/failover/tries.hpp"
 #include "core/net/attempt.hpp"
 #include "core/net/hedge.hpp"
+#include "core/net/kept_reply.hpp"
 #include "core/net/try_notes.hpp"
 #include "core/openai/error_body.hpp"
 #include "core/record.hpp"
 
 namespace route::net {
-
-/// A failed attempt that left a whole response.
-struct KeptReply
-{
-    std::unique_ptr<Attempt> attempt;
-    ShownReply shown;  ///< what of it the client gets to see
-    AttemptFailure failure;
-};
-
-/// What came of trying the upstreams for a request. Small: it lasts as long as a stream.
-struct Routed
-{
-    std::unique_ptr<Attempt> reply;    ///< may be committed
-    std::unique_ptr<KeptReply> kept;   ///< else the last of these
-    std::optional<RouterError> error;  ///< else what the router says itself
-    bool untried = false;              ///< there are upstreams that were not asked
-};  ///< nothing of all this: the client has left
 
 /// Chooses the upstreams for one request and tries them in their order, until a reply may be committed or all
 /// have failed (SPEC 5). Notes each failed attempt in the record and in the upstream's cooldown.
@@ -42,9 +26,6 @@ class Router
 
     awaitable<Routed> route();
 
-    /// What the record is to hold of the reply of `attempt`, which has been sent.
-    void take_reply(const Attempt& attempt);
-
     TryNotes& notes() { return notes_; }
 
   private:
@@ -55,9 +36,6 @@ class Router
     TryFailure try_failure(const Attempt& attempt, const AttemptFailure& failure, TimePoint total);
     awaitable<void> pause(Clock::duration wait);
     bool is_final(const AttemptFailure& failure) const;
-    awaitable<void> keep(Routed& routed, std::unique_ptr<Attempt> attempt, AttemptFailure failure);
-    awaitable<std::optional<ShownReply>> show(const Attempt& attempt);
-    RouterError all_failed() const;
 
     /// What came of one attempt, or of two.
     struct Hedged

@@ -19,14 +19,14 @@ TEST_CASE("pipelined requests are answered in order")
                   step::read_request(), step::send(reply_text(200, json_headers, chat_reply("2"))),
                   step::read_request(), step::send(reply_text(200, json_headers, chat_reply("3")))}}};
     const auto client = stage.connect();
-    client->send(chat_request("a") + get_request("/v1/models") + chat_request("b"));
+    client->send(chat_request("a") + get_request("/v1/files") + chat_request("b"));
     stage.run_until([&] { return client->replies().size() == 3; });
     for (std::size_t index = 0; index < 3; ++index) {
         CHECK(client->replies()[index].body() == chat_reply(std::to_string(index + 1)));
         CHECK(client->replies()[index].header("x-request-id") == stage.record(index).request_id);
     }
     CHECK(stage.first().requests()[0].body() == chat_body("a"));
-    CHECK(stage.first().requests()[1].target() == "/v1/models");
+    CHECK(stage.first().requests()[1].target() == "/v1/files");
     CHECK(stage.first().requests()[2].body() == chat_body("b"));
     CHECK_FALSE(client->closed_by_peer());
 }
@@ -93,7 +93,7 @@ TEST_CASE("a chunked upload reaches the upstream whole")
     }));
     Stage stage{{script::chat_reply("hello")}};
     const auto client = stage.connect();
-    client->send(head + upload + get_request("/v1/models"));
+    client->send(head + upload + get_request("/v1/files"));
     stage.run_until([&] { return client->replies().size() == 2; });
     const auto& request = stage.first().requests().at(0);
     CHECK(request.body() == body);
@@ -184,7 +184,7 @@ TEST_CASE("HEAD is answered with a head")
           step::read_request(), step::send(reply_text(200, json_headers, "{}"))}}};
     const auto client = stage.connect();
     client->expect_headers_only(0);
-    client->send(request_text("HEAD", "/v1/models", bearer()) + get_request("/v1/models"));
+    client->send(request_text("HEAD", "/v1/files", bearer()) + get_request("/v1/files"));
     stage.run_until([&] { return client->replies().size() == 2; });
     CHECK(client->replies()[0].header("content-length") == "1234");
     CHECK(client->replies()[1].body() == "{}");
@@ -219,7 +219,7 @@ TEST_CASE("a target in absolute form is routed by its path")
 TEST_CASE("a preflight needs no key and no upstream")
 {
     Stage stage{{script::chat_reply("never")}};
-    const std::string target = GENERATE("/v1/chat/completions", "/v1/models?x=1");
+    const std::string target = GENERATE("/v1/chat/completions", "/v1/files?x=1");
     const bool asks = GENERATE(false, true);
     const Reply reply = stage.ask(request_text(
         "OPTIONS", target,

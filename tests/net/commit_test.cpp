@@ -125,7 +125,7 @@ TEST_CASE("replies without a body are sent at their head")
         headers.emplace_back("Content-Length", length);
     }
     Stage stage{{script::raw_then_silence(reply_head(status, headers))}};
-    const std::string request = request_text(method, "/v1/models", bearer());
+    const std::string request = request_text(method, "/v1/files", bearer());
     const Reply reply = method == "HEAD" ? stage.ask_head(request) : stage.ask(request);
     CHECK(reply.status() == status);
     CHECK(reply.header("content-length") == length);

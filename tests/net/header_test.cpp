@@ -165,7 +165,7 @@ TEST_CASE("headers the router makes for the upstream")
 TEST_CASE("a request without a body has none at the upstream")
 {
     Stage stage{{script::reply(200, json_headers, "{}")}};
-    stage.ask(get_request("/v1/models"));
+    stage.ask(get_request("/v1/files"));
     CHECK_FALSE(stage.first().requests().at(0).has("transfer-encoding"));
     CHECK_FALSE(stage.first().requests().at(0).has("content-type"));
 }

@@ -46,15 +46,15 @@ TEST_CASE("a request without a model is matched against paths")
     };
     const auto [allow, answers] = GENERATE(values<Case>({
         {{}, "first"},
-        {{"/v1/models"}, "first"},
-        {{"gpt-4o", "/v1/mod*"}, "first"},
+        {{"/v1/files"}, "first"},
+        {{"gpt-4o", "/v1/fil*"}, "first"},
         {{"gpt-4o"}, "second"},
-        {{"/v1/files"}, "second"},
+        {{"/v1/batches"}, "second"},
     }));
     Stage stage{{script::reply(200, json_headers, "{}"), script::reply(200, json_headers, "{}")}};
     const auto allowed = allow;
     stage.change([&](auto& definitions) { definitions[0].allow = allowed; });
-    CHECK(stage.ask(get_request("/v1/models?limit=1")).header("x-route-upstream") == answers);
+    CHECK(stage.ask(get_request("/v1/files?limit=1")).header("x-route-upstream") == answers);
     CHECK_FALSE(stage.record().model);
 }
 
@@ -153,12 +153,12 @@ TEST_CASE("the path after /v1 is appended to the endpoint's, the query is kept")
         std::string sent;
     };
     const auto [endpoint_path, asked, sent] = GENERATE(values<Case>({
-        {"", "/v1/models", "/v1/models"},
-        {"/", "/v1/models", "/v1/models"},
-        {"/v1", "/v1/models", "/v1/models"},
+        {"", "/v1/files", "/v1/files"},
+        {"/", "/v1/files", "/v1/files"},
+        {"/v1", "/v1/files", "/v1/files"},
         {"/v1/", "/v1/models/gpt-4o", "/v1/models/gpt-4o"},
-        {"/api/openai", "/v1/models?a=1&b=%20", "/api/openai/models?a=1&b=%20"},
-        {"/v1", "/v1/models?", "/v1/models?"},
+        {"/api/openai", "/v1/files?a=1&b=%20", "/api/openai/files?a=1&b=%20"},
+        {"/v1", "/v1/files?", "/v1/files?"},
         {"/v1", "/v1/files/a%2Fb", "/v1/files/a%2Fb"},
         {"/v1", "/v1/files/..a", "/v1/files/..a"},
         {"/v1", "/v1/files?path=../x", "/v1/files?path=../x"},

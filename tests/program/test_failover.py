@@ -353,7 +353,7 @@ def test_asis_failures_of_the_clients_key_do_not_count(route, make_upstream):
 
 def test_what_is_not_websocket_is_served_as_http(route, upstream):
     router = route(upstream)
-    answer = router.get("/v1/models", headers=[("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMA")])
+    answer = router.get("/v1/files", headers=[("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMA")])
     assert answer.status == 200
     assert upstream.requests[0].header("upgrade") is None
 

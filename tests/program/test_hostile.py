@@ -296,8 +296,8 @@ PASSING = {
     "a method nobody knows": (lines(method="A" * 1000, path="/v1/x"), ("A" * 1000, "/v1/x", b"")),
     "an empty Host": (get("/v1/x", host="Host:"), ("GET", "/v1/x", b"")),
     "a Host of another name": (get("/v1/x", host="Host: evil.example:99"), ("GET", "/v1/x", b"")),
-    "a URL": (get("http://router/v1/models?a=b"), ("GET", "/v1/models?a=b", b"")),
-    "a URL of another host": (get("HTTPS://evil.example:1/v1/models"), ("GET", "/v1/models", b"")),
+    "a URL": (get("http://router/v1/files?a=b"), ("GET", "/v1/files?a=b", b"")),
+    "a URL of another host": (get("HTTPS://evil.example:1/v1/files"), ("GET", "/v1/files", b"")),
     **{f"path {path}": (get(path), ("GET", path, b"")) for path in (
         "/v1/", "/v1/?", "/v1//x", "/v1//evil.example/x", "/v1/...", "/v1/.../x", "/v1/..x", "/v1/x..", "/v1/~", "/v1/;/x", "/v1/x;y=1",
         "/v1/%", "/v1/%zz", "/v1/%2", "/v1/%20", "/v1/..%20/x", "/v1/models%23x", "/v1/%25252e%25252e/x", "/v1/http://evil.example/",

@@ -45,7 +45,7 @@ REQUESTS = {
     "no response": (reset, {}, [(CHAT, "gpt-4o", "502", "upstream_error")]),
     "timeout": (silence, {}, [(CHAT, "gpt-4o", "502", "timeout")]),
     "truncated": (BREAKS_OFF, {"body": chat(stream=True)}, [(CHAT, "gpt-4o", "200", "truncated")]),
-    "no model": (reply(), {"path": "/v1/models", "method": "GET"}, [("/v1/models", "", "200", "ok")]),
+    "no model": (reply(), {"path": "/v1/files", "method": "GET"}, [("/v1/files", "", "200", "ok")]),
     "a path with an id": (reply(), {"path": "/v1/files/file-17/content", "method": "GET"}, [("/v1/files/:id/content", "", "200", "ok")]),
     "a path nobody knows": (reply(), {"path": "/v1/secret/place?q=1", "method": "GET"}, [("other", "", "200", "ok")]),
     "a model that never had a 2xx": (reply(404), {"body": chat(model="made-up")}, [(CHAT, "other", "404", "upstream_error")]),

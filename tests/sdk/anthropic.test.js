@@ -101,3 +101,12 @@ for (const { name, SDK, field, value, other } of sdks) {
         });
     });
 }
+
+test('the models that an upstream lists are one page', async () => {
+    const models = ['claude-a', 'claude-b'].map((id) => ({ id, type: 'model', display_name: `the ${id}`, created_at: '2026-01-01T00:00:00Z' }));
+    const { client, upstream } = await serve(Anthropic, json({ data: models, has_more: false, first_id: 'claude-a', last_id: 'claude-b' }));
+    const names = [];
+    for await (const model of client.models.list()) names.push(model.display_name);
+    assert.deepEqual(names, ['the claude-a', 'the claude-b']);
+    assert.equal(upstream.requests.length, 1);
+});

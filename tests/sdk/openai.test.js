@@ -202,3 +202,11 @@ test('a stream that is cut raises', async () => {
     assert.deepEqual(words, ['one ']);
     assert.equal((await router.lastRecord()).outcome, 'truncated');
 });
+
+test('the models of two upstreams are one list', async () => {
+    const list = (...names) => json({ object: 'list', data: names.map((id) => ({ id, object: 'model' })) });
+    const { client } = await serve(list('gpt-4o', 'gpt-4o-mini'), list('gpt-4o', 'claude'));
+    const names = [];
+    for await (const model of client.models.list()) names.push(model.id);
+    assert.deepEqual(names, ['gpt-4o', 'gpt-4o-mini', 'claude']);
+});

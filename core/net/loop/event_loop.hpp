@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <functional>
@@ -30,6 +31,14 @@ class Stoppable
 
   protected:
     ~Stoppable() = default;
+};
+
+/// What `GET /v1/models` was answered with.
+struct KeptModelList
+{
+    std::weak_ptr<const RoutingTable> table;  ///< whose upstreams were asked
+    TimePoint until;
+    std::shared_ptr<const std::string> json;
 };
 
 /// One thread's world: its connections, pools, timers and its view of the routing table. A request never
@@ -76,6 +85,7 @@ class EventLoop
     Resolver resolver;
     ConnectionPool pool;
     Strangers strangers;
+    std::array<KeptModelList, 2> model_lists;  ///< for OpenAI's clients, and Anthropic's
     boost::intrusive::list<Stoppable, boost::intrusive::constant_time_size<false>> sessions;
 
   private:

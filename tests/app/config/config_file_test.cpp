@@ -42,7 +42,7 @@ TEST_CASE("the file that ships holds every key")
             ++keys;
         }
     }
-    CHECK(keys == 69);
+    CHECK(keys == 70);
 }
 
 TEST_CASE("every upstream key is in the comment of the file that ships")
@@ -263,6 +263,8 @@ matrix_room = "!r:m"
 matrix_token = "file:t"
 webhook = "https://h/w"
 webhook_body = "{}"
+[models]
+list = "first"
 [metrics]
 path = "/metrics"
 auth = true
@@ -295,6 +297,7 @@ format = "json")");
           StorageSettings{Backend::sqlite, "/var/a.sqlite", "postgres://u:p@h/d", 9, "/etc/route/b.sqlite"});
     CHECK(settings.records == RecordSettings{false, 1024, false, 2048, 1 << 20, Durability::commit, 5,
                                              Seconds{30 * 86400}, Seconds{12 * 3600}, 20ull << 30});
+    CHECK(settings.models.list == ModelListing::of_first);
     CHECK(settings.metrics == MetricsSettings{"/metrics", true});
     CHECK(settings.log == LogSettings{"debug", LogFormat::json});
 }

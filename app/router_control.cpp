@@ -12,6 +12,7 @@
 #include "app/config/config_values.hpp"
 #include "app/config/secrets.hpp"
 #include "app/explanation.hpp"
+#include "app/replay.hpp"
 #include "app/upstream_probe.hpp"
 #include "core/text.hpp"
 
@@ -170,6 +171,8 @@ net::LocalReply RouterControl::answer(const net::LocalRequest& request, const st
         return explain(asked, stop);
     if (request.target == "/upstreams/test")
         return test(asked, stop);
+    if (request.target == "/replay")
+        return replay(asked, stop);
     if (request.target == "/reference")
         return reference(asked);
     return {404, R"({"error":"no such path"})"};
@@ -253,7 +256,7 @@ net::LocalReply RouterControl::test(const boost::json::object& asked, const std:
 {
     const Turn turn{tests_, most_tests};
     if (!turn)
-        return refuse(503, "the router is testing other upstreams: try again later");
+        return refuse(503, "the router is asking upstreams for other commands: try again later");
     const auto id = text_of(asked, "id");
     const bool up_to_date = knows(asked, stop);
     const auto view = routing_.view();
@@ -263,6 +266,22 @@ net::LocalReply RouterControl::test(const boost::json::object& asked, const std:
     auto tested = probe_json(*upstream, probe_upstream(view, *upstream, stop));
     tested["up_to_date"] = up_to_date;
     return reply(200, std::move(tested));
+}
+
+net::LocalReply RouterControl::replay(const boost::json::object& asked, const std::stop_token& stop)
+{
+    const Turn turn{tests_, most_tests};
+    if (!turn)
+        return refuse(503, "the router is asking upstreams for other commands: try again later");
+    const auto request = read_replay(asked);
+    if (!request)
+        return refuse(400, request.error().reason);
+    const bool up_to_date = knows(asked, stop);
+    auto replayed = route::replay(routing_.view(), *request, stop);
+    if (!replayed)
+        return refuse(409, replayed.error().reason);
+    (*replayed)["up_to_date"] = up_to_date;
+    return reply(200, *std::move(replayed));
 }
 
 /// Whether a row of the database may name this secret, and it is there; not what it is.

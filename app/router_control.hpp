@@ -54,6 +54,7 @@ class RouterControl
     net::LocalReply status(const boost::json::object& asked, const std::stop_token& stop) const;
     net::LocalReply explain(const boost::json::object& asked, const std::stop_token& stop) const;
     net::LocalReply test(const boost::json::object& asked, const std::stop_token& stop);
+    net::LocalReply replay(const boost::json::object& asked, const std::stop_token& stop);
     net::LocalReply reference(const boost::json::object& asked) const;
     bool knows(const boost::json::object& asked, const std::stop_token& stop) const;
 

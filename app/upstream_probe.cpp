@@ -59,22 +59,6 @@ bool is_only(const RoutingView& view, const ViewedUpstream& upstream)
     });
 }
 
-/// What serving uses, where it does; else made now.
-Result<std::shared_ptr<const Upstream>> usable(const RoutingView& view, const ViewedUpstream& upstream)
-{
-    const auto& in_use = view.table->upstreams;
-    if (upstream.usable && std::find(in_use.begin(), in_use.end(), upstream.usable) != in_use.end())
-        return upstream.usable;
-    if (!upstream.unusable.empty())
-        return Invalid{upstream.unusable};
-    const auto resolve = secrets_for(upstream.origin, view.table->settings.secrets);
-    auto made = make_upstream(upstream.definition, resolve, nullptr);
-    if (!made)
-        return made.error();
-    net::find_path(*made, *view.table);
-    return std::make_shared<const Upstream>(*std::move(made));
-}
-
 net::awaitable<void> ask(net::EventLoop& loop, net::Destination destination, net::OutboundRequest request,
                          net::OutboundLimits limits, net::OutboundReply& reply)
 {
@@ -108,10 +92,26 @@ ProbeResult probe(const RoutingView& view, const Upstream& upstream, bool only, 
 
 }  // namespace
 
+Result<std::shared_ptr<const Upstream>> usable_upstream(const RoutingView& view,
+                                                        const ViewedUpstream& upstream)
+{
+    const auto& in_use = view.table->upstreams;
+    if (upstream.usable && std::find(in_use.begin(), in_use.end(), upstream.usable) != in_use.end())
+        return upstream.usable;
+    if (!upstream.unusable.empty())
+        return Invalid{upstream.unusable};
+    const auto resolve = secrets_for(upstream.origin, view.table->settings.secrets);
+    auto made = make_upstream(upstream.definition, resolve, nullptr);
+    if (!made)
+        return made.error();
+    net::find_path(*made, *view.table);
+    return std::make_shared<const Upstream>(*std::move(made));
+}
+
 ProbeResult probe_upstream(const RoutingView& view, const ViewedUpstream& upstream,
                            const std::stop_token& stop)
 {
-    const auto asked = usable(view, upstream);
+    const auto asked = usable_upstream(view, upstream);
     if (!asked) {
         ProbeResult refused;
         refused.error = "it cannot be used: " + asked.error().reason;

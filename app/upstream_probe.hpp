@@ -20,6 +20,10 @@ struct ProbeResult
     bool json = false;  ///< what it answered says of itself that it is JSON
 };
 
+/// What serving uses, where it does; else made now. Refused, with the reason, when it cannot be used.
+Result<std::shared_ptr<const Upstream>> usable_upstream(const RoutingView& view,
+                                                        const ViewedUpstream& upstream);
+
 /// Asks `upstream` of `view` for `GET /models` as a request would be sent by serving: its key, proxy, TLS,
 /// timeouts; the table of `view` has what upstreams are reached with. A connection of its own; blocks until
 /// the answer is there or given up, or `stop` is requested. One that is disabled is asked all the same.

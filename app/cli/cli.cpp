@@ -36,6 +36,7 @@ void add_all(Commands& commands, const std::function<int(const ServeOptions&)>& 
     add_record_list(record);
     add_record_show(record);
     add_record_curl(record);
+    add_record_replay(record);
     add_record_tail(record);
     add_record_stats(record);
     add_record_prune(record);

@@ -62,6 +62,7 @@ void add_key_remove(Commands& key);
 void add_record_list(Commands& record);
 void add_record_show(Commands& record);
 void add_record_curl(Commands& record);
+void add_record_replay(Commands& record);
 void add_record_tail(Commands& record);
 void add_record_stats(Commands& record);
 void add_record_prune(Commands& record);

@@ -4,8 +4,8 @@
 #include "app/cli/commands.hpp"
 #include "app/cli/mistyped.hpp"
 #include "app/config/config_values.hpp"
+#include "app/recorded_request.hpp"
 #include "app/shell_text.hpp"
-#include "core/text.hpp"
 
 namespace route::cli {
 namespace {
@@ -23,35 +23,13 @@ std::string base_url(const ServerSettings& server)
     return fmt::format("{}://{}:{}", server.certificate.empty() ? "http" : "https", host, port);
 }
 
-/// Why the body cannot be sent again, or "".
-std::string missing_of(const Record& record)
-{
-    const auto& body = record.body;
-    if (record.status == 101)
-        return "it is of a WebSocket";
-    if (record.body_bytes > 0 && body.empty())
-        return "its body is not recorded";
-    const bool marked = body.ends_with(" bytes]") && body.size() < record.body_bytes;
-    if (marked && body.starts_with('['))
-        return "its body is not recorded: it was " + body.substr(1, body.size() - 2);
-    if (marked)
-        return fmt::format("of its body only the beginning is recorded (it had {} bytes)", record.body_bytes);
-    return {};
-}
-
-bool looks_like_json(std::string_view body)
-{
-    const auto text = trim(body);
-    return text.starts_with('{') || text.starts_with('[');
-}
-
 int curl(Session& session, const std::string& id)
 {
     const auto found = session.database().find_record(id);
     if (!found)
         fail(fmt::format("there is no record {}", shown_id(id)));
     const auto& record = found->record;
-    if (const auto missing = missing_of(record); !missing.empty())
+    if (const auto missing = reason_not_sendable(record); !missing.empty())
         fail(fmt::format("record {} cannot be sent again: {}", shown_id(id), missing));
     auto& out = session.out;
     out << "curl " << (record.stream ? "-N " : "");
@@ -59,8 +37,8 @@ int curl(Session& session, const std::string& id)
         out << "-X " << shell_quoted(record.method) << ' ';
     out << shell_quoted(base_url(session.configuration().settings.server) + record.path) << " \\\n"
         << "  -H \"Authorization: Bearer $OPENAI_API_KEY\"";
-    if (looks_like_json(record.body))
-        out << " \\\n  -H 'Content-Type: application/json'";
+    if (const auto type = content_type_of(record); !type.empty())
+        out << " \\\n  -H " << shell_quoted("Content-Type: " + type);
     if (!record.body.empty())
         out << " \\\n  --data-raw " << shell_quoted(record.body);
     out << '\n';

@@ -5,8 +5,8 @@
 #include "app/cli/commands.hpp"
 #include "app/cli/json.hpp"
 #include "app/cli/mistyped.hpp"
-#include "app/cli/pretty_json.hpp"
 #include "app/cli/record_text.hpp"
+#include "app/cli/shown_body.hpp"
 #include "app/cli/terminal.hpp"
 #include "core/text.hpp"
 #include "core/timestamps.hpp"
@@ -20,8 +20,6 @@ struct ShownRecordOptions
     bool json = false;
     bool full = false;
 };
-
-constexpr std::size_t most_of_body = 4u << 10;
 
 void show_json(Session& session, const storage::StoredRecord& stored)
 {
@@ -85,24 +83,6 @@ void show_attempts(Session& session, const std::vector<AttemptRecord>& attempts)
     table.print_whole(session.out);
 }
 
-void show_text(Session& session, const char* title, const std::string& text, bool full)
-{
-    if (text.empty())
-        return;
-    auto shown = terminal_text(text);
-    const auto pretty = pretty_json(shown);
-    if (pretty)
-        shown = *pretty;
-    const bool cut = !full && shown.size() > most_of_body;
-    if (cut)
-        shown.resize(cut_utf8(shown, most_of_body).size());
-    if (pretty && terminal_of(session.out).colour)
-        shown = coloured_json(shown);
-    session.out << '\n' << title << ":\n" << shown << '\n';
-    if (cut)
-        session.out << fmt::format("… (cut: {} bytes are recorded, --full shows all)\n", text.size());
-}
-
 int show(Session& session, const ShownRecordOptions& options)
 {
     const auto found = session.database().find_record(options.id);
@@ -116,8 +96,8 @@ int show(Session& session, const ShownRecordOptions& options)
     show_fields(session, *found);
     if (!found->record.attempts.empty())
         show_attempts(session, found->record.attempts);
-    show_text(session, "body", found->record.body, options.full);
-    show_text(session, "response", found->record.response, options.full);
+    show_body(session.out, "body", found->record.body, options.full);
+    show_body(session.out, "response", found->record.response, options.full);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <boost/json/serialize.hpp>
 #include <chrono>
 
+#include "app/cli/asking_view.hpp"
 #include "app/cli/commands.hpp"
 #include "app/cli/json.hpp"
 #include "app/cli/running_router.hpp"
@@ -25,22 +26,13 @@ constexpr std::chrono::hours patience{1};
 
 boost::json::object test_here(Session& session, const std::string& id)
 {
-    const auto& configuration = session.configuration();
-    storage::UpstreamsAndKeys stored;
-    if (session.has_database())
-        stored.upstreams = session.database().upstreams();
-    auto view = own_view(configuration.settings, stored);
-    const auto* upstream = view.find(id);
+    const auto view = asking_view(session);
+    if (!view)
+        fail(describe(located(view.error(), session.configuration())));
+    const auto* upstream = view->find(id);
     if (upstream == nullptr)
         fail(fmt::format("there is no upstream {}", id.size() < 65 ? id : mask_key(id)));
-    const auto table = std::make_shared<net::RoutingTable>(*view.table);
-    if (const auto outbound = set_outbound(*table); outbound.has_error()) {
-        ProbeResult refused;
-        refused.error = describe(located(outbound.error(), configuration));
-        return probe_json(*upstream, refused);
-    }
-    view.table = table;
-    return probe_json(*upstream, probe_upstream(view, *upstream));
+    return probe_json(*upstream, probe_upstream(*view, *upstream));
 }
 
 std::string text_of(const boost::json::value& value)

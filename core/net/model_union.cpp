@@ -11,6 +11,7 @@
 
 #include "core/http/reply_kind.hpp"
 #include "core/net/loop/off_loop.hpp"
+#include "core/net/reply_rest.hpp"
 
 namespace route::net {
 
@@ -49,14 +50,6 @@ OutgoingRequest for_list(const OutgoingRequest& request, const HeaderFields& fie
                           request.facts};
     asked.client_keys = request.client_keys;
     return asked;
-}
-
-awaitable<void> until(EventLoop& loop, TimePoint when)
-{
-    Timer timer{loop.io.get_executor()};
-    timer.expires_at(when);
-    auto passed = timer.async_wait(no_throw);
-    co_await std::move(passed);
 }
 
 }  // namespace
@@ -226,7 +219,7 @@ awaitable<void> ModelUnion::ask_one(Asked& asked)
     if (state.cancelled() != asio::cancellation_type::none)
         co_return;  // the client has left
     if (!failure) {
-        auto reading = read_rest(asked);
+        auto reading = read_whole(asked);
         failure = co_await std::move(reading);
         state = co_await asio::this_coro::cancellation_state;
         if (state.cancelled() != asio::cancellation_type::none)
@@ -239,7 +232,6 @@ awaitable<void> ModelUnion::ask_one(Asked& asked)
     asked.ended = true;
     if (!failure) {
         notes_.ended(attempt, failure);
-        attempt.release();
         asked.models = offered_models(*asked.upstream, std::move(asked.models));
         asked.counts = true;
         co_return;
@@ -252,58 +244,24 @@ awaitable<void> ModelUnion::ask_one(Asked& asked)
     asked.failure = std::move(failure);
 }
 
-/// A reply that could be committed before it was whole.
-awaitable<std::optional<AttemptFailure>> ModelUnion::read_rest(Asked& asked)
-{
-    using namespace asio::experimental::awaitable_operators;
-    auto& attempt = *asked.attempt;
-    hold(asked, attempt.pending());
-    attempt.drop_pending();
-    if (attempt.complete())
-        co_return std::nullopt;
-    auto reading = read_whole(asked);
-    auto late = until(loop_, attempt.started() + longest_listing);
-    auto race = std::move(reading) || std::move(late);
-    auto first = co_await std::move(race);
-    std::optional<AttemptFailure> failure;
-    if (first.index() == 0)
-        failure = std::get<0>(std::move(first));
-    else
-        failure = attempt.failed(Cause::timeout);
-    if (failure)
-        attempt.give_up();
-    co_return failure;
-}
-
-void ModelUnion::hold(Asked& asked, std::string_view bytes)
-{
-    asked.text += bytes;
-    held_ += bytes.size();
-    loop_.services.buffered.add(bytes.size());
-}
-
+/// All of the reply, as far as a list may be long.
 awaitable<std::optional<AttemptFailure>> ModelUnion::read_whole(Asked& asked)
 {
+    const std::function<bool(std::string_view)> take = [this, &asked](std::string_view bytes) {
+        asked.text += bytes;
+        held_ += bytes.size();
+        loop_.services.buffered.add(bytes.size());
+        return asked.text.size() <= most_list_bytes;
+    };
     auto& attempt = *asked.attempt;
-    while (!attempt.complete()) {
-        auto step = attempt.read();
-        while (step == HttpClient::Step::wait) {
-            auto readable = attempt.readable();
-            const auto ended = co_await std::move(readable);
-            if (std::get<0>(ended))
-                co_return std::nullopt;  // lost the race
-            step = attempt.read();
-        }
-        if (step == HttpClient::Step::failed)
-            co_return attempt.read_failure();
-        hold(asked, attempt.payload());
-        if (asked.text.size() > most_list_bytes) {
-            auto failure = attempt.failed(Cause::no_answer);
-            failure.detail = "a list of models of more than 8 MiB";
-            co_return failure;
-        }
+    const RestLimits limits{attempt.started() + longest_listing};
+    auto reading = read_rest(loop_, attempt, limits, take);
+    auto failure = co_await std::move(reading);
+    if (!failure && asked.text.size() > most_list_bytes) {
+        failure = attempt.failed(Cause::no_answer);
+        failure->detail = "a list of models of more than 8 MiB";
     }
-    co_return std::nullopt;
+    co_return failure;
 }
 
 /// Others of the loop go on while a long one is read.

@@ -47,10 +47,8 @@ class ModelUnion
     awaitable<void> ask_from(std::size_t index);
     awaitable<void> guarded_ask(Asked& asked);
     awaitable<void> ask_one(Asked& asked);
-    awaitable<std::optional<AttemptFailure>> read_rest(Asked& asked);
     awaitable<std::optional<AttemptFailure>> read_whole(Asked& asked);
     awaitable<std::optional<AttemptFailure>> read_list(Asked& asked);
-    void hold(Asked& asked, std::string_view bytes);
     awaitable<void> keep_failed(Routed& routed);
 
     EventLoop& loop_;

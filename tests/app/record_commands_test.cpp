@@ -241,8 +241,13 @@ TEST_CASE("record curl prints a request as a command, without a key")
     upload.body_bytes = 5000;
     auto none = record_at(first_time, 8);
     none.body_bytes = 10;
-    const std::vector<Record> records{stream, list, odd, cut, upload, none};
+    auto form = record_at(first_time, 9);
+    form.body = "--b-7\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nw\r\n--b-7--\r\n";
+    form.body_bytes = form.body.size();
+    const std::vector<Record> records{stream, list, odd, cut, upload, none, form};
     line.database().insert(records);
+    CHECK_THAT(line.ok({"record", "curl", form.request_id}),
+               ContainsSubstring("-H 'Content-Type: multipart/form-data; boundary=\"b-7\"'"));
     CHECK(
         line.ok({"record", "curl", stream.request_id}) ==
         "curl -N 'http://localhost:8888/v1/chat/completions' \\\n"

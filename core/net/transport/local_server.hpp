@@ -26,7 +26,7 @@ class LocalServer
     /// who asked has gone, or stop() was called. What it throws is the reply's error.
     using Handler = std::function<LocalReply(const LocalRequest&, const std::stop_token&)>;
 
-    static constexpr std::size_t most_body = 64u << 10;
+    static constexpr std::size_t most_body = 16u << 20;
     static constexpr int most_connections = 16;
     static constexpr unsigned handlers = 4;  ///< at once
     static constexpr auto request_time = std::chrono::seconds{10};

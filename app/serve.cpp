@@ -26,6 +26,7 @@
 #include "metrics/metrics.hpp"
 #include "notify/network_http.hpp"
 #include "notify/notifier.hpp"
+#include "storage/maker_lookup.hpp"
 #include "storage/open.hpp"
 
 namespace route {
@@ -96,6 +97,7 @@ class Program
     std::unique_ptr<storage::RecordWriter> writer_;
     std::unique_ptr<storage::RecordPruner> pruner_;
     std::unique_ptr<LiveRouting> routing_;
+    std::unique_ptr<storage::MakerLookup> makers_;
     std::unique_ptr<net::Services> services_;
     std::unique_ptr<notify::Notifier> notifier_;
     std::unique_ptr<net::Server> server_;
@@ -137,6 +139,12 @@ Result<void> Program::start()
     services_ = std::make_unique<net::Services>(*writer_);
     services_->most_clients = clients_share(raise_descriptor_limit());
     services_->node = host_name();
+    if (settings.storage.backend != Backend::none) {
+        makers_ = std::make_unique<storage::MakerLookup>(std::move(connectors.lookup));
+        services_->find_makers = [this](const IdHashes& ids, std::chrono::steady_clock::time_point deadline) {
+            return makers_->find(ids, deadline);
+        };
+    }
     services_->on_finished = [this](const Record& record) { metrics_->observe(record); };
     services_->on_cooldown = [this](const CooldownStart& start) {
         log_cooldown(start);
@@ -379,6 +387,7 @@ void Program::take_down(bool hasty)
         feed_->stop();
     services_->pages.join();
     services_->bodies.join();
+    services_->lookups.join();
     control_->stop();
 }
 

@@ -4,16 +4,31 @@
 #include <openssl/sha.h>
 
 #include "core/hex_digit.hpp"
+#include "core/id_hash.hpp"
 
 namespace route {
 
 static_assert(std::tuple_size_v<KeyHash> == SHA256_DIGEST_LENGTH);
 
+namespace {
+
+std::array<unsigned char, SHA256_DIGEST_LENGTH> sha256(std::string_view text)
+{
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> hash;
+    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), hash.data());
+    return hash;
+}
+
+}  // namespace
+
 KeyHash hash_key(std::string_view key)
 {
-    KeyHash hash;
-    SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), hash.data());
-    return hash;
+    return sha256(key);
+}
+
+IdHash hash_id(std::string_view id)
+{
+    return sha256(id);
 }
 
 std::string to_hex(const KeyHash& hash)
@@ -27,10 +42,6 @@ std::string to_hex(const KeyHash& hash)
     }
     return text;
 }
-
-namespace {
-
-}  // namespace
 
 bool from_hex(std::string_view text, KeyHash& hash)
 {

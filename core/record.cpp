@@ -297,6 +297,7 @@ void ReplyCapture::clear()
     summary.text_cut = false;
     summary.prompt_tokens = summary.completion_tokens = summary.total_tokens = std::nullopt;
     summary.finish_reason.clear();
+    made_ids.clear();
 }
 
 void ReplyCapture::swap(ReplyCapture& other) noexcept
@@ -314,6 +315,7 @@ void ReplyCapture::swap(ReplyCapture& other) noexcept
     std::swap(summary.completion_tokens, other.summary.completion_tokens);
     std::swap(summary.total_tokens, other.summary.total_tokens);
     summary.finish_reason.swap(other.summary.finish_reason);
+    made_ids.swap(other.made_ids);
 }
 
 void Record::swap(Record& other) noexcept
@@ -335,6 +337,7 @@ void Record::swap(Record& other) noexcept
     std::swap(prompt_tokens, other.prompt_tokens);
     std::swap(completion_tokens, other.completion_tokens);
     std::swap(total_tokens, other.total_tokens);
+    made_ids.swap(other.made_ids);
     reply.swap(other.reply);
     std::swap(body_cut, other.body_cut);
     std::swap(authenticated, other.authenticated);
@@ -361,6 +364,7 @@ void Record::clear()
     elapsed_time = {};
     overhead.reset();
     prompt_tokens = completion_tokens = total_tokens = std::nullopt;
+    made_ids.clear();
     reply.clear();
     body_cut = authenticated = hedge_won = asked_together = false;
     client_keys.clear();
@@ -369,7 +373,8 @@ void Record::clear()
 
 std::size_t Record::memory() const
 {
-    std::size_t bytes = sizeof(Record) + attempts.capacity() * sizeof(AttemptRecord);
+    std::size_t bytes = sizeof(Record) + attempts.capacity() * sizeof(AttemptRecord) +
+                        (made_ids.capacity() + reply.made_ids.capacity()) * sizeof(IdHash);
     for (const auto* text : texts(*this))
         bytes += heap(*text);
     for (const auto* text :
@@ -406,6 +411,8 @@ void complete(Record& record, const RecordLimits& limits)
 
 void complete_record(Record& record, const RecordLimits& limits)
 {
+    if (!record.reply.made_ids.empty())
+        record.made_ids = std::exchange(record.reply.made_ids, {});
     try {
         complete(record, limits);
     } catch (const std::exception&) {  // memory is short

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/id_hash.hpp"
+
 namespace route {
 
 using SystemTime = std::chrono::system_clock::time_point;
@@ -91,6 +93,7 @@ struct ReplyCapture
     bool digest_whole = false;
     bool digest_cut = false;
     ReplySummary summary;
+    IdHashes made_ids;  ///< of what the reply made, for Record::made_ids
 
     /// Empties it; its strings keep their memory.
     void clear();
@@ -137,6 +140,9 @@ struct Record
     std::optional<std::int64_t> total_tokens;
     std::string finish_reason;
     std::string trace_id;  ///< W3C Trace Context: 32 lower-case hex digits; "" without one
+
+    /// Of what the upstream made for it; rows of `made_by`.
+    IdHashes made_ids;
 
     // Not stored.
     ReplyCapture reply;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <span>
 
 #include "storage/request_ids.hpp"
@@ -40,9 +41,17 @@ auto add_under_free_name(const char* what, const std::string& name, const CopyHo
     }
 }
 
-Ids copy_upstreams(AnyRepository& from, AnyRepository& to, CopyCounts& counts, const CopyHooks& hooks)
+struct CopiedUpstreams
 {
     Ids ids;
+    std::set<std::string> renamed;  ///< names that belong to another one there
+};
+
+CopiedUpstreams copy_upstreams(AnyRepository& from, AnyRepository& to, CopyCounts& counts,
+                               const CopyHooks& hooks)
+{
+    CopiedUpstreams copied;
+    auto& ids = copied.ids;
     const auto there = to.upstreams();
     auto here = from.upstreams();
     // In the order of their ids, so that an empty database gives them the same where it can.
@@ -61,10 +70,12 @@ Ids copy_upstreams(AnyRepository& from, AnyRepository& to, CopyCounts& counts, c
             add_under_free_name("upstream", upstream.name, hooks, [&](const std::string& name) {
                 auto named = upstream;
                 named.name = name;
+                if (name != upstream.name)
+                    copied.renamed.insert(upstream.name);
                 return to.add_upstream(named);
             });
     }
-    return ids;
+    return copied;
 }
 
 void copy_keys(AnyRepository& from, AnyRepository& to, CopyCounts& counts, const CopyHooks& hooks)
@@ -113,7 +124,7 @@ void insert(AnyRepository& to, std::span<const Record> records, CopyCounts& coun
 CopyCounts copy_database(AnyRepository& from, AnyRepository& to, const CopyHooks& hooks)
 {
     CopyCounts counts;
-    const auto ids = copy_upstreams(from, to, counts, hooks);
+    const auto [ids, renamed] = copy_upstreams(from, to, counts, hooks);
     copy_keys(from, to, counts, hooks);
     std::string last;
     for (;;) {
@@ -125,6 +136,8 @@ CopyCounts copy_database(AnyRepository& from, AnyRepository& to, const CopyHooks
         last = records.back().request_id;
         for (auto& record : records) {
             renumber(record.upstream_id, ids);
+            if (renamed.count(record.upstream_name) > 0)
+                record.made_ids.clear();  // they would be another's
             for (auto& attempt : record.attempts)
                 renumber(attempt.upstream_id, ids);
         }

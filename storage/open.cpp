@@ -36,9 +36,13 @@ constexpr std::chrono::milliseconds record_timeout{800};
 constexpr std::chrono::milliseconds pruner_lock_wait{300};
 constexpr std::chrono::milliseconds pruner_step_bound{3'000};
 
-/// Records, changes, pruning, messages, emptying the outbox: with fewer connections the pruner and the outbox
-/// share one. With the least that is, routers do without agreeing on messages.
-constexpr unsigned all_connections = 5;
+/// Records, changes, pruning, messages, emptying the outbox, looking up who made what: with one less the
+/// look-ups share that of the pruner, with fewer the outbox does, too. With the least that is, routers do
+/// without agreeing on messages.
+constexpr unsigned all_connections = 6;
+
+/// Requests do not wait for longer (net::longest_lookup).
+constexpr std::chrono::milliseconds lookup_bound{1'000};
 
 /// Longest that the outbox waits for a step of the pruner, and that for a batch.
 constexpr std::chrono::milliseconds turn{4'000};
@@ -51,6 +55,17 @@ SqliteOptions record_options(const StorageSettings& settings)
     options.busy_timeout = record_timeout;
     options.migration_timeout = record_timeout;
     return options;
+}
+
+void share_connections(Connectors& made, unsigned connections)
+{
+    if (connections >= all_connections)
+        return;
+    const auto shared = std::make_shared<SharedConnection>(turn);
+    made.pruner = shared->through(std::move(made.pruner));
+    made.lookup = shared->through(std::move(made.lookup));
+    if (connections + 1 < all_connections)
+        made.drain = shared->through(std::move(made.drain));
 }
 
 /// `operation_timeout`: 0 for people, whose query takes as long as it takes.
@@ -215,12 +230,16 @@ Connectors connectors(const Settings& settings, const std::shared_ptr<SchemaIden
         sqlite.identity = postgres.identity = identity;
         return open(storage, sqlite, postgres);
     };
-    if (settings.storage.backend == Backend::postgres &&
-        settings.storage.postgres_connections < all_connections) {
-        const auto shared = std::make_shared<SharedConnection>(turn);
-        made.drain = shared->through(std::move(made.drain));
-        made.pruner = shared->through(std::move(made.pruner));
-    }
+    made.lookup = [storage = settings.storage, identity]() -> std::unique_ptr<RecordStore> {
+        auto sqlite = record_options(storage);
+        sqlite.busy_timeout = lookup_bound;
+        auto postgres = postgres_options(storage, lookup_bound);
+        postgres.make = false;
+        sqlite.identity = postgres.identity = identity;
+        return open(storage, sqlite, postgres);
+    };
+    if (settings.storage.backend == Backend::postgres)
+        share_connections(made, settings.storage.postgres_connections);
     return made;
 }
 

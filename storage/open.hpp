@@ -54,6 +54,7 @@ struct Connectors
     Connector records;
     Connector drain;   ///< of what comes out of the outbox
     Connector pruner;  ///< holds up nobody and is more patient
+    Connector lookup;  ///< of who made what; requests wait for it
 };
 Connectors connectors(const Settings& settings, const std::shared_ptr<SchemaIdentity>& identity);
 

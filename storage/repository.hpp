@@ -161,51 +161,54 @@ concept ClientKeyRepository = requires(R repository, const std::string& name, co
 };
 
 template <class R>
-concept RecordRepository =
-    requires(R repository, const PruneBounds& bounds, const PruneProgress& progress,
-             std::span<const Record> records, std::chrono::milliseconds bound, const RecordFilter& filter,
-             const std::function<bool(const StoredRecord&)>& visit, const std::string& request_id,
-             SystemTime before, std::size_t rows, std::size_t bytes, std::optional<Seconds> retention) {
-        /// All of them with their attempts in one transaction; one whose request_id is there already is
-        /// passed over. Throws `unavailable` after `bound`, or what the repository was opened with when that
-        /// is 0: the record writer's promises rest on it. (SQLite's disk is waited for, its locks are not.)
-        { repository.insert(records, bound) } -> std::same_as<void>;
-        /// Any thread: what runs in another fails soon; the repository is of no use afterwards.
-        { repository.abandon() } -> std::same_as<void>;
-        /// Calls `visit` per record until it returns false.
-        {
-            repository.for_each_record(filter, visit)
-        } -> std::same_as<void>;  // by request_id (time); with after_id by id
-        /// By request_id or by id, attempts included.
-        { repository.find_record(request_id) } -> std::same_as<std::optional<StoredRecord>>;
-        /// Those behind `request_id` ("": from the first) by request_id, attempts included: `rows` of them at
-        /// most, fewer when their bodies reach `bytes`.
-        { repository.records_after(request_id, rows, bytes) } -> std::same_as<std::vector<Record>>;
-        /// Makes ready what records of the next days need (partitions), such that deleting what is older than
-        /// `retention` is quick. Quick when all is there. To be called every hour or so.
-        { repository.make_room(before, retention) } -> std::same_as<void>;
-        /// The same for records since `oldest`, which are to be brought in.
-        { repository.make_room_for(before) } -> std::same_as<void>;
-        /// Deletes older records and their attempts, in steps that never hold the database long, with pauses
-        /// in between; how many records went. `progress` may be empty.
-        { repository.prune(before, progress) } -> std::same_as<std::uint64_t>;
-        /// Empties body and response of older records.
-        { repository.prune_bodies(before, progress) } -> std::same_as<std::uint64_t>;
-        /// One step of the same, or a partition is dropped. Of a partition that will be droppable within a
-        /// day, or a twentieth of the age, nothing is deleted one by one. Bodies of records that came late,
-        /// once older ones were emptied, go with a later step.
-        { repository.prune_step(before, bounds) } -> std::same_as<PruneStep>;
-        { repository.prune_bodies_step(before, bounds) } -> std::same_as<PruneStep>;
-        /// Makes the database smaller, whatever the age: the oldest bodies go, then, when no body is left
-        /// whose going would help, the oldest records.
-        { repository.shrink_step(bounds) } -> std::same_as<PruneStep>;
-        /// Quick enough for once a minute.
-        { repository.size() } -> std::same_as<DatabaseSize>;
-        /// The largest id; 0 without records.
-        { repository.newest_record_id() } -> std::same_as<std::int64_t>;
-        /// By number of requests, most first.
-        { repository.record_stats(filter) } -> std::same_as<std::vector<RecordStats>>;
-    };
+concept RecordRepository = requires(
+    R repository, const PruneBounds& bounds, const PruneProgress& progress, std::span<const Record> records,
+    std::chrono::milliseconds bound, const RecordFilter& filter,
+    const std::function<bool(const StoredRecord&)>& visit, const std::string& request_id, SystemTime before,
+    std::size_t rows, std::size_t bytes, std::optional<Seconds> retention, std::span<const IdHash> ids) {
+    /// All of them with their attempts, and what was made for them, in one transaction; one whose
+    /// request_id is there already is passed over. Of several upstreams that made the same id the latest
+    /// record's counts. Throws `unavailable` after `bound`, or what the repository was opened with when that
+    /// is 0: the record writer's promises rest on it. (SQLite's disk is waited for, its locks are not.)
+    { repository.insert(records, bound) } -> std::same_as<void>;
+    /// Any thread: what runs in another fails soon; the repository is of no use afterwards.
+    { repository.abandon() } -> std::same_as<void>;
+    /// Those of these ids that are known, in any order.
+    { repository.makers_of(ids) } -> std::same_as<std::vector<MadeBy>>;
+    /// Calls `visit` per record until it returns false.
+    {
+        repository.for_each_record(filter, visit)
+    } -> std::same_as<void>;  // by request_id (time); with after_id by id
+    /// By request_id or by id, attempts included.
+    { repository.find_record(request_id) } -> std::same_as<std::optional<StoredRecord>>;
+    /// Those behind `request_id` ("": from the first) by request_id, attempts and what was made for them
+    /// included: `rows` of them at most, fewer when their bodies reach `bytes`.
+    { repository.records_after(request_id, rows, bytes) } -> std::same_as<std::vector<Record>>;
+    /// Makes ready what records of the next days need (partitions), such that deleting what is older than
+    /// `retention` is quick. Quick when all is there. To be called every hour or so.
+    { repository.make_room(before, retention) } -> std::same_as<void>;
+    /// The same for records since `oldest`, which are to be brought in.
+    { repository.make_room_for(before) } -> std::same_as<void>;
+    /// Deletes older records and their attempts, in steps that never hold the database long, with pauses
+    /// in between; how many records went. `progress` may be empty.
+    { repository.prune(before, progress) } -> std::same_as<std::uint64_t>;
+    /// Empties body and response of older records.
+    { repository.prune_bodies(before, progress) } -> std::same_as<std::uint64_t>;
+    /// One step of the same, or a partition is dropped; what was made goes when no older record is left. Of a
+    /// partition that will be droppable within a day, or a twentieth of the age, nothing is deleted one by
+    /// one. Bodies of records that came late, once older ones were emptied, go with a later step.
+    { repository.prune_step(before, bounds) } -> std::same_as<PruneStep>;
+    { repository.prune_bodies_step(before, bounds) } -> std::same_as<PruneStep>;
+    /// Makes the database smaller, whatever the age: the oldest bodies go, then, when no body is left
+    /// whose going would help, the oldest records.
+    { repository.shrink_step(bounds) } -> std::same_as<PruneStep>;
+    /// Quick enough for once a minute.
+    { repository.size() } -> std::same_as<DatabaseSize>;
+    /// The largest id; 0 without records.
+    { repository.newest_record_id() } -> std::same_as<std::int64_t>;
+    /// By number of requests, most first.
+    { repository.record_stats(filter) } -> std::same_as<std::vector<RecordStats>>;
+};
 
 template <class R>
 concept Repository =

@@ -31,6 +31,10 @@ class SharedConnection::Share final : public RecordStore
     {
         in_turn([&](RecordStore& store) { store.insert(records, bound); });
     }
+    std::vector<MadeBy> makers_of(std::span<const IdHash> ids) override
+    {
+        return in_turn([&](RecordStore& store) { return store.makers_of(ids); });
+    }
     void make_room(SystemTime now, std::optional<Seconds> retention) override
     {
         in_turn([&](RecordStore& store) { store.make_room(now, retention); });

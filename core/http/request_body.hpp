@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/id_hash.hpp"
 #include "core/openai/error_body.hpp"
 #include "core/openai/request_facts.hpp"
 
@@ -23,6 +24,7 @@ struct RequestBody
     /// The body without its coding, with body_padding bytes of capacity behind it; none where it has no
     /// coding, or one that is unknown or broken: then it has no facts either.
     std::optional<std::string> decoded;
+    IdHashes named_ids;                  ///< named_ids(), where they are wanted
     std::string session;                 ///< session_key(), where one is wanted
     std::optional<RouterError> refusal;  ///< 400, or 413 for one that decodes to too much
 };

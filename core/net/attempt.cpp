@@ -333,6 +333,10 @@ void Attempt::begin_record()
     label.content_encoding = find_field(fields, http::field::content_encoding);
     label.api = api_of(request_.head.method, request_.head.path);
     label.judged_json = table_.settings.failover.reply_buffer;
+    const bool succeeded = reply().status() / 100 == 2;
+    if (succeeded && may_make(label.api))
+        label.making = making_of(request_.head.method, request_.head.path);
+    remembered_ = 0;
     recorder_.begin(label);
 }
 

@@ -38,6 +38,7 @@ struct OutgoingRequest
     EarlyHead* early = nullptr;                ///< of a client that gets comments while it waits
     std::span<const Secret> client_keys = {};  ///< an upstream may quote them: erased from what is told of it
     std::string path_model = {};               ///< model_of_path()
+    const Upstream* maker = nullptr;  ///< made what it names, so that no other knows it; null: unknown
 };
 
 /// The limits of one attempt in absolute time.
@@ -98,6 +99,10 @@ class Attempt
     std::string quoted(std::string_view words, bool cut = false) const;
     /// The failure that is an error in which it says that.
     AttemptFailure failed_as_it_says(std::string_view words) const;
+
+    /// What the reply says its upstream made is known to all loops from now on: before the bytes are sent
+    /// that say so. `whole`: there are no more.
+    void remember_made(bool whole);
 
     /// Lets the recorder start over with the reply.
     void begin_record();
@@ -189,6 +194,7 @@ class Attempt
     bool reads_failed_body_ = false;
     bool kept_whole_ = false;
     bool decided_to_commit_ = false;
+    std::size_t remembered_ = 0;  ///< of the ids of what was made
 
     TimePoint started_;
     int number_;

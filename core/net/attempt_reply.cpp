@@ -125,6 +125,20 @@ AttemptFailure Attempt::failed_as_it_says(std::string_view words) const
     return http_.failed(Cause::error_event, {}, quoted(words));
 }
 
+void Attempt::remember_made(bool whole)
+{
+    if (recorder_.making() == Making::nothing)
+        return;
+    if (whole)
+        recorder_.complete();
+    const auto& made = capture().made_ids;
+    if (remembered_ == made.size())
+        return;
+    const auto maker = maker_key(upstream_.name);
+    for (; remembered_ < made.size(); ++remembered_)
+        loop_.services.makers.note(made[remembered_], maker);
+}
+
 std::string Attempt::quoted(std::string_view words, bool cut) const
 {
     const auto own = client_secrets();

@@ -133,6 +133,7 @@ awaitable<std::optional<AttemptFailure>> ClientReply::send_whole(Attempt& attemp
 {
     start(attempt, record_.attempts.size() + 1);
     record_.outcome = RequestOutcome::ok;
+    attempt.remember_made(true);
     auto written = writer_.write(attempt.pending(), true);
     attempt.drop_pending();
     attempt.release();

@@ -5,6 +5,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include "core/net/maker_lookup.hpp"
 #include "core/net/model_union.hpp"
 #include "core/net/pages.hpp"
 #include "core/net/websocket_relay.hpp"
@@ -139,7 +140,12 @@ awaitable<void> Exchange::serve()
     }
     if (!loop_.services.sink.has_room())
         co_await kept_.wait_for_room(client_);
-    const auto request = outgoing();
+    const Upstream* maker = nullptr;
+    if (!intake_.named_ids().empty()) {
+        auto finding = find_maker();
+        maker = co_await std::move(finding);
+    }
+    const auto request = outgoing(maker);
     if (ModelUnion::answers(table_->settings, request_)) {
         co_await list_models(request);
         co_return;
@@ -188,7 +194,17 @@ awaitable<void> Exchange::answer_unread_body(ReadOutcome outcome)
         reply_.note_client_closed("while it sent its body");
 }
 
-OutgoingRequest Exchange::outgoing()
+/// Of what the request names, which only its upstream knows.
+awaitable<const Upstream*> Exchange::find_maker()
+{
+    const auto begin = Clock::now();
+    auto finding = net::find_maker(loop_, *table_, intake_.named_ids());
+    const auto* const maker = co_await std::move(finding);
+    kept_.add_wait(Clock::now() - begin);
+    co_return maker;
+}
+
+OutgoingRequest Exchange::outgoing(const Upstream* maker)
 {
     const auto body_bytes = request_.body.size();
     std::optional<std::uint64_t> content_length;
@@ -203,7 +219,8 @@ OutgoingRequest Exchange::outgoing()
             intake_.session(),
             keeps_alive() ? &early_ : nullptr,
             record_.client_keys,
-            model_of_path(request_.parser->method(), request_.path)};
+            model_of_path(request_.parser->method(), request_.path),
+            maker};
 }
 
 /// GET /v1/models.

@@ -34,6 +34,7 @@ class Exchange
     // The straight line.
     awaitable<void> serve();
     std::optional<RouterError> authenticate();
+    awaitable<const Upstream*> find_maker();
     awaitable<Routed> route(Router& router);
     awaitable<std::optional<AttemptFailure>> send(Router& router, Attempt& attempt);
     void end_reply(Router& router, Attempt& attempt, const std::optional<AttemptFailure>& failure);
@@ -53,7 +54,7 @@ class Exchange
     awaitable<Routed> guarded_route(Router& router);
     awaitable<void> comment_while_waiting();
     bool keeps_alive() const;
-    OutgoingRequest outgoing();
+    OutgoingRequest outgoing(const Upstream* maker);
     bool leaves_unread_body() const;
 
     EventLoop& loop_;

@@ -58,6 +58,7 @@ awaitable<RelayEnd> Relay::run()
         client_.watch(&attempt_.connection());
     auto payload = attempt_.pending();
     for (;;) {
+        attempt_.remember_made(last);
         // Of a stream that was held until it was whole the client takes its time: it stays accounted for.
         while (payload.size() > most_at_once) {
             auto written = writer_.write(payload.substr(0, most_at_once), false);

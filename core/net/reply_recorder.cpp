@@ -21,6 +21,7 @@ void ReplyRecorder::begin(const ReplyLabel& label)
     capture_.clear();
     capture_.content_type = type;
     api_ = label.api;
+    making_ = label.making;
     judged_json_ = answers(api_) ? label.judged_json : 0;
     committed_ = false;
     undecided_.clear();
@@ -159,15 +160,18 @@ void ReplyRecorder::add_json(std::string_view content)
         capture_.raw.append(content);
         return;
     }
-    spill_json();
+    spill_json(content);
     long_json_->write(content);
 }
 
 /// JSON that is too long to be recorded as it is.
-void ReplyRecorder::spill_json()
+/// `next`: what comes behind what is there.
+void ReplyRecorder::spill_json(std::string_view next)
 {
     if (long_json_)
         return;
+    if (making_ != Making::nothing && !progress_.complete)
+        add_made_ids(making_, capture_.raw + std::string{next}, capture_.made_ids);
     long_json_.emplace(settings_.response ? settings_.max_response : 0);
     long_json_->write(capture_.raw);
     capture_.raw = {};
@@ -186,6 +190,8 @@ void ReplyRecorder::on_event(const SseEvent& event)
 {
     if (event.is_new())
         judge(event);
+    if (making_ != Making::nothing)
+        add_made_ids(making_, event, capture_.made_ids);
     stream_->add(event);
 }
 
@@ -216,6 +222,8 @@ void ReplyRecorder::complete()
         parser_.finish([this](const SseEvent& event) { on_event(event); });
     if (kind_ == ReplyKind::json && answers(api_) && !committed_ && legible())
         progress_.answer = long_json_ ? Answer::content : answer_in(api_, capture_.raw);
+    if (kind_ == ReplyKind::json && legible() && !long_json_)
+        add_made_ids(making_, capture_.raw, capture_.made_ids);
     if (progress_.answer == Answer::error)
         error_may_pass_ = route::error_may_pass(capture_.raw);
     progress_.legible = legible();
@@ -226,7 +234,7 @@ void ReplyRecorder::committed()
 {
     committed_ = true;
     if (kind_ == ReplyKind::json && capture_.raw.size() > settings_.max_response)
-        spill_json();
+        spill_json({});
 }
 
 /// Whether nothing but its size is known of an encoded reply.

@@ -7,6 +7,7 @@
 
 #include "core/failover/commit_policy.hpp"
 #include "core/http/content_decoder.hpp"
+#include "core/openai/made_ids.hpp"
 #include "core/openai/reply_text.hpp"
 #include "core/openai/sse_parser.hpp"
 #include "core/record.hpp"
@@ -20,7 +21,8 @@ struct ReplyLabel
     std::string_view content_type;
     std::string_view content_encoding;
     Api api = Api::other;
-    std::uint64_t judged_json = 0;  ///< bytes of JSON that are kept to be judged whole: `reply_buffer`
+    std::uint64_t judged_json = 0;    ///< bytes of JSON that are kept to be judged whole: `reply_buffer`
+    Making making = Making::nothing;  ///< what ids it may hold of what the upstream made
 };
 
 /// Reads along as a reply passes, from a copy, for the record and for the decision when to commit. Holds the
@@ -63,6 +65,7 @@ class ReplyRecorder
     bool error_may_pass() const { return error_may_pass_; }
 
     Api api() const { return api_; }
+    Making making() const { return making_; }
     ReplyKind kind() const { return kind_; }
     bool encoded() const { return encoded_; }
     /// Whether what it says is seen: false when it has a coding that is unknown, or was given up.
@@ -95,12 +98,13 @@ class ReplyRecorder
     void read(std::string_view content);
     void add_json(std::string_view content);
     void add_text(std::string_view content);
-    void spill_json();
+    void spill_json(std::string_view next);
     bool says_nothing() const;
 
     const RecordSettings& settings_;
     ReplyCapture& capture_;
     Api api_ = Api::other;
+    Making making_ = Making::nothing;
     std::uint64_t judged_json_ = 0;
     ReplyKind kind_ = ReplyKind::other;
     bool encoded_ = false;

@@ -5,6 +5,7 @@
 
 #include "core/http/query_facts.hpp"
 #include "core/net/loop/off_loop.hpp"
+#include "core/openai/named_ids.hpp"
 #include "core/openai/session_key.hpp"
 #include "core/text.hpp"
 
@@ -119,6 +120,9 @@ RequestBody RequestIntake::facts_of_body() const
     if (!failover.sticky.empty() && failover.order != UpstreamOrder::priority)
         read.session = session_key(failover.sticky, fields, read.decoded ? *read.decoded : request_.body)
                            .value_or(std::string{});
+    if (table_.upstreams.size() > 1)
+        read.named_ids = route::named_ids(request_.parser->method(), request_.path,
+                                          read.decoded ? *read.decoded : request_.body);
     return read;
 }
 
@@ -150,6 +154,7 @@ std::optional<RouterError> RequestIntake::take_facts(RequestBody read)
 {
     facts_ = std::move(read.facts);
     session_ = std::move(read.session);
+    named_ids_ = std::move(read.named_ids);
     if (read.decoded && changes_body()) {
         request_.body = *std::move(read.decoded);
         request_.parser->drop_field(http::field::content_encoding);

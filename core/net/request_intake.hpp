@@ -34,6 +34,8 @@ class RequestIntake
     const RequestFacts& facts() const { return facts_; }
     /// What makes a session of it and others, "" for nothing.
     const std::string& session() const { return session_; }
+    /// What it names of what upstreams made; none where there is one upstream.
+    const IdHashes& named_ids() const { return named_ids_; }
     /// When a stream is to be committed: as the request says, else as the settings do.
     Commit commit() const { return commit_; }
 
@@ -60,6 +62,7 @@ class RequestIntake
     Request& request_;
     RequestFacts facts_;
     std::string session_;
+    IdHashes named_ids_;
     Commit commit_ = Commit::content;
     std::optional<std::string> decoded_;  ///< for the record, of a body that goes on as it came
     BufferAccount account_;

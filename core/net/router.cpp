@@ -45,6 +45,11 @@ Router::Router(EventLoop& loop, const RoutingTable& table, Client& client, const
 std::optional<RouterError> Router::choose()
 {
     const auto& facts = request_.facts;
+    // Whether it rests or is full: no other knows what is asked for.
+    if (request_.maker != nullptr && is_eligible(*request_.maker, asked_)) {
+        candidates_ = {request_.maker};
+        return std::nullopt;
+    }
     const OrderRule rule{table_.settings.failover.order, request_.session, facts.stream};
     candidates_ = candidates(table_.upstreams, asked_, rule, Clock::now(), [this] { return loop_.random(); });
     if (!candidates_.empty())

@@ -33,7 +33,8 @@ bool take_prefix(std::string_view& path, std::string_view prefix)
     return true;
 }
 
-/// What follows the version, or Azure's deployment.
+}  // namespace
+
 std::string_view below_version(std::string_view path)
 {
     if (take_prefix(path, "/v1/") || take_prefix(path, "/openai/v1/"))
@@ -43,8 +44,6 @@ std::string_view below_version(std::string_view path)
     const auto end_of_model = path.find('/');
     return end_of_model == path.npos ? std::string_view{} : path.substr(end_of_model + 1);
 }
-
-}  // namespace
 
 Api api_of(std::string_view method, std::string_view path)
 {

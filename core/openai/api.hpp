@@ -24,6 +24,9 @@ enum class Api
 /// `/openai/deployments/MODEL` as Azure's clients ask. Everything but POST is `other`.
 Api api_of(std::string_view method, std::string_view path);
 
+/// What follows the version in such a path, without the slash before it: `files/file-1`; "" for others.
+std::string_view below_version(std::string_view path);
+
 /// Whether its replies are answers that are judged by their content.
 constexpr bool answers(Api api)
 {

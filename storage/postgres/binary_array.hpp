@@ -19,6 +19,7 @@ class BinaryArray
     enum class Element : std::uint32_t
     {
         boolean = 16,
+        bytea = 17,
         bigint = 20,
         text = 25,
         timestamptz = 1184,
@@ -27,6 +28,7 @@ class BinaryArray
 
     explicit BinaryArray(Element element);
 
+    /// Also the bytes of a `bytea`.
     void text(std::string_view value);
     void number(std::int64_t value);
     void boolean(bool value);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "storage/postgres/binary_array.hpp"
 #include "storage/postgres/postgres_repository.hpp"
@@ -38,6 +39,11 @@ class ColumnArrays
     ColumnArrays& text_or_null(const std::optional<std::string>& value)
     {
         value ? next().text(*value) : next().null();
+        return *this;
+    }
+    ColumnArrays& bytes(std::span<const unsigned char> value)
+    {
+        next().text({reinterpret_cast<const char*>(value.data()), value.size()});
         return *this;
     }
     ColumnArrays& number(std::int64_t value)
@@ -181,6 +187,26 @@ constexpr auto insert_sql =
     " $37::text[], $38::text[], $39::bigint[], $40::bigint[])"
     " ON CONFLICT (request_id, number) DO NOTHING";
 
+/// What a later record says of it counts; saying the same again changes nothing. In the order of the hashes,
+/// so that routers that say the same at once wait for one another in that order.
+constexpr auto insert_made_in_order_sql =
+    "INSERT INTO made_by (id_hash, upstream_name, created_at) SELECT DISTINCT ON (id_hash) id_hash, "
+    "upstream_name, created_at FROM unnest($1::bytea[], $2::text[], $3::timestamptz[])"
+    " AS made (id_hash, upstream_name, created_at) ORDER BY id_hash, created_at DESC"
+    " ON CONFLICT (id_hash) DO UPDATE SET upstream_name = excluded.upstream_name, created_at = "
+    "excluded.created_at WHERE made_by.upstream_name <> excluded.upstream_name AND made_by.created_at <= "
+    "excluded.created_at";
+
+/// Whether there was something.
+bool write_made(ColumnArrays& rows, const Record& record)
+{
+    if (record.upstream_name.empty())
+        return false;
+    for (const auto& id : record.made_ids)
+        rows.bytes(id).text(record.upstream_name).time(record.created_at);
+    return !record.made_ids.empty();
+}
+
 }  // namespace
 
 void PostgresRepository::insert(std::span<const Record> records, std::chrono::milliseconds bound)
@@ -198,8 +224,11 @@ void PostgresRepository::insert(std::span<const Record> records, std::chrono::mi
     });
     auto rows = of_records();
     auto attempts = of_attempts();
+    ColumnArrays made{Element::bytea, Element::text, Element::timestamptz};
+    bool any_made = false;
     for (const auto& record : records) {
         write_record(rows, record);
+        any_made = write_made(made, record) || any_made;
         for (const auto& attempt : record.attempts)
             write_attempt(attempts, record.request_id, attempt);
     }
@@ -207,7 +236,13 @@ void PostgresRepository::insert(std::span<const Record> records, std::chrono::mi
     parameters.text(least_request_id(time_of_request_id(least->request_id)));
     rows.add_to(parameters);
     attempts.add_to(parameters);
-    connection_->transact(bound, [&](pqxx::work& work) { parameters.execute(work, insert_sql); });
+    Parameters made_parameters;
+    made.add_to(made_parameters);
+    connection_->transact(bound, [&](pqxx::work& work) {
+        parameters.execute(work, insert_sql);
+        if (any_made)
+            made_parameters.execute(work, insert_made_in_order_sql);
+    });
 }
 
 }  // namespace route::storage

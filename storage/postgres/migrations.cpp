@@ -13,12 +13,12 @@ namespace {
 
 using Kind = StorageError::Kind;
 
-// 2 has records.trace_id and the table of messages, 3 openai_upstreams.retries and what follows it. A router
-// of an earlier version that is connected goes on with it: its statements name their columns, and the
-// partitions it makes are like `records`. Once it has to connect anew it is refused: it keeps the upstreams
-// and keys it knows, and its records wait in its outbox for its newer version.
+// 2 has records.trace_id and the table of messages, 3 openai_upstreams.retries and what follows it, 4 the
+// table made_by. A router of an earlier version that is connected goes on with it: its statements name their
+// columns, and the partitions it makes are like `records`. Once it has to connect anew it is refused: it
+// keeps the upstreams and keys it knows, and its records wait in its outbox for its newer version.
 constexpr int first_version = 1;
-constexpr int current_version = 3;
+constexpr int current_version = 4;
 constexpr int oldest_server = 130'000;
 
 /// Between tries to have `records` alone: what waited behind the last one gets its turn.
@@ -158,6 +158,17 @@ CREATE TABLE IF NOT EXISTS openai_api_route_messages (
 );
 )";
 
+// Which upstream made what clients ask for by its id (SPEC 5.14): SHA-256 of the id. The index is for
+// pruning.
+constexpr auto made_by_table = R"(
+CREATE TABLE IF NOT EXISTS made_by (
+    id_hash bytea PRIMARY KEY,
+    upstream_name text NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX IF NOT EXISTS made_by_created_at ON made_by (created_at);
+)";
+
 constexpr auto notification = R"(
 CREATE FUNCTION openai_api_route_notify() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -175,10 +186,11 @@ void refuse_missing_tables(pqxx::transaction_base& transaction, int version)
 {
     if (version == 0)
         return;
-    const auto missing = transaction.exec(
-        "SELECT name FROM unnest(ARRAY['openai_upstreams', 'client_keys', 'records', 'attempts']) AS name "
-        "WHERE NOT"
-        " EXISTS (SELECT 1 FROM pg_class WHERE relname = name AND pg_table_is_visible(oid)) LIMIT 1");
+    const auto missing = transaction.exec(fmt::format(
+        "SELECT name FROM unnest(ARRAY['openai_upstreams', 'client_keys', 'records', 'attempts'{}]) "
+        "AS name WHERE NOT"
+        " EXISTS (SELECT 1 FROM pg_class WHERE relname = name AND pg_table_is_visible(oid)) LIMIT 1",
+        version < 4 ? "" : ", 'made_by'"));
     if (!missing.empty())
         throw StorageError{Kind::broken,
                            fmt::format("the table {} is missing: restore it, or drop the others and"
@@ -189,8 +201,9 @@ void refuse_missing_tables(pqxx::transaction_base& transaction, int version)
 void refuse_foreign_tables(pqxx::transaction_base& transaction)
 {
     const auto taken = transaction.exec(
-        "SELECT name FROM unnest(ARRAY['openai_upstreams', 'client_keys', 'records', 'attempts']) AS name"
-        " WHERE to_regclass(name) IS NOT NULL LIMIT 1");
+        "SELECT name FROM unnest(ARRAY['openai_upstreams', 'client_keys', 'records', 'attempts', 'made_by']) "
+        "AS "
+        "name WHERE to_regclass(name) IS NOT NULL LIMIT 1");
     if (!taken.empty())
         throw StorageError{
             Kind::broken,
@@ -214,8 +227,8 @@ void compress_quickly(pqxx::transaction_base& transaction)
 void create_schema(pqxx::transaction_base& transaction)
 {
     refuse_foreign_tables(transaction);
-    for (const char* part :
-         {state_table, upstreams_table, keys_table, records_tables, messages_table, notification})
+    for (const char* part : {state_table, upstreams_table, keys_table, records_tables, messages_table,
+                             made_by_table, notification})
         transaction.exec(part);
     compress_quickly(transaction);
     transaction.exec("CREATE TABLE records_default PARTITION OF records DEFAULT");
@@ -239,6 +252,7 @@ void upgrade(pqxx::transaction_base& transaction, bool patient)
     if (schema_version(transaction) < 2)
         transaction.exec("ALTER TABLE records ADD COLUMN IF NOT EXISTS trace_id text");
     transaction.exec(messages_table);
+    transaction.exec(made_by_table);
     transaction.exec(add_needs_of_upstreams);
     set_state(transaction, "schema_version", std::to_string(current_version));
 }

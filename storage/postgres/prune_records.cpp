@@ -113,12 +113,29 @@ PruneStep delete_some(pqxx::transaction_base& transaction, SystemTime before, Pr
     return all;
 }
 
+/// The oldest that are older than `before`; how many.
+std::size_t forget_made(pqxx::transaction_base& transaction, SystemTime before, std::size_t rows)
+{
+    const auto erased =
+        Parameters{}
+            .text(format_timestamp(before))
+            .execute(
+                transaction,
+                fmt::format(
+                    "DELETE FROM made_by WHERE id_hash IN (SELECT id_hash FROM made_by WHERE created_at < "
+                    "$1::timestamptz ORDER BY created_at LIMIT {})",
+                    rows));
+    return static_cast<std::size_t>(erased.affected_rows());
+}
+
 PruneStep prune_some(pqxx::transaction_base& transaction, SystemTime before, const PruneBounds& bounds,
                      bool exactly)
 {
     if (const auto dropped = drop_one(transaction, before, exactly))
         return {*dropped, false};
-    return delete_some(transaction, before, bounds, exactly);
+    auto step = delete_some(transaction, before, bounds, exactly);
+    step.done = step.done && forget_made(transaction, before, bounds.rows) < bounds.rows;
+    return step;
 }
 
 PruneStep empty_some(pqxx::transaction_base& transaction, SystemTime before, const PruneBounds& bounds)
@@ -196,6 +213,17 @@ PruneStep empty_large(pqxx::transaction_base& transaction, SystemTime before, co
     return step;
 }
 
+/// What one row of `made_by` takes, its indexes included.
+constexpr std::size_t made_bytes = 200;
+
+/// What was made for records that are gone.
+PruneStep forget_made_for_none(pqxx::transaction_base& transaction, const PruneBounds& bounds)
+{
+    const auto all = partitions(transaction);
+    const auto rows = all.empty() ? 0 : forget_made(transaction, all.front().from, bounds.rows);
+    return {0, rows < bounds.rows, rows * made_bytes};
+}
+
 /// Drops the oldest partition that nothing is written to any more.
 PruneStep drop_oldest_ended(pqxx::transaction_base& transaction, SystemTime now)
 {
@@ -236,8 +264,10 @@ PruneStep PostgresRepository::shrink_step(const PruneBounds& bounds)
             return PruneStep{};
         const auto now = by_server_clock(work, std::chrono::system_clock::now());
         auto emptied = empty_large(work, now, bounds, from);
-        if (emptied.done && emptied.rows == 0)
-            return drop_oldest_ended(work, now);
+        if (emptied.done && emptied.rows == 0) {
+            const auto forgotten = forget_made_for_none(work, bounds);
+            return forgotten.done ? drop_oldest_ended(work, now) : forgotten;
+        }
         emptied.done = false;
         return emptied;
     });

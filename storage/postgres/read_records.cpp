@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "storage/postgres/binary_array.hpp"
 #include "storage/postgres/postgres_repository.hpp"
 #include "storage/postgres/record_rows.hpp"
 #include "storage/request_ids.hpp"
@@ -91,6 +92,28 @@ std::int64_t PostgresRepository::newest_record_id()
     });
 }
 
+std::vector<MadeBy> PostgresRepository::makers_of(std::span<const IdHash> ids)
+{
+    BinaryArray wanted{BinaryArray::Element::bytea};
+    for (const auto& id : ids)
+        wanted.text({reinterpret_cast<const char*>(id.data()), id.size()});
+    Parameters parameters;
+    parameters.binary(wanted.bytes());
+    return transact([&](pqxx::work& work) {
+        std::vector<MadeBy> known;
+        for (const auto& row : parameters.execute(work,
+                                                  "SELECT encode(id_hash, 'hex'), upstream_name FROM made_by "
+                                                  "WHERE id_hash = ANY ($1::bytea[])")) {
+            MadeBy made{};
+            if (from_hex(row[0].c_str(), made.id)) {
+                made.upstream_name = row[1].c_str();
+                known.push_back(std::move(made));
+            }
+        }
+        return known;
+    });
+}
+
 std::vector<Record> PostgresRepository::records_after(const std::string& request_id, std::size_t rows,
                                                       std::size_t bytes)
 {
@@ -116,6 +139,7 @@ std::vector<Record> PostgresRepository::records_after(const std::string& request
             position.record.request_id = found.back().request_id;
         }
         read_attempts(work, found);
+        read_made_ids(work, found);
     });
     return found;
 }

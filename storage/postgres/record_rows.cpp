@@ -108,6 +108,30 @@ void read_attempts(pqxx::transaction_base& transaction, std::vector<Record>& rec
     }
 }
 
+void read_made_ids(pqxx::transaction_base& transaction, std::vector<Record>& records)
+{
+    if (records.empty())
+        return;
+    const auto rows =
+        Parameters{}
+            .text(records.front().request_id)
+            .text(records.back().request_id)
+            .execute(transaction,
+                     "SELECT r.request_id, encode(m.id_hash, 'hex') FROM records r JOIN made_by m"
+                     " ON m.created_at = r.created_at AND m.upstream_name = r.upstream_name"
+                     " WHERE r.request_id BETWEEN $1::uuid AND $2::uuid ORDER BY r.request_id");
+    auto record = records.begin();
+    for (const auto& row : rows) {
+        Columns columns{row};
+        const auto request_id = columns.text();
+        while (record != records.end() && record->request_id < request_id)
+            ++record;
+        IdHash id;
+        if (record != records.end() && record->request_id == request_id && from_hex(columns.text(), id))
+            record->made_ids.push_back(id);
+    }
+}
+
 FilterSql::FilterSql(const RecordFilter& filter)
 {
     // The index, and the partitions, are those of request_id; created_at decides.

@@ -16,6 +16,9 @@ StoredRecord read_record(const pqxx::row& row);
 /// Fills in the attempts of `records`, which are sorted by request_id.
 void read_attempts(pqxx::transaction_base& transaction, std::vector<Record>& records);
 
+/// Fills in what was made for `records`, which are sorted by request_id, of whom each id was said last.
+void read_made_ids(pqxx::transaction_base& transaction, std::vector<Record>& records);
+
 /// ` WHERE …` for a filter, with what its `$n` stand for.
 class FilterSql
 {

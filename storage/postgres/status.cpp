@@ -71,7 +71,7 @@ DatabaseStatus PostgresRepository::status()
         status.server = "PostgreSQL " + server[0][0].as<std::string>();
         status.bytes = server[0][1].as<std::uint64_t>();
         status.schema_version = schema_version(work);
-        for (const char* table : {"openai_upstreams", "client_keys", "records", "attempts"})
+        for (const char* table : {"openai_upstreams", "client_keys", "records", "attempts", "made_by"})
             status.tables.push_back(table_status(work, table));
         status.oldest_record = time_of(work, "ASC");
         status.newest_record = time_of(work, "DESC");

@@ -22,6 +22,13 @@ constexpr auto insert_attempt_sql =
     " first_byte_time, elapsed_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (request_id, number) DO NOTHING";
 
+/// What a later record says of it counts; saying the same again changes nothing.
+constexpr auto insert_made_sql =
+    "INSERT INTO made_by (id_hash, upstream_name, created_at) VALUES (?, ?, ?)"
+    " ON CONFLICT (id_hash) DO UPDATE SET upstream_name = excluded.upstream_name, created_at = "
+    "excluded.created_at"
+    " WHERE upstream_name <> excluded.upstream_name AND created_at <= excluded.created_at";
+
 std::string_view view(const TimestampText& text)
 {
     return {text.data(), text.size()};
@@ -70,6 +77,13 @@ void write_attempt(RowWriter& row, const std::string& request_id, const AttemptR
     row.write();
 }
 
+void write_made(RowWriter& row, const Record& record)
+{
+    const auto created_at = timestamp_text(record.created_at);
+    for (const auto& id : record.made_ids)
+        row.blob(id).text(record.upstream_name).text(view(created_at)).write();
+}
+
 }  // namespace
 
 void SqliteRepository::insert(std::span<const Record> records, std::chrono::milliseconds bound)
@@ -83,10 +97,16 @@ void SqliteRepository::insert(std::span<const Record> records, std::chrono::mill
             insert_record_ = std::make_unique<RowWriter>(*database_, insert_record_sql);
         if (!insert_attempt_)
             insert_attempt_ = std::make_unique<RowWriter>(*database_, insert_attempt_sql);
-        for (const auto& record : records)
-            if (write_record(*insert_record_, record))
-                for (const auto& attempt : record.attempts)
-                    write_attempt(*insert_attempt_, record.request_id, attempt);
+        if (!insert_made_)
+            insert_made_ = std::make_unique<RowWriter>(*database_, insert_made_sql);
+        for (const auto& record : records) {
+            if (!write_record(*insert_record_, record))
+                continue;
+            for (const auto& attempt : record.attempts)
+                write_attempt(*insert_attempt_, record.request_id, attempt);
+            if (!record.upstream_name.empty())
+                write_made(*insert_made_, record);
+        }
         transaction.commit();
     });
 }

@@ -12,10 +12,10 @@ namespace {
 
 /// Values of PRAGMA user_version. A file whose takeover is done but for erasing what was freed may stay so
 /// for long: its tables are brought up to date all the same. 2 has no records.trace_id, 3 no identity, 4 no
-/// openai_upstreams.retries and what follows it.
+/// openai_upstreams.retries and what follows it, 5 no made_by.
 constexpr int empty_version = 0;
 constexpr int erasure_pending = 1;
-constexpr int current_version = 5;
+constexpr int current_version = 6;
 
 constexpr auto state_table = R"(
 CREATE TABLE IF NOT EXISTS openai_api_route_state (
@@ -72,6 +72,17 @@ void add_needs_of_upstreams(SQLite::Database& database)
     }
 }
 
+/// Which upstream made what clients ask for by its id (SPEC 5.14): SHA-256 of the id. The index is for
+/// pruning, and for the outbox, which finds a record's by its time.
+constexpr auto made_by_table = R"(
+CREATE TABLE IF NOT EXISTS made_by (
+    id_hash BLOB PRIMARY KEY,
+    upstream_name TEXT NOT NULL,
+    created_at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS made_by_created_at ON made_by (created_at);
+)";
+
 /// A router of an older version that has the file open goes on here, too.
 void add_identity(SQLite::Database& database)
 {
@@ -99,6 +110,7 @@ void upgrade(SQLite::Database& database)
     add_trace_id(database);
     add_needs_of_upstreams(database);
     add_identity(database);
+    database.exec(made_by_table);
     erase_removed_keys(database);
     if (version != erasure_pending)
         set_version(database, current_version);
@@ -258,6 +270,7 @@ void create_schema(SQLite::Database& database)
     database.exec(upstreams_table);
     database.exec(keys_table);
     database.exec(records_tables);
+    database.exec(made_by_table);
     // A dump that was read back has tables, and no version.
     add_trace_id(database);
     add_needs_of_upstreams(database);

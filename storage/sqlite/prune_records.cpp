@@ -151,6 +151,24 @@ std::size_t empty(SQLite::Database& database, const std::vector<std::string>& re
     return done;
 }
 
+bool has_made_before(SQLite::Database& database, SystemTime before)
+{
+    SQLite::Statement row{database, "SELECT 1 FROM made_by WHERE created_at < ? LIMIT 1"};
+    row.bind(1, format_timestamp(before));
+    return row.executeStep();
+}
+
+/// The oldest that are older than `before`; whether there are no more.
+bool forget_made(SQLite::Database& database, SystemTime before, std::size_t rows)
+{
+    SQLite::Statement erase{database,
+                            "DELETE FROM made_by WHERE id_hash IN (SELECT id_hash FROM made_by WHERE "
+                            "created_at < ? ORDER BY created_at LIMIT ?)"};
+    erase.bind(1, format_timestamp(before));
+    erase.bind(2, static_cast<std::int64_t>(rows));
+    return static_cast<std::size_t>(erase.exec()) < rows;
+}
+
 /// Runs steps to the end; the lock is free for at least as long as it was held.
 template <class Step>
 std::uint64_t run(Step take_step, const PruneProgress& progress)
@@ -176,7 +194,7 @@ PruneStep SqliteRepository::prune_step(SystemTime before, const PruneBounds& bou
     check_file();
     return guarded([&] {
         const auto old = older_records(*database_, before, std::min(bounds.rows, portion));
-        if (old.request_ids.empty())
+        if (old.request_ids.empty() && !has_made_before(*database_, before))
             return PruneStep{};
         WriteTransaction transaction{*database_};
         StepMeter meter{*database_, bounds};
@@ -189,8 +207,9 @@ PruneStep SqliteRepository::prune_step(SystemTime before, const PruneBounds& bou
             attempts.text(old.request_ids[done]).write();
             enough = meter.enough();
         }
+        step.done = old.complete && done == old.request_ids.size() &&
+                    forget_made(*database_, before, std::min(bounds.rows, portion));
         step.bytes = meter.freed();
-        step.done = old.complete && done == old.request_ids.size();
         transaction.commit();
         return step;
     });

@@ -1,4 +1,5 @@
 
+#include "core/timestamps.hpp"
 #include "storage/request_ids.hpp"
 #include "storage/sqlite/record_rows.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
@@ -73,6 +74,22 @@ std::uint64_t SqliteRepository::record_count()
     });
 }
 
+std::vector<MadeBy> SqliteRepository::makers_of(std::span<const IdHash> ids)
+{
+    check_file();
+    return guarded([&] {
+        SQLite::Statement row{*database_, "SELECT upstream_name FROM made_by WHERE id_hash = ?"};
+        std::vector<MadeBy> known;
+        for (const auto& id : ids) {
+            row.reset();
+            row.bindNoCopy(1, id.data(), static_cast<int>(id.size()));
+            if (row.executeStep())
+                known.push_back({id, row.getColumn(0).getString()});
+        }
+        return known;
+    });
+}
+
 std::vector<Record> SqliteRepository::records_after(const std::string& request_id, std::size_t rows,
                                                     std::size_t bytes)
 {
@@ -85,6 +102,7 @@ std::vector<Record> SqliteRepository::records_after(const std::string& request_i
         while (found.size() < rows && held < bytes && row.executeStep()) {
             auto record = read_record(row).record;
             record.attempts = read_attempts(*database_, record.request_id);
+            record.made_ids = read_made_ids(*database_, record);
             held += record.body.size() + record.response.size();
             found.push_back(std::move(record));
         }
@@ -98,9 +116,13 @@ void SqliteRepository::erase_records(std::span<const Record> records)
         WriteTransaction transaction{*database_};
         RowWriter record{*database_, "DELETE FROM records WHERE request_id = ?"};
         RowWriter attempts{*database_, "DELETE FROM attempts WHERE request_id = ?"};
+        RowWriter made{*database_, "DELETE FROM made_by WHERE id_hash = ? AND created_at <= ?"};
         for (const auto& erased : records) {
             record.text(erased.request_id).write();
             attempts.text(erased.request_id).write();
+            const auto created_at = format_timestamp(erased.created_at);
+            for (const auto& id : erased.made_ids)
+                made.blob(id).text(created_at).write();
         }
         transaction.commit();
     });

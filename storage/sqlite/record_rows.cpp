@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 #include "core/timestamps.hpp"
 #include "storage/request_ids.hpp"
 #include "storage/stored_rows.hpp"
@@ -73,6 +75,23 @@ std::vector<AttemptRecord> read_attempts(SQLite::Database& database, const std::
         attempts.push_back(read_attempt_from(columns));
     }
     return attempts;
+}
+
+IdHashes read_made_ids(SQLite::Database& database, const Record& record)
+{
+    SQLite::Statement row{database, "SELECT id_hash FROM made_by WHERE created_at = ? AND upstream_name = ?"};
+    row.bind(1, format_timestamp(record.created_at));
+    row.bind(2, record.upstream_name);
+    IdHashes ids;
+    while (row.executeStep()) {
+        const auto column = row.getColumn(0);
+        IdHash id;
+        if (static_cast<std::size_t>(column.getBytes()) != id.size())
+            continue;
+        std::memcpy(id.data(), column.getBlob(), id.size());
+        ids.push_back(id);
+    }
+    return ids;
 }
 
 FilterSql FilterSql::times_of(const RecordFilter& filter)

@@ -19,6 +19,9 @@ StoredRecord read_record(SQLite::Statement& row);
 /// The attempts of a request, by number.
 std::vector<AttemptRecord> read_attempts(SQLite::Database& database, const std::string& request_id);
 
+/// Of what was made for this record, what it was that said so last.
+IdHashes read_made_ids(SQLite::Database& database, const Record& record);
+
 /// ` WHERE …` for a filter, with what its `?` stand for.
 class FilterSql
 {

@@ -26,6 +26,12 @@ RowWriter& RowWriter::text(std::string_view value)
     return *this;
 }
 
+RowWriter& RowWriter::blob(std::span<const unsigned char> value)
+{
+    check(sqlite3_bind_blob64(statement_.get(), ++index_, value.data(), value.size(), SQLITE_STATIC));
+    return *this;
+}
+
 RowWriter& RowWriter::number(std::int64_t value)
 {
     check(sqlite3_bind_int64(statement_.get(), ++index_, value));

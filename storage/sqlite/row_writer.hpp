@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 struct sqlite3_stmt;
@@ -20,6 +21,7 @@ class RowWriter
     RowWriter(SQLite::Database& database, std::string_view sql);
 
     RowWriter& text(std::string_view value);
+    RowWriter& blob(std::span<const unsigned char> value);
     RowWriter& number(std::int64_t value);
     RowWriter& null();
 

@@ -40,6 +40,7 @@ class SqliteRepository
 
     void insert(std::span<const Record> records, std::chrono::milliseconds bound = {});
     void abandon();
+    std::vector<MadeBy> makers_of(std::span<const IdHash> ids);
     void for_each_record(const RecordFilter& filter, const std::function<bool(const StoredRecord&)>& visit);
     std::optional<StoredRecord> find_record(const std::string& id);
     std::vector<Record> records_after(const std::string& request_id, std::size_t rows, std::size_t bytes);
@@ -98,6 +99,7 @@ class SqliteRepository
     std::unique_ptr<SQLite::Database> database_;
     std::unique_ptr<RowWriter> insert_record_;
     std::unique_ptr<RowWriter> insert_attempt_;
+    std::unique_ptr<RowWriter> insert_made_;
     std::string bodies_pruned_to_;  ///< request_id: what is older has no bodies, but for what came late …
     std::int64_t seen_id_ = 0;      ///< … whose ids are larger
     std::set<std::string> reported_rows_;  ///< unusable ones, warned of once

@@ -61,6 +61,25 @@ std::uint64_t rows_of(SQLite::Database& database, const std::string& table)
     return rows;
 }
 
+/// A page at a time, along the hashes, which are spread evenly.
+std::uint64_t made_rows(SQLite::Database& database)
+{
+    SQLite::Statement count{database, "SELECT count(*) FROM made_by WHERE id_hash >= ?1 AND id_hash < ?2"};
+    std::uint64_t rows = 0;
+    for (int first = 0; first < 256; ++first) {
+        const std::string from(1, static_cast<char>(first));
+        // Greater than every hash that begins so.
+        const auto to = from + std::string(sizeof(IdHash), '\xff');
+        count.reset();
+        count.bind(1, from.data(), static_cast<int>(from.size()));
+        count.bind(2, to.data(), static_cast<int>(to.size()));
+        count.executeStep();
+        rows += static_cast<std::uint64_t>(count.getColumn(0).getInt64());
+        count.reset();
+    }
+    return rows;
+}
+
 std::optional<SystemTime> time_of(SQLite::Database& database, const char* which)
 {
     SQLite::Statement row{database, std::string{"SELECT "} + which + "(request_id) FROM records"};
@@ -95,6 +114,7 @@ DatabaseStatus SqliteRepository::status()
                                      false, bytes_of(database, table)});
         for (const char* table : {"records", "attempts"})
             status.tables.push_back({table, rows_of(database, table), false, bytes_of(database, table)});
+        status.tables.push_back({"made_by", made_rows(database), false, bytes_of(database, "made_by")});
         status.oldest_record = time_of(database, "min");
         status.newest_record = time_of(database, "max");
         return status;

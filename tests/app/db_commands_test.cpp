@@ -26,13 +26,13 @@ TEST_CASE("db status shows version, sizes and the outbox")
     CommandLine line;
     fill(line);
     const auto shown = line.ok({"db", "status"});
-    CHECK_THAT(shown, ContainsSubstring("SQLite") && ContainsSubstring("schema version 5"));
+    CHECK_THAT(shown, ContainsSubstring("SQLite") && ContainsSubstring("schema version 6"));
     CHECK_THAT(shown, ContainsSubstring("2026-01-31T12:00:00.000Z to 2026-01-31T12:00:00.000Z"));
     CHECK_THAT(shown, ContainsSubstring("outbox.sqlite, not there: nothing waits"));
 
     const auto json = boost::json::parse(line.ok({"db", "status", "--json"}));
     CHECK(json.at("database").as_string() == line.database_path());
-    CHECK(json.at("schema_version").as_int64() == 5);
+    CHECK(json.at("schema_version").as_int64() == 6);
     CHECK(json.at("bytes").as_int64() > 0);
     CHECK(json.at("partitions").as_int64() == 0);
     CHECK(json.at("outbox").at("records").as_int64() == 0);
@@ -40,7 +40,7 @@ TEST_CASE("db status shows version, sizes and the outbox")
     for (const auto& table : json.at("tables").as_array())
         rows += std::string{table.at("name").as_string()} + " " +
                 std::to_string(table.at("rows").as_int64()) + "\n";
-    CHECK(rows == "openai_upstreams 1\nclient_keys 1\nrecords 1\nattempts 0\n");
+    CHECK(rows == "openai_upstreams 1\nclient_keys 1\nrecords 1\nattempts 0\nmade_by 0\n");
 }
 
 TEST_CASE("db copy copies, and says what was there when it is repeated")

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "core/openai/made_ids.hpp"
 #include "core/record.hpp"
 #include "core/text.hpp"
 #include "tests/fuzz/input.hpp"
@@ -101,6 +102,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(long_json.text.size() <= most, "the text of long JSON is bounded");
     check_equal(read_long_json(bytes.view(), most, in_single_bytes), long_json,
                 "long JSON does not depend on the split");
+
+    for (const auto making : {Making::thing, Making::response, Making::message, Making::run}) {
+        IdHashes ids;
+        add_made_ids(making, bytes.view(), ids);
+        add_made_ids(making, SseEvent{"", bytes.view()}, ids);
+        add_made_ids(making, SseEvent{"response.created", bytes.view(), SseEvent::Part::beginning}, ids);
+        require(ids.size() <= most_made_ids, "so many made ids count");
+    }
 
     check_record(bytes.view(), choice % 2 == 0 ? ReplyCapture::Kind::json : ReplyCapture::Kind::text,
                  choice % 3 == 0, most);

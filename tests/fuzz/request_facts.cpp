@@ -6,6 +6,8 @@
 #include <boost/json/string.hpp>
 
 #include "core/http/media_type.hpp"
+#include "core/openai/named_ids.hpp"
+#include "core/openai/resource_path.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace route;
@@ -83,6 +85,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto fill = fills[size % fills.size()];
     const Bytes content_type{input.take_line()};
     const Bytes body{input.bytes(), body_padding, fill};
+    for (const char* path : {"/v1/responses", "/v1/messages", "/v1/batches"})
+        require(named_ids("POST", path, body.view()).size() <= most_named_ids, "so many named ids count");
+    require(named_ids("GET", content_type.view(), {}).size() <= ResourcePath::most_segments,
+            "a path names one thing a segment");
     const auto facts = read_request_facts(content_type.view(), body.view());
     if (!facts)
         return 0;

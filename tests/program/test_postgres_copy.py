@@ -56,9 +56,9 @@ def test_the_status_of_a_database(router, upstream, database):
     router.ok("db", "copy", "--from", "sqlite:db.sqlite", "--to", database.url)
     status = json.loads(router.ok("db", "status", "--json", "--database", database.guarded_url))
     assert status["server"].startswith("PostgreSQL ")
-    assert status["schema_version"] == 3
+    assert status["schema_version"] == 4
     rows = {table["name"]: table["rows"] for table in status["tables"]}
-    assert rows == {"openai_upstreams": 1, "client_keys": 1, "records": RECORDS, "attempts": RECORDS}
+    assert rows == {"openai_upstreams": 1, "client_keys": 1, "records": RECORDS, "attempts": RECORDS, "made_by": 0}
     assert all(table["bytes"] > 8000 for table in status["tables"])
     assert status["oldest_record"] == "2026-01-31T12:00:00.000Z"
     assert status["partitions"] > 1

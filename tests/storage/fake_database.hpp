@@ -161,6 +161,7 @@ class FakeDatabase
             database_.insert(records, bound);
         }
         void abandon() override {}
+        std::vector<MadeBy> makers_of(std::span<const IdHash>) override { return {}; }
         void make_room(SystemTime, std::optional<Seconds>) override {}
         storage::PruneStep prune_step(SystemTime, const storage::PruneBounds& bounds) override
         {

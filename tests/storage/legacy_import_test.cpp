@@ -233,7 +233,7 @@ TEST_CASE("v0.3.0: a takeover that was interrupted is repeated")
         auto repository = open(path);
         CHECK(records_of(repository).size() == 3);
         CHECK(repository.upstreams().size() == 2);
-        CHECK(repository.connection().execAndGet("PRAGMA user_version").getInt() == 5);
+        CHECK(repository.connection().execAndGet("PRAGMA user_version").getInt() == 6);
     }
     CHECK_THAT(bytes_of(path), !ContainsSubstring("sk-upstream-secret"));
     CHECK_THAT(read_bytes(path + ".v0.3.0"), ContainsSubstring("team-secret-key"));

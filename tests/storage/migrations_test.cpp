@@ -124,7 +124,7 @@ TEST_CASE("a file of the version before is upgraded with all that is in it")
         SqliteRepository repository{options};
         check_upgraded(repository);
     }
-    CHECK(file_version(path) == 5);
+    CHECK(file_version(path) == 6);
     CHECK_FALSE(std::filesystem::exists(path + ".v0.3.0"));
     options.path = directory / "new.sqlite";
     SqliteRepository{options};
@@ -197,9 +197,9 @@ TEST_CASE("a PostgreSQL of the version before is upgraded with all that is in it
     make_old_database(old, old_records);
     auto repository = old.open();
     check_upgraded(repository);
-    CHECK(repository.status().schema_version == 3);
+    CHECK(repository.status().schema_version == 4);
     const PostgresDatabase made;
-    CHECK(made.open().status().schema_version == 3);
+    CHECK(made.open().status().schema_version == 4);
     CHECK(has_trace_id(made));
     CHECK(columns_of(old) == columns_of(made));
 }
@@ -220,7 +220,7 @@ TEST_CASE("a PostgreSQL that has all but what upstreams need is upgraded while r
     auto repository = old.open();
     reading.abort();
     check_upgraded(repository);
-    CHECK(state_of(old) == "3");
+    CHECK(state_of(old) == "4");
 }
 
 TEST_CASE("ten routers upgrade a PostgreSQL together, while one of the version before goes on")
@@ -253,7 +253,7 @@ TEST_CASE("ten routers upgrade a PostgreSQL together, while one of the version b
     upgraded = true;
     old.join();
     CHECK(failures == "");
-    CHECK(state_of(database) == "3");
+    CHECK(state_of(database) == "4");
     auto repository = database.open();
     check_upgraded(repository);
     CHECK(inserted > 0);

@@ -264,7 +264,7 @@ TEST_CASE("an outbox that only cannot be used now is not set aside")
         SQLite::Database{path, SQLite::OPEN_READWRITE}.exec("PRAGMA user_version = 99");
         Outbox outbox{path};
         CHECK_THROWS_WITH(outbox.check(enough), ContainsSubstring("newer version"));
-        SQLite::Database{path, SQLite::OPEN_READWRITE}.exec("PRAGMA user_version = 5");
+        SQLite::Database{path, SQLite::OPEN_READWRITE}.exec("PRAGMA user_version = 6");
     }
     SECTION("a directory")
     {

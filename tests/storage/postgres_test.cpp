@@ -265,7 +265,7 @@ TEST_CASE("a database that was made anew is not taken for the one before")
     PostgresRepository{options};
     PostgresRepository{options};
     database.execute(
-        "DROP TABLE records, attempts, openai_upstreams, client_keys, openai_api_route_state;"
+        "DROP TABLE records, attempts, made_by, openai_upstreams, client_keys, openai_api_route_state;"
         "DROP FUNCTION openai_api_route_notify");
     CHECK(kind_thrown([&] { PostgresRepository{options}; }) == Kind::unavailable);
     database.open();
@@ -276,8 +276,9 @@ TEST_CASE("a table that was dropped is named, with what to do")
 {
     const PostgresDatabase database;
     database.open();
-    database.execute("DROP TABLE attempts");
-    CHECK_THROWS_WITH(database.open(), ContainsSubstring("the table attempts is missing"));
+    const std::string table = GENERATE("attempts", "made_by");
+    database.execute("DROP TABLE " + table);
+    CHECK_THROWS_WITH(database.open(), ContainsSubstring("the table " + table + " is missing"));
 }
 
 TEST_CASE("a partition without its twin hinders nothing, and gets it back")

@@ -131,7 +131,7 @@ TEST_CASE("another database in the place of the one before is refused and left a
     TempDir elsewhere;
     const auto original = elsewhere / "db.sqlite";
     std::filesystem::rename(database.path(), original);
-    int version = 5;
+    int version = 6;
     SECTION("made anew")
     {
         database.open();

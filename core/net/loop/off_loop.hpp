@@ -5,6 +5,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include "core/net/loop/event_loop.hpp"
@@ -43,6 +44,52 @@ awaitable<Value> run_off_loop(asio::thread_pool& pool, EventLoop& loop, std::fun
     if (failure)
         std::rethrow_exception(failure);
     co_return *std::move(value);
+}
+
+/// The same, for something that may take too long: nothing when it is not there by `deadline`, or throws.
+/// `work` is done all the same, so it owns what it uses; the loop does not end before that.
+template <class Value>
+awaitable<std::optional<Value>> run_off_loop_until(asio::thread_pool& pool, EventLoop& loop,
+                                                   TimePoint deadline, std::function<Value()> work)
+{
+    struct State
+    {
+        Timer* timer = nullptr;  ///< of who waits, on the loop; null: nobody does
+        WorkGuard loop_stays;
+        bool done = false;
+        std::optional<Value> value = {};
+    };
+    struct Waiting
+    {
+        std::shared_ptr<State> state;
+        ~Waiting() { state->timer = nullptr; }
+    };
+    Timer timer{loop.io.get_executor()};
+    const auto state = std::make_shared<State>(State{&timer, asio::make_work_guard(loop.io)});
+    const Waiting waiting{state};
+    std::function<void()> task = [state, &loop, asked = std::move(work)] {
+        auto value = std::make_shared<std::optional<Value>>();
+        try {
+            value->emplace(asked());
+        } catch (...) {
+            value->reset();
+        }
+        std::function<void()> resume = [state, value] {
+            state->done = true;
+            state->value = std::move(*value);
+            state->loop_stays.reset();
+            if (state->timer != nullptr)
+                state->timer->cancel();
+        };
+        insist([&] { loop.post(resume); });
+    };
+    asio::post(pool, std::move(task));
+    while (!state->done && Clock::now() < deadline) {
+        timer.expires_at(deadline);
+        auto wait = timer.async_wait(no_throw);
+        co_await std::move(wait);
+    }
+    co_return std::move(state->value);
 }
 
 }  // namespace route::net

@@ -9,8 +9,10 @@
 #include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/failover/cooldown.hpp"
+#include "core/failover/makers.hpp"
 #include "core/net/loop/buffer_account.hpp"
 #include "core/net/transport/name_directory.hpp"
 #include "core/record_sink.hpp"
@@ -46,10 +48,19 @@ struct Services
     std::function<std::string()> metrics_text = [] { return std::string{}; };
     std::function<Readiness()> readiness = [] { return Readiness{}; };
 
+    /// Which upstream made these, as far as the database knows: called on one thread that may block; nothing
+    /// is known past `deadline`. Empty where there is no database.
+    std::function<std::vector<MadeBy>(const IdHashes&, std::chrono::steady_clock::time_point deadline)>
+        find_makers = {};
+
     NameDirectory names;
-    boost::asio::thread_pool pages{1};   ///< metrics and readiness
-    boost::asio::thread_pool bodies{2};  ///< looks at large request bodies
-    BufferedBytes buffered;              ///< request bodies, replies and input held, of all loops
+    boost::asio::thread_pool pages{1};    ///< metrics and readiness
+    boost::asio::thread_pool bodies{2};   ///< looks at large request bodies
+    boost::asio::thread_pool lookups{1};  ///< in the database, of who made what
+    Makers makers;                        ///< what the upstreams made last, and what was looked up
+    std::atomic<std::int64_t> lookup_told_at{
+        0};                  ///< when a look-up that took too long was warned of; clock's ticks
+    BufferedBytes buffered;  ///< request bodies, replies and input held, of all loops
     /// Client connections at most, of all loops; of those without a key so many are open on each loop. Set
     /// before it serves.
     std::int64_t most_clients = std::numeric_limits<std::int64_t>::max();

@@ -10,6 +10,7 @@
 #include "app/cli/json.hpp"
 #include "core/counted.hpp"
 #include "core/failover/candidates.hpp"
+#include "core/failover/offered_models.hpp"
 #include "core/failover/timeouts.hpp"
 #include "core/openai/api.hpp"
 
@@ -144,6 +145,8 @@ boost::json::array rules_of(const Settings& settings, const ImaginedRequest& req
     const auto& failover = settings.failover;
     boost::json::array rules;
     const auto add = [&](const std::string& rule) { rules.push_back(json_text(rule)); };
+    if (request.path == models_path && settings.models.list == ModelListing::of_all)
+        add("GET of it is one list of what all upstreams have, which are asked at once (models.list)");
     if (upstreams > 1 && !failover.sticky.empty() && failover.order != UpstreamOrder::priority)
         add(
             fmt::format("a request with a value for {} goes with all of that value to one upstream "

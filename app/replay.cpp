@@ -1,5 +1,6 @@
 #include "app/replay.hpp"
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <utility>
@@ -8,6 +9,8 @@
 #include "app/command_loop.hpp"
 #include "app/upstream_probe.hpp"
 #include "core/failover/candidates.hpp"
+#include "core/failover/offered_models.hpp"
+#include "core/http/request_path.hpp"
 #include "core/net/single_try.hpp"
 #include "core/openai/api.hpp"
 #include "core/text.hpp"
@@ -53,7 +56,7 @@ HeaderFields fields_of(const ReplayedRequest& request)
 }
 
 Result<std::shared_ptr<const Upstream>> upstream_for(const RoutingView& view, const ReplayedRequest& request,
-                                                     const ModelAndPath& wanted)
+                                                     const ModelAndPath& wanted, bool stream)
 {
     const ViewedUpstream* chosen = nullptr;
     if (!request.upstream.empty()) {
@@ -67,7 +70,7 @@ Result<std::shared_ptr<const Upstream>> upstream_for(const RoutingView& view, co
             if (upstream.usable)
                 usable.push_back(upstream.usable);
         std::mt19937_64 random{std::random_device{}()};
-        const auto order = candidates(usable, wanted, {view.table->settings.failover.order},
+        const auto order = candidates(usable, wanted, {view.table->settings.failover.order, {}, stream},
                                       std::chrono::steady_clock::now(), [&] { return random(); });
         for (const auto& upstream : view.upstreams)
             if (!order.empty() && upstream.usable.get() == order.front())
@@ -81,7 +84,8 @@ Result<std::shared_ptr<const Upstream>> upstream_for(const RoutingView& view, co
                        " cannot be used: " + found.error().reason};
     if ((*found)->asis)
         return Invalid{"upstream " + (*found)->name +
-                       " gets the client's own key (its sk is asis), which is not recorded"};
+                       " gets the client's own key (its sk is asis), which is not recorded: name another "
+                       "with --upstream"};
     if ((*found)->endpoint.model_at != std::string::npos &&
         !(wanted.model && can_name((*found)->endpoint, sent_model(**found, *wanted.model))))
         return Invalid{"the endpoint of upstream " + (*found)->name + " cannot name that model"};
@@ -113,10 +117,20 @@ boost::json::object replay_question(const ReplayedRequest& request)
 Result<boost::json::object> replay(const RoutingView& view, const ReplayedRequest& request,
                                    const std::stop_token& stop)
 {
+    if (!is_passed_on(request.path))
+        return Invalid{"path: expected one that is passed on"};
+    if (!is_token(request.method) || is_for_the_way(request.method))
+        return Invalid{"method: expected one that is passed on"};
+    const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    if (std::any_of(request.content_type.begin(), request.content_type.end(), is_control))
+        return Invalid{"content_type: expected no control characters"};
     auto body = request.body;
     const auto facts = facts_of(request, view, body);
-    const ModelAndPath wanted{facts.model, request.path, facts.model_cut};
-    const auto found = upstream_for(view, request, wanted);
+    const auto path_model = model_of_path(request.method, request.path);
+    ModelAndPath wanted{facts.model, request.path, facts.model_cut};
+    if (!path_model.empty())
+        wanted.model = path_model;
+    const auto found = upstream_for(view, request, wanted, facts.stream);
     if (!found)
         return found.error();
     const auto& upstream = **found;
@@ -124,21 +138,24 @@ Result<boost::json::object> replay(const RoutingView& view, const ReplayedReques
     const auto place =
         api_of(request.method, request.path) == Api::messages ? KeyPlace::x_api_key : KeyPlace::authorization;
     std::optional<std::uint64_t> body_bytes;
-    if (!request.body.empty())
+    if (!request.body.empty() || request.method == "POST" || request.method == "PUT" ||
+        request.method == "PATCH")
         body_bytes = request.body.size();
-    const net::OutgoingRequest outgoing{{request.method, request.path, "", fields, body_bytes, place},
-                                        std::string_view{body}.substr(0, request.body.size()),
-                                        facts,
-                                        request.method == "HEAD"};
-    auto secrets = std::make_shared<SecretEraser>(view.table->secrets);
-    net::add_secrets(*secrets, upstream);
+    net::OutgoingRequest outgoing{{request.method, request.path, "", fields, body_bytes, place},
+                                  std::string_view{body}.substr(0, request.body.size()),
+                                  facts,
+                                  request.method == "HEAD"};
+    outgoing.path_model = path_model;
+    // One that is not in use has secrets of its own.
+    const auto table = std::make_shared<net::RoutingTable>(*view.table);
+    net::add_secrets(table->secrets, upstream);
     Record record;
     record.path = request.path;
-    record.upstream_secrets = secrets;
-    CommandLoop own{view.table};
+    record.upstream_secrets = {table, &table->secrets};
+    CommandLoop own{table};
     auto& loop = own.loop();
     const std::stop_callback on_stop{stop, [&] { loop.post([&loop] { loop.stop(); }); }};
-    own.run(net::try_once(loop, *view.table, upstream, outgoing, record));
+    own.run(net::try_once(loop, *table, upstream, outgoing, record));
     complete_record(record, {true, request.body.size(), true, view.table->settings.records.max_response});
     if (record.attempts.empty())
         return Invalid{"it was stopped"};

@@ -231,6 +231,15 @@ std::size_t heap(const std::string& text)
 
 }  // namespace
 
+bool is_body_whole(const Record& record)
+{
+    const auto& body = record.body;
+    const bool replaced = body.starts_with('[') && body.find('"') == std::string::npos &&
+                          body.ends_with(fmt::format(", {} bytes]", record.body_bytes));
+    return !replaced && !body.ends_with(cut_mark(record.body_bytes)) &&
+           (record.body_bytes == 0 || !body.empty());
+}
+
 std::string_view to_string(RequestOutcome outcome)
 {
     switch (outcome) {

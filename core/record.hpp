@@ -177,6 +177,9 @@ struct RecordLimits
     std::uint64_t max_response = 512ull << 10;
 };
 
+/// Whether the body of a stored record is all of what came: neither cut nor a mark in place of it.
+bool is_body_whole(const Record& record);
+
 /// Turns what the loop left into what is stored: erases the keys, reads the JSON reply (text, tokens, finish
 /// reason), cuts both bodies at their limits at a character boundary and marks the cut (`… [cut, N bytes]`),
 /// replaces a body that is not UTF-8 by `[content-type, N bytes]`, and NUL and invalid bytes in every text by

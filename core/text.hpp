@@ -26,7 +26,13 @@ std::string_view without_split_end(std::string_view text);
 /// invalid bytes as `\n`, `\t`, `\x1b`, `\u202e`…; cut at `limit` bytes, the `…` at the cut included.
 std::string escape_for_log(std::string_view text, std::size_t limit = 256);
 
-bool equal_ignoring_case(std::string_view a, std::string_view b);
+/// Of texts of one length.
+bool same_letters(std::string_view a, std::string_view b);
+
+inline bool equal_ignoring_case(std::string_view a, std::string_view b)
+{
+    return a.size() == b.size() && same_letters(a, b);
+}
 
 bool starts_with_ignoring_case(std::string_view text, std::string_view prefix);
 

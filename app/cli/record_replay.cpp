@@ -88,10 +88,15 @@ int replay(Session& session, const ReplayOptions& options)
     const auto& record = found->record;
     if (const auto reason = reason_not_sendable(record); !reason.empty())
         fail(fmt::format("record {} cannot be sent again: {}", shown_id(options.id), reason));
+    if (record.body.size() != record.body_bytes)
+        session.warn(
+            fmt::format("the request's body had {} bytes, and {} are sent, as it is recorded: without "
+                        "its compression, with … for a key or \uFFFD for bytes that are no text",
+                        record.body_bytes, record.body.size()));
     ReplayedRequest request{record.method, record.path, content_type_of(record), record.body,
                             options.upstream};
     RunningRouter router{session};
-    const auto answer = router.ask("/replay", replay_question(request), replay_patience);
+    const auto answer = router.ask_once("/replay", replay_question(request), replay_patience);
     auto now = answer ? *answer : replay_here(session, request);
     const bool ok = now.at("outcome") == "ok";
     if (options.json) {

@@ -9,6 +9,7 @@
 #include "app/router_control.hpp"
 #include "app/routing_view.hpp"
 #include "core/net/transport/local_client.hpp"
+#include "core/net/transport/local_server.hpp"
 #include "core/text.hpp"
 
 namespace route::cli {
@@ -85,14 +86,38 @@ std::optional<boost::json::object> RunningRouter::ask(const std::string& target,
     auto answer = exchange("POST", target, boost::json::serialize(asked), patience, status);
     if (!answer)
         return std::nullopt;
-    const auto& router = *router_of(*answer);
-    const auto own = database_text(session_.configuration().settings.storage);
-    if (const auto routers = member(router, "database"); !same_database(own, routers)) {
-        absence_ = fmt::format("the router that runs here uses another database ({})", routers);
+    if (!uses_our_database(*answer))
         return std::nullopt;
-    }
     if (status != 200)
         fail(member(*answer, "error"));
+    return answer;
+}
+
+bool RunningRouter::uses_our_database(const boost::json::object& answer)
+{
+    const auto own = database_text(session_.configuration().settings.storage);
+    const auto routers = member(*router_of(answer), "database");
+    const bool same = same_database(own, routers);
+    if (!same)
+        absence_ = fmt::format("the router that runs here uses another database ({})", routers);
+    return same;
+}
+
+std::optional<boost::json::object> RunningRouter::ask_once(const std::string& target,
+                                                           boost::json::object asked,
+                                                           std::chrono::milliseconds patience)
+{
+    const auto known = status();
+    if (!known || !uses_our_database(*known))
+        return std::nullopt;
+    constexpr auto most = net::LocalServer::most_body - (1u << 10);  // for what ask() adds
+    if (boost::json::serialize(asked).size() > most)
+        fail(fmt::format("that is longer than what a running router takes ({} MiB)",
+                         net::LocalServer::most_body >> 20));
+    auto answer = ask(target, std::move(asked), patience);
+    if (!answer)
+        fail(fmt::format("the running router was asked and did not answer ({}): it may have been done",
+                         absence_));
     return answer;
 }
 

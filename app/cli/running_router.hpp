@@ -21,6 +21,11 @@ class RunningRouter
     std::optional<boost::json::object> ask(const std::string& target, boost::json::object asked,
                                            std::chrono::milliseconds patience = std::chrono::seconds{10});
 
+    /// The same for what is not to be done twice: nothing only when it was certainly not asked; ends the
+    /// command when its answer does not come.
+    std::optional<boost::json::object> ask_once(const std::string& target, boost::json::object asked,
+                                                std::chrono::milliseconds patience);
+
     /// What GET /status says, whichever database it uses.
     std::optional<boost::json::object> status();
 
@@ -31,6 +36,7 @@ class RunningRouter
     std::string answered_by(const boost::json::object* answer) const;
 
   private:
+    bool uses_our_database(const boost::json::object& answer);
     std::optional<boost::json::object> exchange(const std::string& method, const std::string& target,
                                                 const std::string& body, std::chrono::milliseconds patience,
                                                 unsigned& status);

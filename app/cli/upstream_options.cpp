@@ -137,8 +137,8 @@ CLI::Option* declare(CLI::App& command, UpstreamOptions& options, OptionsFor com
     number(command, "--priority", options.priority, -most_priority_or_weight,
            add ? "Lower is tried first; default 0" : "Lower is tried first");
     number(command, "--weight", options.weight, 0,
-           add ? "Share within equal priority when the order is random; default 1"
-               : "Share within equal priority when the order is random");
+           add ? "Share within equal priority, when failover.order goes by it; default 1"
+               : "Share within equal priority, when failover.order goes by it");
     seconds(command, "--timeout", options.timeout, "Until its response headers; 0: the general ones");
     seconds(command, "--stream-timeout", options.stream_timeout, "The same for streams; 0: as --timeout");
     list(command, "--allow", options.allow, "MODEL", "Only these models or paths (with *); no value: all");

@@ -130,6 +130,8 @@ std::string access_line(const Record& record, LogFormat format)
 std::vector<std::string> failover_lines(const Record& record, LogFormat format)
 {
     std::vector<std::string> lines;
+    if (record.asked_together)
+        return lines;
     for (std::size_t i = 1; i < record.attempts.size(); ++i) {
         const auto& failed = record.attempts[i - 1];
         if (failed.outcome == AttemptOutcome::superseded || failed.outcome == AttemptOutcome::client_closed)

@@ -218,7 +218,7 @@ void append_query(std::string& out, const Endpoint& endpoint, std::string_view q
 
 std::string mask_endpoint(std::string_view url)
 {
-    if (parse_endpoint(url).has_value())
+    if (url.empty() || parse_endpoint(url).has_value())
         return std::string{url};
     const auto scheme = url.find("://");
     if (scheme == url.npos)

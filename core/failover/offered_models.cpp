@@ -1,6 +1,7 @@
 #include "core/failover/offered_models.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/url/encode.hpp>
 #include <boost/url/rfc/unreserved_chars.hpp>
 #include <unordered_set>
@@ -16,17 +17,19 @@ bool is_path(const std::string& entry)
     return entry.starts_with('/');
 }
 
+/// On which clients ask models (SPEC 5, point 2).
+constexpr std::array<std::string_view, 11> paths_of_models{
+    "/v1/chat/completions",     "/v1/completions",        "/v1/responses",    "/v1/messages",
+    "/v1/embeddings",           "/v1/images/generations", "/v1/images/edits", "/v1/audio/speech",
+    "/v1/audio/transcriptions", "/v1/moderations",        "/v1/rerank",
+};
+
+/// Whether it may be asked for that model on some path.
 bool offers(const Upstream& upstream, const std::string& name)
 {
-    return allows(upstream.allow, upstream.deny, name, {});
-}
-
-ListedModel called(const ListedModel& model, const std::string& name)
-{
-    auto other = model;
-    other.id = name;
-    other.members["id"] = name;
-    return other;
+    return std::any_of(paths_of_models.begin(), paths_of_models.end(), [&](std::string_view path) {
+        return allows(upstream.allow, upstream.deny, name, path);
+    });
 }
 
 }  // namespace
@@ -58,7 +61,9 @@ std::vector<const Upstream*> listing(const Upstreams& upstreams)
     for (const auto& upstream : upstreams) {
         const auto& allow = upstream->allow;
         const auto speaks_of_it = [](const std::string& entry) {
-            return !is_path(entry) || matches_pattern(entry, models_path);
+            const auto matches = [&](std::string_view path) { return matches_pattern(entry, path); };
+            return !is_path(entry) || matches(models_path) ||
+                   std::any_of(paths_of_models.begin(), paths_of_models.end(), matches);
         };
         const bool allowed = allow.empty() || std::any_of(allow.begin(), allow.end(), speaks_of_it);
         if (allowed && allows({}, upstream->deny, std::nullopt, models_path))
@@ -73,7 +78,7 @@ std::vector<ListedModel> offered_models(const Upstream& upstream, std::vector<Li
     for (auto& model : listed) {
         for (const auto& [name, sent] : upstream.rename)
             if (sent == model.id && name != model.id && offers(upstream, name))
-                offered.push_back(called(model, name));
+                offered.push_back(renamed_model(model, name));
         if (sent_model(upstream, model.id) == model.id && offers(upstream, model.id))
             offered.push_back(std::move(model));
     }

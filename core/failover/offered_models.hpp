@@ -17,8 +17,8 @@ std::string model_of_path(std::string_view method, std::string_view path);
 /// The path of that model: percent-encoded but for its slashes.
 std::string path_of_model(std::string_view model);
 
-/// Whether it is asked, or stands for, what clients may ask it for: its `deny` does not name the path, and
-/// its `allow` is not one of other paths alone. In the order of `upstreams`.
+/// Those that have a part in the list: their `deny` does not name the path, and their `allow` is not one of
+/// paths alone on which no model is asked. In the order of `upstreams`.
 std::vector<const Upstream*> listing(const Upstreams& upstreams);
 
 /// Of what it lists the models that clients may ask it for, under the names by which they do: what `rename`

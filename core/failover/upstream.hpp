@@ -30,7 +30,8 @@ struct UpstreamDefinition
     std::string sk;       ///< the key, or `env:NAME`, `file:PATH`, `asis`
     std::string endpoint = "https://api.openai.com/v1";
     int priority = 0;  ///< lower first
-    int weight = 1;    ///< share within equal priority when the order is random; 0: after all others of it
+    int weight =
+        1;  ///< share within equal priority, but for the order by priority; 0: after all others of it
     std::optional<Seconds> timeout;
     std::optional<Seconds> stream_timeout;
     std::vector<std::string> allow;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/http/request_path.hpp"
 #include "core/text.hpp"
 
 namespace route {
@@ -34,13 +35,6 @@ std::string in_small_letters(std::string_view text)
     return result;
 }
 
-bool is_token(std::string_view name)
-{
-    constexpr std::string_view allowed =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
-    return !name.empty() && name.size() <= 256 && name.find_first_not_of(allowed) == name.npos;
-}
-
 }  // namespace
 
 bool names_credential(std::string_view name)
@@ -55,7 +49,8 @@ bool names_credential(std::string_view name)
 
 std::optional<std::string> refused_header(std::string_view name)
 {
-    if (!is_token(name))
+    constexpr std::size_t longest = 256;
+    if (!is_token(name) || name.size() > longest)
         return "expected the name of a header, such as X-Title";
     const auto text = in_small_letters(name);
     if (text.starts_with("sec-websocket-") ||

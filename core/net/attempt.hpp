@@ -110,10 +110,18 @@ class Attempt
     awaitable<void> record_held();
 
     /// After complete(): gives the connection back for reuse if it can be.
-    void release() { http_.release(); }
+    void release()
+    {
+        http_.release();
+        place_.leave();
+    }
 
     /// It has failed: its connection is not kept open for it.
-    void give_up() { http_.abandon(); }
+    void give_up()
+    {
+        http_.abandon();
+        place_.leave();
+    }
     /// Of its stream the content has begun.
     bool brought_content() const { return recorder_.progress().stream.answered(); }
     /// When that was, of one that is held until it is whole.

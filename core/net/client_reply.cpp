@@ -304,9 +304,12 @@ awaitable<void> ClientReply::send_json(std::string json)
     reply.content_type = "application/json";
     reply.body = std::move(json);
     record_.response_bytes = bytes_sent(reply);
-    if (table_.settings.records.response) {
-        record_.reply.kind = ReplyCapture::Kind::json;
-        record_.reply.raw = reply.body;
+    if (const auto& records = table_.settings.records; records.response) {
+        auto& kept = record_.reply;
+        kept.raw_cut = reply.body.size() > records.max_response;
+        kept.kind = kept.raw_cut ? ReplyCapture::Kind::text : ReplyCapture::Kind::json;
+        kept.content_type = reply.content_type;
+        kept.raw = reply.body.substr(0, records.max_response);
     }
     const bool sent = co_await send_own(std::move(reply));
     if (!sent)

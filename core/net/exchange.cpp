@@ -5,6 +5,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include "core/http/request_path.hpp"
 #include "core/net/maker_lookup.hpp"
 #include "core/net/model_union.hpp"
 #include "core/net/pages.hpp"
@@ -12,18 +13,6 @@
 #include "core/text.hpp"
 
 namespace route::net {
-
-namespace {
-
-/// Methods that speak to what lies between client and origin: CONNECT opens a tunnel (RFC 9110 9.3.6), TRACE
-/// has the request echoed, which by then holds the upstream's key (9.3.8); TRACK is IIS's name for it.
-bool is_for_the_way(std::string_view method)
-{
-    return equal_ignoring_case(method, "CONNECT") || equal_ignoring_case(method, "TRACE") ||
-           equal_ignoring_case(method, "TRACK");
-}
-
-}  // namespace
 
 Exchange::Exchange(EventLoop& loop, Client& client, Request& request, KnownCredential& known)
     : loop_{loop},

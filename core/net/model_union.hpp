@@ -8,6 +8,7 @@
 
 #include "core/failover/offered_models.hpp"
 #include "core/net/attempt.hpp"
+#include "core/net/http/request.hpp"
 #include "core/net/kept_reply.hpp"
 #include "core/net/nobody.hpp"
 #include "core/net/try_notes.hpp"
@@ -40,15 +41,19 @@ class ModelUnion
   private:
     /// One upstream and what came of asking it.
     struct Asked;
+    class Asking;
 
     KeptModelList& place_in_memory() const;
     bool may_be_kept() const;
+    bool known() const;
+    awaitable<void> wait_for_other();
     awaitable<void> ask_all();
     awaitable<void> ask_from(std::size_t index);
     awaitable<void> guarded_ask(Asked& asked);
     awaitable<void> ask_one(Asked& asked);
     awaitable<std::optional<AttemptFailure>> read_whole(Asked& asked);
     awaitable<std::optional<AttemptFailure>> read_list(Asked& asked);
+    std::string written_list();
     awaitable<void> keep_failed(Routed& routed);
 
     EventLoop& loop_;
@@ -59,6 +64,7 @@ class ModelUnion
     Record& record_;
     TryNotes notes_;
     std::vector<std::unique_ptr<Asked>> asked_;
+    TimePoint end_;         ///< who has not answered by then is left out
     std::size_t held_ = 0;  ///< bytes of replies
     std::exception_ptr broken_;
 };

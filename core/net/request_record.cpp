@@ -26,14 +26,19 @@ std::string address_of(const Client& client, const RoutingTable& table, const He
 
 void erase_secrets_from_model(Record& record, const SecretEraser& upstream_secrets, bool cut)
 {
+    if (!cut && record.model->size() < SecretEraser::shortest)
+        return;
     const auto may_stand_in_it = [&](const Secret& key) {
         return key->size() >= SecretEraser::shortest &&
                std::min(key->size(), SecretEraser::telling) <= record.model->size();
     };
+    if (!cut && std::none_of(record.client_keys.begin(), record.client_keys.end(), may_stand_in_it)) {
+        upstream_secrets.erase(*record.model);
+        return;
+    }
     SecretEraser client_secrets;
-    if (cut || std::any_of(record.client_keys.begin(), record.client_keys.end(), may_stand_in_it))
-        for (const auto& key : record.client_keys)
-            client_secrets.add(*key);
+    for (const auto& key : record.client_keys)
+        client_secrets.add(*key);
     const std::array<const SecretEraser*, 2> erasers{&upstream_secrets, &client_secrets};
     erase_secrets(*record.model, erasers, cut);
 }

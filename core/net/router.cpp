@@ -37,8 +37,10 @@ Router::Router(EventLoop& loop, const RoutingTable& table, Client& client, const
              request.facts.model ? std::string_view{*request.facts.model} : std::string_view{},
              started}
 {
-    if (!asked_.model && !request.path_model.empty())
+    if (!request.path_model.empty()) {
         asked_.model = request.path_model;
+        asked_.model_cut = request.path_model.size() >= max_model_name;
+    }
 }
 
 /// The candidates in their order, or why there is none.
@@ -57,10 +59,10 @@ std::optional<RouterError> Router::choose()
     if (table_.upstreams.empty())
         return RouterError{503, "no_upstream", "no upstream is configured and enabled"};
     std::string what = "a request without a model on this path";
-    if (facts.model)
-        what = "model '" + std::string{cut_utf8(*record_.model, 128)} + "'";
-    else if (asked_.model)
+    if (!request_.path_model.empty())
         what = "the model of this path";
+    else if (facts.model)
+        what = "model '" + std::string{cut_utf8(*record_.model, 128)} + "'";
     return RouterError{404, "model_not_found", "no upstream allows " + what};
 }
 

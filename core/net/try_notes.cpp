@@ -56,7 +56,8 @@ AttemptRecord TryNotes::attempt_record(const Attempt& attempt, TimePoint ended) 
     return note;
 }
 
-void TryNotes::failed(const Attempt& attempt, AttemptFailure failure, TimePoint ended)
+/// A client that seems to have gone may have been told to by the router: `failure` says so then.
+AttemptRecord TryNotes::failure_record(const Attempt& attempt, AttemptFailure& failure, TimePoint ended) const
 {
     if (failure.cause == Cause::client_gone) {
         failure.phase = Phase::await_head;
@@ -69,10 +70,28 @@ void TryNotes::failed(const Attempt& attempt, AttemptFailure failure, TimePoint 
         note.status = failure.status;
     note.outcome = outcome_of(failure);
     note.error = describe(failure);
+    return note;
+}
+
+void TryNotes::failed(const Attempt& attempt, AttemptFailure failure, TimePoint ended)
+{
+    auto note = failure_record(attempt, failure, ended);
     waited_ += attempt.waited();
     record_.attempts.push_back(std::move(note));
     note_content_failed(attempt, failure, ended);
     note_failure(attempt, failure);
+}
+
+void TryNotes::listed(const Attempt& attempt, const std::optional<AttemptFailure>& failure)
+{
+    if (failure) {
+        auto seen = *failure;
+        record_.attempts.push_back(failure_record(attempt, seen, Clock::now()));
+        return;
+    }
+    auto note = attempt_record(attempt, Clock::now());
+    note.status = attempt.reply().status();
+    record_.attempts.push_back(std::move(note));
 }
 
 void TryNotes::superseded(Attempt& attempt)
@@ -86,7 +105,8 @@ void TryNotes::superseded(Attempt& attempt)
 void TryNotes::ended(const Attempt& attempt, const std::optional<AttemptFailure>& failure)
 {
     const bool switched = attempt.reply().status() == 101;
-    auto note = attempt_record(attempt, Clock::now());
+    const auto now = Clock::now();
+    auto note = attempt_record(attempt, now);
     note.status = attempt.reply().status();
     if (failure)
         note.outcome = outcome_of(*failure);
@@ -98,10 +118,12 @@ void TryNotes::ended(const Attempt& attempt, const std::optional<AttemptFailure>
         note.error = record_.error;
     waited_ += attempt.waited();
     record_.attempts.push_back(std::move(note));
-    if (failure)
+    if (failure) {
+        note_content_failed(attempt, *failure, now);
         note_failure(attempt, *failure);
-    else if (!switched)
+    } else if (!switched) {
         succeeded(attempt.upstream());  // of a tunnel that was said before: what happened meanwhile stays
+    }
 }
 
 void TryNotes::note_failure(const Attempt& attempt, const AttemptFailure& failure)

@@ -33,6 +33,9 @@ class TryNotes
     /// and for the upstream's cooldown. `failure`: of the upstream, if it was one.
     void ended(const Attempt& attempt, const std::optional<AttemptFailure>& failure);
 
+    /// A try that says nothing of how its upstream answers, for good or bad: a line of the record alone.
+    void listed(const Attempt& attempt, const std::optional<AttemptFailure>& failure);
+
     /// The upstream did what it was asked for: at the end of its reply, of a WebSocket at its beginning.
     void succeeded(const Upstream& upstream);
 
@@ -43,6 +46,7 @@ class TryNotes
 
   private:
     AttemptRecord attempt_record(const Attempt& attempt, TimePoint ended) const;
+    AttemptRecord failure_record(const Attempt& attempt, AttemptFailure& failure, TimePoint ended) const;
     void note_failure(const Attempt& attempt, const AttemptFailure& failure);
     ContentTime* content_time_of(const Attempt& attempt) const;
     void note_content_failed(const Attempt& attempt, const AttemptFailure& failure, TimePoint ended);

@@ -1,8 +1,12 @@
+#include <atomic>
+#include <boost/asio/post.hpp>
 #include <boost/json/parse.hpp>
+#include <future>
 #include <string>
 #include <vector>
 
 #include "tests/net/stage.hpp"
+#include "tests/support/compression.hpp"
 
 // GET /v1/models: what all upstreams list, asked at once, as one list.
 
@@ -201,11 +205,117 @@ TEST_CASE("a client that leaves cancels all that are asked")
     CHECK(record.attempts.at(1).outcome == AttemptOutcome::client_closed);
 }
 
+TEST_CASE("a client that leaves while a long list is read off the loop does no harm")
+{
+    std::vector<std::string> names;
+    for (int i = 0; i < 5000; ++i)
+        names.push_back("a-model-with-a-rather-long-name-" + std::to_string(i));
+    Stage stage{{lists_models(names), lists_models({"b"})}};
+    std::promise<void> go_on;
+    auto held = go_on.get_future().share();
+    auto& pool = stage.router().services().bodies;
+    std::atomic<int> holding{0};
+    for (int i = 0; i < 2; ++i)
+        boost::asio::post(pool, [&holding, held] {
+            ++holding;
+            held.wait();
+        });
+    const auto client = stage.connect();
+    client->send(asks);
+    stage.run_until([&] {
+        return holding == 2 && stage.first().requests().size() == 1 && stage.second().requests().size() == 1;
+    });
+    stage.settle();  // the list waits for the pool
+    client->close();
+    stage.settle();
+    go_on.set_value();
+    const auto& record = stage.record();
+    CHECK(record.outcome == RequestOutcome::client_closed);
+    CHECK(stage.ask(get_request("/v1/files")).header("x-route-upstream") == "first");
+}
+
+TEST_CASE("an upstream that does not answer in time is left out")
+{
+    Settings settings = patient_settings();
+    settings.failover.total = Seconds{0.3};
+    Stage stage{{Script{step::read_request(), step::wait_for_close()}, lists_models({"a"})}, settings};
+    CHECK(listed_in(stage.ask(asks)) == "a");
+    CHECK(stage.record().attempts.at(0).outcome == AttemptOutcome::timeout);
+}
+
+TEST_CASE("a list says nothing of how its upstream answers otherwise")
+{
+    Settings settings = patient_settings();
+    settings.failover.cooldown_after = 1;
+    Stage stage{{Script{step::read_request(), step::send(list_reply({"a"})), step::read_request(),
+                        step::send(reply_text(500, json_headers, upstream_error("out of order"))),
+                        step::read_request(), step::send(list_reply({"a"})), step::again()},
+                 script::chat_reply("hello")},
+                settings};
+    // The second has no list, and is asked all the same.
+    CHECK(listed_in(stage.ask(asks)) == "a");
+    CHECK(stage.ask(chat_request()).header("x-route-attempts") == "2");
+    // The first has a list, and rests all the same.
+    CHECK(listed_in(stage.ask(get_request("/v1/models?again"))) == "a");
+    const Reply reply = stage.ask(chat_request());
+    CHECK(reply.header("x-route-upstream") == "second");
+    CHECK(reply.header("x-route-attempts") == "1");
+}
+
+TEST_CASE("an upstream that has listed its models takes further requests while others are waited for")
+{
+    const Script slow{step::read_request(), step::hold("slow"), step::send(list_reply({"b"})), step::again()};
+    Stage stage{{lists_models({"a"}), slow}};
+    stage.change([](auto& definitions) { definitions[0].max_in_flight = 1; });
+    const auto client = stage.connect();
+    client->send(asks);
+    stage.run_until([&] { return stage.second().requests().size() == 1; });
+    stage.run_until([&] { return stage.router().routing().upstreams.at(0)->in_flight->count() == 0; });
+    CHECK(client->replies().empty());
+    stage.second().release("slow");
+    stage.run_until([&] { return client->replies().size() == 1; });
+    CHECK(listed_in(client->replies()[0]) == "a b");
+}
+
+TEST_CASE("what one client sends does not shape the list that others get")
+{
+    Stage stage{{lists_models({"a"})}};
+    const auto request = request_text("GET", "/v1/models",
+                                      bearer() +
+                                          "OpenAI-Organization: of-one\r\nIf-None-Match: \"x\"\r\n"
+                                          "Range: bytes=0-1\r\nanthropic-version: nonsense\r\n",
+                                      "a body");
+    CHECK(listed_in(stage.ask(request)) == "a");
+    const auto& sent = stage.first().requests().at(0);
+    CHECK(sent.header("authorization").empty());
+    CHECK(sent.header("x-api-key") == "sk-upstream-1");
+    CHECK(sent.header("anthropic-version") == "2023-06-01");
+    for (const auto* name : {"openai-organization", "if-none-match", "range", "content-length"})
+        CHECK_FALSE(sent.has(name));
+    CHECK(sent.body().empty());
+}
+
+TEST_CASE("a list that was compressed although nobody asked for that is read")
+{
+    Headers headers = json_headers;
+    headers.emplace_back("Content-Encoding", "gzip");
+    Stage stage{{script::reply(200, headers, compressed(Format::gzip, list_of({"a"}))), lists_models({"b"})}};
+    CHECK(listed_in(stage.ask(asks)) == "a b");
+}
+
+TEST_CASE("a list that is too long is left out")
+{
+    std::string data(5u << 20, ' ');
+    Stage stage{{script::reply(200, json_headers, "[" + data + "]"), lists_models({"b"})}};
+    CHECK(listed_in(stage.ask(asks)) == "b");
+    CHECK_THAT(stage.record().attempts.at(0).error, ContainsSubstring("more than 4 MiB"));
+}
+
 TEST_CASE("a long list is read whole, also without a length")
 {
     std::vector<std::string> names;
-    for (int i = 0; i < 30'000; ++i)
-        names.push_back("a-model-with-a-rather-long-name-" + std::to_string(i));
+    for (int i = 0; i < 19'999; ++i)
+        names.push_back("a-model-with-a-rather-long-name-indeed-" + std::to_string(i));
     const auto text = list_of(names);
     REQUIRE(text.size() > (1u << 20));
     const bool chunked = GENERATE(false, true);
@@ -214,10 +324,10 @@ TEST_CASE("a long list is read whole, also without a length")
                            : reply_text(200, json_headers, text);
     Stage stage{{{step::read_request(), step::send(reply)}, lists_models({"last"})}};
     const auto listed = listed_in(stage.ask(asks));
-    CHECK(listed.ends_with("-29999 last"));
+    CHECK(listed.ends_with("-19998 last"));
 }
 
-TEST_CASE("the reply of the first upstream is relayed where the settings say so, and for HEAD")
+TEST_CASE("the reply of the first upstream is relayed where the settings say so")
 {
     Settings settings = patient_settings();
     settings.models.list = ModelListing::of_first;
@@ -225,6 +335,13 @@ TEST_CASE("the reply of the first upstream is relayed where the settings say so,
     const Reply reply = stage.ask(asks);
     CHECK(reply.body() == list_of({"a"}));
     CHECK(reply.header("x-route-upstream") == "first");
+}
+
+TEST_CASE("HEAD and an upgrade are no question for the list")
+{
+    Stage stage{{script::reply(200, json_headers, list_of({"a"})), lists_models({"b"})}};
+    CHECK(stage.ask_head(request_text("HEAD", "/v1/models", bearer())).header("x-route-upstream") == "first");
+    CHECK(stage.second().requests().empty());
 }
 
 TEST_CASE("one model's page is asked of the first upstream that may be asked for it, as that calls it")

@@ -1,12 +1,14 @@
 """`record replay`: a recorded request sent again, and both answers."""
 
+import concurrent.futures
+import gzip
 import json
-import os
 
 import pytest
 
 from fakes.client import chat
-from fakes.upstream import chat_events, close, head, raw, reply, reset, silence, stream
+from fakes.router import eventually
+from fakes.upstream import chat_events, reply, reset, silence, stream
 
 
 def replayed(router, record, *more, environment=None):
@@ -100,6 +102,45 @@ def test_what_cannot_be_sent_again_is_said(route, make_upstream):
                              ((whole["request_id"],), "the client's own key"), ((whole["request_id"], "--upstream", "nobody"), "there is no upstream nobody")]:
         done = router.run("record", "replay", *arguments)
         assert done.returncode != 0 and words in done.stderr, done.stderr
+
+
+def test_what_the_router_refused_or_did_not_read_whole_is_not_sent(route, make_upstream):
+    upstream = make_upstream()
+    router = route(upstream, {"endpoint": upstream.url, "deny": ["*"]}, records={"max_request_body": "1KiB"})
+    compressed = gzip.compress(json.dumps({"model": "m", "messages": "x" * 5000}).encode())
+    cases = [
+        (router.ask(body=compressed, headers=[("Content-Encoding", "gzip"), ("Content-Type", "application/json")]), "only the beginning is recorded"),
+        (router.ask("/chat/completions"), "it was not for an upstream"),
+        (router.ask("/v1/../admin"), "it was not for an upstream"),
+        (router.ask("/v1/files", method="TRACE", body=b""), "its method is not passed on"),
+        (router.ask("/v1/files", body=b"\xff\xfe\x00", headers=[("Content-Type", "application/octet-stream")]), "it was application/octet-stream, 3 bytes"),
+    ]
+    sent = len(upstream.requests)
+    for answer, words in cases:
+        done = router.run("record", "replay", router.record(answer)["request_id"])
+        assert done.returncode != 0 and words in done.stderr, (words, done.stderr)
+    assert len(upstream.requests) == sent
+
+
+def test_a_boundary_adds_no_line_to_the_head(route, make_upstream):
+    upstream = make_upstream()
+    router = route(upstream)
+    record = router.record(router.ask(body=b"--a\nX-Evil: 1\r\n\r\n--a--", headers=[("Content-Type", "multipart/form-data; boundary=a")]))
+    router.run("record", "replay", record["request_id"])
+    assert upstream.requests[1].header("content-type") is None and upstream.requests[1].header("x-evil") is None
+
+
+def test_a_replay_that_is_cut_off_is_not_repeated(route, make_upstream):
+    upstream = make_upstream(reply(), silence)
+    router = route(upstream)
+    record = router.record(router.ask())
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        replaying = threads.submit(router.run, "record", "replay", record["request_id"])
+        eventually(lambda: len(upstream.requests) == 2)
+        router.stop()
+        done = replaying.result(30)
+    assert done.returncode != 0 and done.stderr, done.stdout
+    assert len(upstream.requests) == 2
 
 
 def test_a_disabled_upstream_can_be_tried_and_its_key_comes_from_the_routers_environment(route, make_upstream):

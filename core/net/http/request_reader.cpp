@@ -2,7 +2,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/beast/http/error.hpp>
 
-#include "core/hex_digit.hpp"
+#include "core/http/request_path.hpp"
 #include "core/net/http/request.hpp"
 #include "core/openai/request_facts.hpp"
 #include "core/text.hpp"
@@ -21,57 +21,6 @@ constexpr std::uint64_t most_framing_of_a_byte = 16;
 bool too_large(error_code error)
 {
     return error == http::error::header_limit || error == HeadError::too_many_fields;
-}
-
-std::string percent_decoded(std::string_view text)
-{
-    std::string decoded;
-    decoded.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const bool escape = text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
-                            hex_digit(text[i + 2]) >= 0;
-        if (escape) {
-            decoded.push_back(static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])));
-            i += 2;
-        } else {
-            decoded.push_back(text[i]);
-        }
-    }
-    return decoded;
-}
-
-/// Whether some server could take a segment of the path for "." or "..": backslashes, parameters behind ';'
-/// and control characters count as well.
-bool has_path_trick(std::string_view path)
-{
-    if (std::any_of(path.begin(), path.end(),
-                    [](unsigned char c) { return c < 0x20 || c == 0x7f || c == '\\'; }))
-        return true;
-    while (!path.empty()) {
-        const auto slash = path.find('/');
-        auto segment = path.substr(0, slash);
-        path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
-        segment = segment.substr(0, segment.find(';'));
-        if (segment == "." || segment == "..")
-            return true;
-    }
-    return false;
-}
-
-bool leaves_its_place(std::string_view path)
-{
-    const auto plain = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || c == '/' ||
-               c == '_' || c == '-';
-    };
-    if (std::all_of(path.begin(), path.end(), plain))
-        return false;
-    if (has_path_trick(path))
-        return true;
-    if (path.find('%') == std::string_view::npos)
-        return false;
-    const auto once = percent_decoded(path);
-    return has_path_trick(once) || has_path_trick(percent_decoded(once));
 }
 
 /// Whether what has come can not become a head: TLS, or lines that end without CR. Else its client would

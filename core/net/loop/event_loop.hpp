@@ -36,9 +36,13 @@ class Stoppable
 /// What `GET /v1/models` was answered with.
 struct KeptModelList
 {
+    explicit KeptModelList(asio::io_context& io) : asked{io.get_executor(), TimePoint::max()} {}
+
     std::weak_ptr<const RoutingTable> table;  ///< whose upstreams were asked
     TimePoint until;
     std::shared_ptr<const std::string> json;
+    bool asking = false;  ///< a request asks for it
+    Timer asked;          ///< cancelled when it has
 };
 
 /// One thread's world: its connections, pools, timers and its view of the routing table. A request never
@@ -85,7 +89,8 @@ class EventLoop
     Resolver resolver;
     ConnectionPool pool;
     Strangers strangers;
-    std::array<KeptModelList, 2> model_lists;  ///< for OpenAI's clients, and Anthropic's
+    std::array<KeptModelList, 2> model_lists{KeptModelList{io},
+                                             KeptModelList{io}};  ///< OpenAI's clients', Anthropic's
     boost::intrusive::list<Stoppable, boost::intrusive::constant_time_size<false>> sessions;
 
   private:

@@ -2,6 +2,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <exception>
 #include <functional>
@@ -15,7 +16,8 @@
 namespace route::net {
 
 /// What `work` gives, done on a thread of `pool`; the loop goes on meanwhile, and does not end before that.
-/// Throws on the loop what `work` throws. What `work` refers to outlives it: nothing ends the wait early.
+/// Throws on the loop what `work` throws. What `work` refers to outlives it: nothing ends the wait early, not
+/// even that it is cancelled.
 template <class Value>
 awaitable<Value> run_off_loop(asio::thread_pool& pool, EventLoop& loop, std::function<Value()> work)
 {
@@ -36,11 +38,15 @@ awaitable<Value> run_off_loop(asio::thread_pool& pool, EventLoop& loop, std::fun
         }
         insist([&] { loop.post(resume); });
     };
+    // Cancelled as well it waits: what the work refers to is this frame's.
+    const bool throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
     asio::post(pool, std::move(task));
     while (!done) {
         auto wait = finished.wait();
         co_await std::move(wait);
     }
+    co_await asio::this_coro::throw_if_cancelled(throws);
     if (failure)
         std::rethrow_exception(failure);
     co_return *std::move(value);

@@ -18,7 +18,7 @@ namespace route::net {
 
 namespace {
 
-constexpr std::uint64_t most_reply = 16u << 20;
+constexpr std::uint64_t most_reply = 32u << 20;
 
 /// Who listens at the other end (SO_PEERCRED, unix(7)).
 ucred peer_of(LocalStream& stream)

@@ -316,8 +316,10 @@ void LocalServer::give_up_name()
 void LocalServer::complain(const std::string& reason)
 {
     if (std::exchange(complaint_, reason) != reason)
-        spdlog::warn("`status`, `explain` and `upstream test` on this machine do not reach this router: {}",
-                     escape_for_log(reason, 1024));
+        spdlog::warn(
+            "`status`, `explain`, `upstream test` and `record replay` on this machine do not reach this "
+            "router: {}",
+            escape_for_log(reason, 1024));
 }
 
 awaitable<void> LocalServer::accept_all()

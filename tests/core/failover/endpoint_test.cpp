@@ -68,7 +68,7 @@ TEST_CASE("an endpoint is shown without its secrets")
         {"ftp://x", "ftp://x"},
         {"sk-SECRETSECRETSECRET", "sk-S…CRET"},
         {"not a url", "…"},
-        {"", "…"},
+        {"", ""},
     }));
     CHECK(mask_endpoint(row.url) == row.shown);
 }

@@ -1,5 +1,6 @@
 #include "core/failover/offered_models.hpp"
 
+#include <boost/json/parse.hpp>
 #include <memory>
 
 #include "tests/support/catch.hpp"
@@ -23,7 +24,7 @@ std::string written(const std::vector<ListedModel>& models)
 {
     std::string all;
     for (const auto& model : models) {
-        CHECK(model.members.at("id").as_string() == model.id);
+        CHECK(boost::json::parse(model.json).at("id").as_string() == model.id);
         all += (all.empty() ? "" : " ") + model.id;
     }
     return all;
@@ -55,6 +56,9 @@ TEST_CASE("an upstream offers what it lists, as far as allow and deny let it")
     CHECK(offered(with({"gpt-*"}), {"gpt-4o", "dall-e-3", "gpt-4"}) == "gpt-4o gpt-4");
     CHECK(offered(with({}, {"*-preview"}), {"a", "a-preview"}) == "a");
     CHECK(offered(with({"/v1/models"}), {"a"}).empty());
+    CHECK(offered(with({"/v1/*"}, {"b"}), {"a", "b"}) == "a");
+    CHECK(offered(with({"/v1/embeddings"}), {"a"}) == "a");
+    CHECK(offered(with({}, {"/v1/embeddings"}), {"a"}) == "a");
 }
 
 TEST_CASE("what rename sends to a listed model is offered under the name that clients use")
@@ -82,6 +86,7 @@ TEST_CASE("an allow of model names does not keep an upstream from being asked, o
     CHECK(lists(with({"gpt-4o"})));
     CHECK(lists(with({"/v1/models"})));
     CHECK(lists(with({"/v1/mod*"})));
+    CHECK(lists(with({"/v1/chat/*"})));
     CHECK(lists(with({"/v1/files", "gpt-4o"})));
     CHECK_FALSE(lists(with({"/v1/files"})));
     CHECK_FALSE(lists(with({}, {"/v1/models"})));
@@ -94,7 +99,7 @@ TEST_CASE("each name is in the list once, as the first one has it")
     auto all = listed({"a", "b"});
     add_models(all, {named_model("b", "other"), named_model("c", "other"), named_model("c", "other")});
     CHECK(written(all) == "a b c");
-    CHECK(all[1].members.at("owned_by") == "x");
+    CHECK(boost::json::parse(all[1].json).at("owned_by") == "x");
 }
 
 TEST_CASE("the path of one model names it")

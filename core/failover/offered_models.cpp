@@ -7,7 +7,8 @@
 #include <unordered_set>
 #include <utility>
 
-#include "core/http/query_facts.hpp"
+#include "core/http/request_path.hpp"
+#include "core/openai/request_facts.hpp"
 
 namespace route {
 namespace {
@@ -40,10 +41,9 @@ std::string model_of_path(std::string_view method, std::string_view path)
                         path.starts_with(models_path) && path[models_path.size()] == '/';
     if (!of_one)
         return {};
-    std::string encoded{path.substr(models_path.size() + 1)};
-    for (auto at = encoded.find('+'); at != std::string::npos; at = encoded.find('+', at))
-        encoded.replace(at, 1, "%2B");  // in a path it stands for itself
-    return percent_decoded(encoded, max_model_name);
+    auto model = decoded_path(path.substr(models_path.size() + 1));
+    model.resize(std::min(model.size(), max_model_name));
+    return model;
 }
 
 std::string path_of_model(std::string_view model)

@@ -7,24 +7,24 @@
 #include "core/text.hpp"
 
 namespace route {
-namespace {
-
-std::string decoded_path(std::string_view text)
+std::string decoded_path(std::string_view path)
 {
     std::string decoded;
-    decoded.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const bool escape = text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
-                            hex_digit(text[i + 2]) >= 0;
+    decoded.reserve(path.size());
+    for (std::size_t i = 0; i < path.size(); ++i) {
+        const bool escape = path[i] == '%' && i + 2 < path.size() && hex_digit(path[i + 1]) >= 0 &&
+                            hex_digit(path[i + 2]) >= 0;
         if (escape) {
-            decoded.push_back(static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])));
+            decoded.push_back(static_cast<char>(hex_digit(path[i + 1]) * 16 + hex_digit(path[i + 2])));
             i += 2;
         } else {
-            decoded.push_back(text[i]);
+            decoded.push_back(path[i]);
         }
     }
     return decoded;
 }
+
+namespace {
 
 /// Whether some server could take a segment of the path for "." or "..": backslashes, parameters behind ';'
 /// and control characters count as well.

@@ -1,9 +1,13 @@
 // Which paths and methods are not passed on.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace route {
+
+/// Percent-decoded as a path is: `+` stands for itself (RFC 3986 2.1).
+std::string decoded_path(std::string_view path);
 
 /// Whether some server could take a segment of the path, percent-decoded once or twice, for "." or "..":
 /// backslashes, parameters behind ';' and control characters count as well.

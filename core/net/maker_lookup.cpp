@@ -73,8 +73,19 @@ awaitable<const Upstream*> find_maker(EventLoop& loop, const RoutingTable& table
         co_return sought.maker;
     }
     for (const auto& made : *known)
-        services.makers.note(made.id, maker_key(made.upstream_name));
-    co_return seek(services.makers, table, ids).maker;
+        if (!services.makers.find(made.id))
+            services.makers.note(made.id, maker_key(made.upstream_name));
+    // Memory may not have taken it.
+    for (const auto& id : ids) {
+        auto maker = services.makers.find(id);
+        const auto row =
+            std::find_if(known->begin(), known->end(), [&](const MadeBy& made) { return made.id == id; });
+        if (!maker && row != known->end())
+            maker = maker_key(row->upstream_name);
+        if (const auto* const upstream = maker ? upstream_of(table, *maker) : nullptr)
+            co_return upstream;
+    }
+    co_return nullptr;
 }
 
 }  // namespace route::net

@@ -25,7 +25,7 @@ class MadeIds
     MadeIds(Making making, IdHashes& ids) : making_{making}, ids_{ids} {}
 
     /// A whole reply, or the object that an event holds of it.
-    bool read(json::Object& object)
+    bool read(json::Object& object, bool listed = false)
     {
         bool stored = true;
         IdHash own{};
@@ -38,11 +38,11 @@ class MadeIds
                 stored = value.get_bool().get(says) != simdjson::SUCCESS || says;
                 return true;
             }
-            return read_member(key, value);
+            return read_member(key, value, listed);
         });
         if (has_own && making_ != Making::message && (stored || making_ != Making::response))
             add(own);
-        return whole;
+        return whole && ids_.size() < most_made_ids;
     }
 
     /// The container of an item of a response's output.
@@ -50,6 +50,14 @@ class MadeIds
     {
         return json::each_member(item, [&](const json::Key& key, json::Value value) {
             return key != "container_id" || read_id(value);
+        });
+    }
+
+    /// A block of a message's content.
+    bool read_block(json::Object& block)
+    {
+        return json::each_member(block, [&](const json::Key& key, json::Value value) {
+            return key == "input" || read_files(value, 0);
         });
     }
 
@@ -68,7 +76,7 @@ class MadeIds
     }
 
   private:
-    bool read_member(const json::Key& key, json::Value& value)
+    bool read_member(const json::Key& key, json::Value& value, bool listed)
     {
         if (making_ == Making::message)
             return key == "container" ? read_holder(value) : key != "content" || read_files(value, 0);
@@ -78,8 +86,8 @@ class MadeIds
             return read_id(value);
         if (key == "result_files")
             return read_list(value);
-        if (key == "data" && making_ == Making::thing)
-            return json::if_array(value, [&](json::Object& each, std::size_t) { return read(each); });
+        if (key == "data" && making_ == Making::thing && !listed)
+            return json::if_array(value, [&](json::Object& each, std::size_t) { return read(each, true); });
         if (key == "output" && making_ == Making::response)
             return json::if_array(value, [&](json::Object& item, std::size_t) { return read_item(item); });
         return true;
@@ -125,13 +133,17 @@ class MadeIds
         return true;
     }
 
+    /// False when there are enough.
     bool read_id(json::Value& value)
     {
-        return json::if_string(value, [&](std::string_view id) {
-            IdHash hashed;
-            if (hash(id, hashed))
-                add(hashed);
-        });
+        constexpr std::size_t most_looked_at = 1000;  // many times the same one, too
+        return json::if_string(value,
+                               [&](std::string_view id) {
+                                   IdHash hashed;
+                                   if (hash(id, hashed))
+                                       add(hashed);
+                               }) &&
+               ids_.size() < most_made_ids && ++looked_at_ < most_looked_at;
     }
 
     static bool hash(std::string_view id, IdHash& hashed)
@@ -150,6 +162,7 @@ class MadeIds
 
     Making making_;
     IdHashes& ids_;
+    std::size_t looked_at_ = 0;
 };
 
 /// Reads an object as far as it goes: where it breaks off it is closed, for the parser wants to see an end.
@@ -215,6 +228,9 @@ void add_ids_of_message_event(const SseEvent& event, MadeIds& made)
         read_member_of_event(event, "message", reads);
     else if (is_event(event, "message_delta") && event.data.find("\"container\"") != event.data.npos)
         read_member_of_event(event, "delta", reads);
+    else if (is_event(event, "content_block_start") && event.data.find("\"file_id\"") != event.data.npos)
+        read_member_of_event(event, "content_block",
+                             [&](json::Object& block) { return made.read_block(block); });
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/http/query_facts.hpp"
+#include "core/http/request_path.hpp"
 #include "core/openai/api.hpp"
 #include "core/openai/json_reader.hpp"
 #include "core/openai/resource_path.hpp"
@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 7> passed_over{
 };
 
 /// Whose member `id` is one of a thing made: `"conversation": {"id": …}`.
-constexpr std::array<std::string_view, 3> holders{"conversation", "container", "source"};
+constexpr std::array<std::string_view, 4> holders{"conversation", "container", "source", "video"};
 
 /// The longest name that is looked at.
 constexpr std::size_t longest_member = 40;
@@ -67,7 +67,9 @@ bool may_name_ids(std::string_view body, bool chats)
         if (rest.starts_with("_id") ? ends_as_thing(body.substr(0, at)) : rest.starts_with("_file\""))
             return true;
     }
-    return !chats && (body.find("\"conversation\"") != body.npos || body.find("\"container\"") != body.npos);
+    constexpr std::array<std::string_view, 3> others{"\"conversation\"", "\"container\"", "\"video\""};
+    return !chats && std::any_of(others.begin(), others.end(),
+                                 [body](std::string_view name) { return body.find(name) != body.npos; });
 }
 
 /// The name of a member as it is written, if it is short enough to be one that counts.
@@ -112,7 +114,9 @@ class BodyIds
             return false;
         if (type != simdjson::ondemand::json_type::string)
             return descend(value, name, level, true);
-        return json::if_string(value, [&](std::string_view id) { add(id); }) && ids_.size() < most_named_ids;
+        constexpr int most_looked_at = 64;  // many times the same one, too
+        return json::if_string(value, [&](std::string_view id) { add(id); }) &&
+               ids_.size() < most_named_ids && ++looked_at_ < most_looked_at;
     }
 
     /// `listed`: strings of a list are ids.
@@ -155,6 +159,7 @@ class BodyIds
 
     Api api_;
     IdHashes& ids_;
+    int looked_at_ = 0;
 };
 
 void add_ids_of_path(std::string_view path, IdHashes& ids)
@@ -166,7 +171,7 @@ void add_ids_of_path(std::string_view path, IdHashes& ids)
         const auto id = resource.segments[segment];
         if (!resource.is_id(segment) || id.size() > longest_id)
             continue;
-        ids.push_back(hash_id(percent_decoded(id, longest_id)));
+        ids.push_back(hash_id(decoded_path(id)));
     }
 }
 
@@ -178,6 +183,8 @@ IdHashes named_ids(std::string_view method, std::string_view path, std::string_v
     const auto api = api_of(method, path);
     if (!answers(api))
         add_ids_of_path(path, ids);
+    if (api == Api::embeddings || api == Api::rerank || api == Api::moderations)
+        return ids;  // what they hold is people's own
     const auto begin = std::min(body.find_first_not_of(" \t\r\n"), body.size());
     if (begin == body.size() || body[begin] != '{')
         return ids;

@@ -32,6 +32,7 @@ TestRouter::~TestRouter()
     loop_->io.poll();
     services_.pages.join();
     services_.bodies.join();
+    services_.lookups.join();
 }
 
 void TestRouter::Sink::take(std::unique_ptr<QueuedRecord> queued)

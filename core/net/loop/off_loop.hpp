@@ -53,7 +53,8 @@ awaitable<Value> run_off_loop(asio::thread_pool& pool, EventLoop& loop, std::fun
 }
 
 /// The same, for something that may take too long: nothing when it is not there by `deadline`, or throws.
-/// `work` is done all the same, so it owns what it uses; the loop does not end before that.
+/// `work` is done all the same, so it owns what it uses; nobody waits for it then, but `pool` is joined
+/// before the loop is destroyed.
 template <class Value>
 awaitable<std::optional<Value>> run_off_loop_until(asio::thread_pool& pool, EventLoop& loop,
                                                    TimePoint deadline, std::function<Value()> work)
@@ -62,31 +63,33 @@ awaitable<std::optional<Value>> run_off_loop_until(asio::thread_pool& pool, Even
     {
         Timer* timer = nullptr;  ///< of who waits, on the loop; null: nobody does
         WorkGuard loop_stays;
-        bool done = false;
-        std::optional<Value> value = {};
+        bool done = false;                ///< known on the loop
+        std::optional<Value> value = {};  ///< of the pool's thread until then
     };
     struct Waiting
     {
         std::shared_ptr<State> state;
-        ~Waiting() { state->timer = nullptr; }
+        ~Waiting()
+        {
+            state->timer = nullptr;
+            state->loop_stays.reset();
+        }
     };
     Timer timer{loop.io.get_executor()};
     const auto state = std::make_shared<State>(State{&timer, asio::make_work_guard(loop.io)});
     const Waiting waiting{state};
-    std::function<void()> task = [state, &loop, asked = std::move(work)] {
-        auto value = std::make_shared<std::optional<Value>>();
+    // All that takes memory is made here: there is nobody to be told of the lack of it on the pool's thread.
+    std::function<void()> resume = [state] {
+        state->done = true;
+        if (state->timer != nullptr)
+            state->timer->cancel();
+    };
+    std::function<void()> task = [state, &loop, resume = std::move(resume), asked = std::move(work)] {
         try {
-            value->emplace(asked());
+            state->value.emplace(asked());
         } catch (...) {
-            value->reset();
+            state->value.reset();
         }
-        std::function<void()> resume = [state, value] {
-            state->done = true;
-            state->value = std::move(*value);
-            state->loop_stays.reset();
-            if (state->timer != nullptr)
-                state->timer->cancel();
-        };
         insist([&] { loop.post(resume); });
     };
     asio::post(pool, std::move(task));
@@ -95,7 +98,10 @@ awaitable<std::optional<Value>> run_off_loop_until(asio::thread_pool& pool, Even
         auto wait = timer.async_wait(no_throw);
         co_await std::move(wait);
     }
-    co_return std::move(state->value);
+    std::optional<Value> value;
+    if (state->done)
+        value = std::move(state->value);
+    co_return value;
 }
 
 }  // namespace route::net

@@ -156,6 +156,15 @@ TEST_CASE("events that make something")
                SseEvent{"message_delta",
                         R"({"delta":{"stop_reason":"end_turn","container":{"id":"container_1"}}})"}) ==
           hashed({"container_1"}));
+    const auto block = [](std::string_view content) {
+        return R"({"index":1,"content_block":{"type":"code_execution_tool_result",)" + std::string{content} +
+               "}}";
+    };
+    CHECK(made(Making::message,
+               SseEvent{"content_block_start", block(R"("content":{"content":[{"file_id":"file_1"}]})")}) ==
+          hashed({"file_1"}));
+    CHECK(made(Making::message, SseEvent{"content_block_start", block(R"("input":{"file_id":"file_1"})")})
+              .empty());
     CHECK(made(Making::message, SseEvent{"message_start", R"({"message":{"id":"msg_1","container":null}})"})
               .empty());
     CHECK(made(Making::run, SseEvent{"thread.run.created", R"({"id":"run_1","thread_id":"thread_1"})"}) ==

@@ -45,6 +45,7 @@ TEST_CASE("a path names what stands behind a collection")
         {"/v1/files/file-1", {"file-1"}},
         {"/v1/files/file-1/content", {"file-1"}},
         {"/v1/files/file%2D1", {"file-1"}},
+        {"/v1/files/a+b%2B", {"a+b+"}},
         {"/openai/v1/files/file-1", {"file-1"}},
         {"/openai/deployments/gpt/batches/batch_1/cancel", {"batch_1"}},
         {"/v1/uploads/upload_1/parts", {"upload_1"}},
@@ -110,7 +111,10 @@ TEST_CASE("a body names what its members hold")
          {"file-1", "container_1"}},
         {"/v1/files/file-1/x", R"({"file_id":"file-2"})", {"file-1", "file-2"}},
         {"/v1/responses", R"({"previous_response_id":"again","conversation":"again"})", {"again"}},
+        {"/v1/videos/edits", R"({"video":{"id":"video_1"},"prompt":"x"})", {"video_1"}},
         // What is no name of a thing made.
+        {"/v1/rerank", R"({"documents":[{"file_id":"file-1"}],"query":"x"})", {}},
+        {"/v1/embeddings", R"({"input":"x","file_id":"file-1"})", {}},
         {"/v1/responses", R"({"previous_response_id":null,"conversation":null})", {}},
         {"/v1/chat/completions",
          R"({"messages":[{"role":"tool","tool_call_id":"call_1","content":"x"}]})",
@@ -142,6 +146,10 @@ TEST_CASE("a body may be broken, long or deep: what stands before the break coun
     const auto ids = named("POST", "/v1/responses", body);
     CHECK(ids.size() == most_named_ids);
     CHECK(ids.front() == hash_id("0"));
+    std::string alike = R"({"file_ids":[)";
+    for (int i = 0; i < 100; ++i)
+        alike += "\"same\",";
+    CHECK(named("POST", "/v1/responses", alike + "\"other\"]}") == hashes({"same"}));
     std::string deep = R"({"file_id":"file-1","a":)";
     for (int i = 0; i < 300; ++i)
         deep += R"({"file_id":[)";

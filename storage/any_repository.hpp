@@ -17,7 +17,9 @@ class RecordStore
     virtual void insert(std::span<const Record> records, std::chrono::milliseconds bound = {}) = 0;
     /// Any thread: what runs elsewhere fails soon, and the store is of no use any more.
     virtual void abandon() = 0;
-    virtual std::vector<MadeBy> makers_of(std::span<const IdHash> ids) = 0;
+    /// `bound`: as for insert().
+    virtual std::vector<MadeBy> makers_of(std::span<const IdHash> ids,
+                                          std::chrono::milliseconds bound = {}) = 0;
     virtual void make_room(SystemTime now, std::optional<Seconds> retention) = 0;
     virtual PruneStep prune_step(SystemTime before, const PruneBounds& bounds) = 0;
     virtual PruneStep prune_bodies_step(SystemTime before, const PruneBounds& bounds) = 0;
@@ -69,7 +71,10 @@ class RepositoryOf final : public AnyRepository
         repository_.insert(records, bound);
     }
     void abandon() override { repository_.abandon(); }
-    std::vector<MadeBy> makers_of(std::span<const IdHash> ids) override { return repository_.makers_of(ids); }
+    std::vector<MadeBy> makers_of(std::span<const IdHash> ids, std::chrono::milliseconds bound = {}) override
+    {
+        return repository_.makers_of(ids, bound);
+    }
     void make_room(SystemTime now, std::optional<Seconds> retention) override
     {
         repository_.make_room(now, retention);

@@ -19,6 +19,14 @@ class NotOpened : public StorageError
     explicit NotOpened(const std::string& why) : StorageError{Kind::unavailable, why} {}
 };
 
+/// Others were at work with the connection for as long as could be waited: nothing is wrong with the
+/// database.
+class NotItsTurn final : public NotOpened
+{
+  public:
+    using NotOpened::NotOpened;
+};
+
 /// Opens the database; throws StorageError, within a few seconds.
 using Connector = std::function<std::unique_ptr<RecordStore>()>;
 

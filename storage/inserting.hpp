@@ -38,7 +38,7 @@ struct Inserted
 Inserted insert_all(std::span<const Record> records,
                     const std::function<void(std::span<const Record>)>& insert);
 
-/// Of their bodies and responses.
+/// Of their bodies, responses and rows of what was made for them, about.
 std::size_t bytes_of(std::span<const Record> records);
 
 /// How long a transaction of so many bytes may take: `least`, and what they need on a connection over which

@@ -8,14 +8,14 @@
 namespace route::storage {
 
 /// Looks up in the database which upstream made what, for requests that name it. Connects with the first
-/// look-up. One thread at a time, which may wait: as long as the database's bounds say. Throws nothing but
-/// for lack of memory: while the database is away nothing is known.
+/// look-up. One thread at a time, which may wait: little longer than connecting takes, or until the deadline.
+/// Throws nothing but for lack of memory: while the database is away nothing is known.
 class MakerLookup
 {
   public:
     using TimePoint = std::chrono::steady_clock::time_point;
 
-    /// `pause`: so long a database that failed is left alone.
+    /// `pause`: so long a database that failed is left alone; a connection that ended is made anew at once.
     explicit MakerLookup(Connector connector, std::chrono::milliseconds pause = std::chrono::seconds{5})
         : connector_{std::move(connector)}, pause_{pause}
     {

@@ -23,7 +23,7 @@ class NullRepository
 
     void insert(std::span<const Record>, std::chrono::milliseconds = {}) {}
     void abandon() {}
-    std::vector<MadeBy> makers_of(std::span<const IdHash>) { return {}; }
+    std::vector<MadeBy> makers_of(std::span<const IdHash>, std::chrono::milliseconds = {}) { return {}; }
     void for_each_record(const RecordFilter&, const std::function<bool(const StoredRecord&)>&) {}
     std::optional<StoredRecord> find_record(const std::string&) { return {}; }
     std::vector<Record> records_after(const std::string&, std::size_t, std::size_t) { return {}; }

@@ -63,7 +63,7 @@ void share_connections(Connectors& made, unsigned connections)
         return;
     const auto shared = std::make_shared<SharedConnection>(turn);
     made.pruner = shared->through(std::move(made.pruner));
-    made.lookup = shared->through(std::move(made.lookup));
+    made.lookup = shared->through(std::move(made.lookup), lookup_bound);
     if (connections + 1 < all_connections)
         made.drain = shared->through(std::move(made.drain));
 }

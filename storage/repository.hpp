@@ -168,13 +168,14 @@ concept RecordRepository = requires(
     std::size_t rows, std::size_t bytes, std::optional<Seconds> retention, std::span<const IdHash> ids) {
     /// All of them with their attempts, and what was made for them, in one transaction; one whose
     /// request_id is there already is passed over. Of several upstreams that made the same id the latest
-    /// record's counts. Throws `unavailable` after `bound`, or what the repository was opened with when that
-    /// is 0: the record writer's promises rest on it. (SQLite's disk is waited for, its locks are not.)
+    /// record's counts; an id that is named again more than a day later is of that time from then on. Throws
+    /// `unavailable` after `bound`, or what the repository was opened with when that is 0: the record
+    /// writer's promises rest on it. (SQLite's disk is waited for, its locks are not.)
     { repository.insert(records, bound) } -> std::same_as<void>;
     /// Any thread: what runs in another fails soon; the repository is of no use afterwards.
     { repository.abandon() } -> std::same_as<void>;
-    /// Those of these ids that are known, in any order.
-    { repository.makers_of(ids) } -> std::same_as<std::vector<MadeBy>>;
+    /// Those of these ids that are known, in any order; `bound` as for insert().
+    { repository.makers_of(ids, bound) } -> std::same_as<std::vector<MadeBy>>;
     /// Calls `visit` per record until it returns false.
     {
         repository.for_each_record(filter, visit)
@@ -194,13 +195,15 @@ concept RecordRepository = requires(
     { repository.prune(before, progress) } -> std::same_as<std::uint64_t>;
     /// Empties body and response of older records.
     { repository.prune_bodies(before, progress) } -> std::same_as<std::uint64_t>;
-    /// One step of the same, or a partition is dropped; what was made goes when no older record is left. Of a
-    /// partition that will be droppable within a day, or a twentieth of the age, nothing is deleted one by
-    /// one. Bodies of records that came late, once older ones were emptied, go with a later step.
+    /// One step of the same, or a partition is dropped; what was made earlier goes once all these records
+    /// went. Of a partition that will be droppable within a day, or a twentieth of the age, nothing is
+    /// deleted one by one. Bodies of records that came late, once older ones were emptied, go with a later
+    /// step.
     { repository.prune_step(before, bounds) } -> std::same_as<PruneStep>;
     { repository.prune_bodies_step(before, bounds) } -> std::same_as<PruneStep>;
     /// Makes the database smaller, whatever the age: the oldest bodies go, then, when no body is left
-    /// whose going would help, the oldest records.
+    /// whose going would help, the oldest records; what was made for records that are gone goes before more
+    /// of them do.
     { repository.shrink_step(bounds) } -> std::same_as<PruneStep>;
     /// Quick enough for once a minute.
     { repository.size() } -> std::same_as<DatabaseSize>;

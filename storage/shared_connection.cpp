@@ -1,5 +1,6 @@
 #include "storage/shared_connection.hpp"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -9,8 +10,11 @@ namespace route::storage {
 class SharedConnection::Share final : public RecordStore
 {
   public:
-    Share(std::shared_ptr<SharedConnection> connection, Connector open)
-        : connection_{std::move(connection)}, open_{std::move(open)}, number_{++connection_->shares_}
+    Share(std::shared_ptr<SharedConnection> connection, Connector open, std::chrono::milliseconds turn)
+        : connection_{std::move(connection)},
+          open_{std::move(open)},
+          longest_wait_{turn},
+          number_{++connection_->shares_}
     {
         in_turn([](RecordStore&) {});
     }
@@ -31,9 +35,24 @@ class SharedConnection::Share final : public RecordStore
     {
         in_turn([&](RecordStore& store) { store.insert(records, bound); });
     }
-    std::vector<MadeBy> makers_of(std::span<const IdHash> ids) override
+    /// Whoever opened it: reading is the same for all.
+    std::vector<MadeBy> makers_of(std::span<const IdHash> ids, std::chrono::milliseconds bound) override
     {
-        return in_turn([&](RecordStore& store) { return store.makers_of(ids); });
+        const bool bounded = bound.count() > 0;
+        const auto start = std::chrono::steady_clock::now();
+        const auto turn = wait_for_turn(bounded ? std::min(longest_wait_, bound * 3 / 4) : longest_wait_);
+        const auto waited =
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
+        if (bounded)
+            bound = std::max(bound - waited, bound / 4);
+        auto& shared = *connection_;
+        try {
+            const Running running{*this, shared.store_ ? *shared.store_ : opened()};
+            return running.store.makers_of(ids, bound);
+        } catch (...) {
+            shared.close();  // it would fail whoever opened it
+            throw;
+        }
     }
     void make_room(SystemTime now, std::optional<Seconds> retention) override
     {
@@ -68,12 +87,17 @@ class SharedConnection::Share final : public RecordStore
     template <class F>
     std::invoke_result_t<F&, RecordStore&> in_turn(F&& operation)
     {
-        auto& shared = *connection_;
-        const std::unique_lock turn{shared.turns_, shared.turn_};
-        if (!turn)
-            throw NotOpened{"the connection is in use by another part of the router"};
+        const auto turn = wait_for_turn(longest_wait_);
         const Running running{*this, opened()};
         return operation(running.store);
+    }
+
+    std::unique_lock<std::timed_mutex> wait_for_turn(std::chrono::milliseconds longest)
+    {
+        std::unique_lock turn{connection_->turns_, longest};
+        if (!turn)
+            throw NotItsTurn{"the connection is in use by another part of the router"};
+        return turn;
     }
 
     RecordStore& opened()
@@ -115,16 +139,18 @@ class SharedConnection::Share final : public RecordStore
 
     std::shared_ptr<SharedConnection> connection_;
     Connector open_;
+    const std::chrono::milliseconds longest_wait_;
     const std::uint64_t number_;  ///< from 1
     std::mutex running_mutex_;
     RecordStore* running_ = nullptr;  ///< of the mutex
     bool abandoned_ = false;          ///< of the mutex
 };
 
-Connector SharedConnection::through(Connector open)
+Connector SharedConnection::through(Connector open, std::optional<std::chrono::milliseconds> turn)
 {
-    return [shared = shared_from_this(), open = std::move(open)]() -> std::unique_ptr<RecordStore> {
-        return std::make_unique<Share>(shared, open);
+    return [shared = shared_from_this(), open = std::move(open),
+            turn = turn.value_or(turn_)]() -> std::unique_ptr<RecordStore> {
+        return std::make_unique<Share>(shared, open, turn);
     };
 }
 

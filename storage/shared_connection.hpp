@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "storage/any_repository.hpp"
 #include "storage/connecting.hpp"
@@ -12,7 +13,8 @@
 namespace route::storage {
 
 /// A connection to the database that several take turns with, one operation at a time: whoever has its turn
-/// closes what another left open, and opens its own way. So they need no more than one between them.
+/// closes what another left open, and opens its own way, but for look-ups, which take what is open. So they
+/// need no more than one between them.
 class SharedConnection : public std::enable_shared_from_this<SharedConnection>
 {
   public:
@@ -20,8 +22,9 @@ class SharedConnection : public std::enable_shared_from_this<SharedConnection>
     explicit SharedConnection(std::chrono::milliseconds turn) : turn_{turn} {}
 
     /// A connector whose stores share this connection; `open` opens it their way. It opens at once. Later,
-    /// when another had its turn, an operation opens it anew, and throws NotOpened where that fails.
-    Connector through(Connector open);
+    /// when another had its turn, an operation opens it anew, and throws NotOpened where that fails. After
+    /// `turn`, or the longest wait of all, NotItsTurn; a look-up within its bound.
+    Connector through(Connector open, std::optional<std::chrono::milliseconds> turn = {});
 
   private:
     class Share;

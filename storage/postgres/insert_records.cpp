@@ -187,15 +187,20 @@ constexpr auto insert_sql =
     " $37::text[], $38::text[], $39::bigint[], $40::bigint[])"
     " ON CONFLICT (request_id, number) DO NOTHING";
 
-/// What a later record says of it counts; saying the same again changes nothing. In the order of the hashes,
-/// so that routers that say the same at once wait for one another in that order.
+/// What a later record says of it counts. Saying the same again within a day changes nothing, and locks
+/// nothing: only what is named for long must outlast the records of its beginning. In the order of the
+/// hashes, so that routers that say the same at once wait for one another in that order.
 constexpr auto insert_made_in_order_sql =
-    "INSERT INTO made_by (id_hash, upstream_name, created_at) SELECT DISTINCT ON (id_hash) id_hash, "
-    "upstream_name, created_at FROM unnest($1::bytea[], $2::text[], $3::timestamptz[])"
-    " AS made (id_hash, upstream_name, created_at) ORDER BY id_hash, created_at DESC"
+    "INSERT INTO made_by (id_hash, upstream_name, created_at)"
+    " SELECT id_hash, upstream_name, created_at FROM (SELECT DISTINCT ON (id_hash) id_hash, upstream_name,"
+    " created_at FROM unnest($1::bytea[], $2::text[], $3::timestamptz[])"
+    " AS made (id_hash, upstream_name, created_at) ORDER BY id_hash, created_at DESC) latest"
+    " WHERE NOT EXISTS (SELECT FROM made_by known WHERE known.id_hash = latest.id_hash"
+    " AND (known.created_at > latest.created_at OR known.upstream_name = latest.upstream_name"
+    " AND known.created_at >= latest.created_at - interval '24 hours')) ORDER BY id_hash"
     " ON CONFLICT (id_hash) DO UPDATE SET upstream_name = excluded.upstream_name, created_at = "
     "excluded.created_at WHERE made_by.upstream_name <> excluded.upstream_name AND made_by.created_at <= "
-    "excluded.created_at";
+    "excluded.created_at OR made_by.created_at < excluded.created_at - interval '24 hours'";
 
 /// Whether there was something.
 bool write_made(ColumnArrays& rows, const Record& record)

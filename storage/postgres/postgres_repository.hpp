@@ -35,7 +35,7 @@ class PostgresRepository
 
     void insert(std::span<const Record> records, std::chrono::milliseconds bound = {});
     void abandon() { connection_->abandon(); }
-    std::vector<MadeBy> makers_of(std::span<const IdHash> ids);
+    std::vector<MadeBy> makers_of(std::span<const IdHash> ids, std::chrono::milliseconds bound = {});
     void for_each_record(const RecordFilter& filter, const std::function<bool(const StoredRecord&)>& visit);
     std::optional<StoredRecord> find_record(const std::string& id);
     std::vector<Record> records_after(const std::string& request_id, std::size_t rows, std::size_t bytes);

@@ -113,18 +113,18 @@ PruneStep delete_some(pqxx::transaction_base& transaction, SystemTime before, Pr
     return all;
 }
 
-/// The oldest that are older than `before`; how many.
+/// The oldest that are older than `before`; how many. What another transaction is at stays for a later step:
+/// it has locked its rows in another order.
 std::size_t forget_made(pqxx::transaction_base& transaction, SystemTime before, std::size_t rows)
 {
     const auto erased =
         Parameters{}
             .text(format_timestamp(before))
-            .execute(
-                transaction,
-                fmt::format(
-                    "DELETE FROM made_by WHERE id_hash IN (SELECT id_hash FROM made_by WHERE created_at < "
-                    "$1::timestamptz ORDER BY created_at LIMIT {})",
-                    rows));
+            .execute(transaction,
+                     fmt::format("WITH old AS (SELECT id_hash FROM made_by WHERE created_at < $1::timestamptz"
+                                 " ORDER BY created_at LIMIT {} FOR UPDATE SKIP LOCKED)"
+                                 " DELETE FROM made_by USING old WHERE made_by.id_hash = old.id_hash",
+                                 rows));
     return static_cast<std::size_t>(erased.affected_rows());
 }
 

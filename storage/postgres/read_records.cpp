@@ -92,14 +92,17 @@ std::int64_t PostgresRepository::newest_record_id()
     });
 }
 
-std::vector<MadeBy> PostgresRepository::makers_of(std::span<const IdHash> ids)
+std::vector<MadeBy> PostgresRepository::makers_of(std::span<const IdHash> ids,
+                                                  std::chrono::milliseconds bound)
 {
     BinaryArray wanted{BinaryArray::Element::bytea};
     for (const auto& id : ids)
         wanted.text({reinterpret_cast<const char*>(id.data()), id.size()});
     Parameters parameters;
     parameters.binary(wanted.bytes());
-    return transact([&](pqxx::work& work) {
+    if (bound.count() == 0)
+        bound = options_.operation_timeout;
+    return connection_->transact(bound, [&](pqxx::work& work) {
         std::vector<MadeBy> known;
         for (const auto& row : parameters.execute(work,
                                                   "SELECT encode(id_hash, 'hex'), upstream_name FROM made_by "

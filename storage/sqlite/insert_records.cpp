@@ -22,12 +22,13 @@ constexpr auto insert_attempt_sql =
     " first_byte_time, elapsed_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (request_id, number) DO NOTHING";
 
-/// What a later record says of it counts; saying the same again changes nothing.
+/// What a later record says of it counts. Saying the same again within a day changes nothing: only what is
+/// named for long must outlast the records of its beginning. The last is that time before the record's.
 constexpr auto insert_made_sql =
     "INSERT INTO made_by (id_hash, upstream_name, created_at) VALUES (?, ?, ?)"
     " ON CONFLICT (id_hash) DO UPDATE SET upstream_name = excluded.upstream_name, created_at = "
     "excluded.created_at"
-    " WHERE upstream_name <> excluded.upstream_name AND created_at <= excluded.created_at";
+    " WHERE upstream_name <> excluded.upstream_name AND created_at <= excluded.created_at OR created_at < ?";
 
 std::string_view view(const TimestampText& text)
 {
@@ -80,8 +81,9 @@ void write_attempt(RowWriter& row, const std::string& request_id, const AttemptR
 void write_made(RowWriter& row, const Record& record)
 {
     const auto created_at = timestamp_text(record.created_at);
+    const auto day_before = timestamp_text(record.created_at - std::chrono::days{1});
     for (const auto& id : record.made_ids)
-        row.blob(id).text(record.upstream_name).text(view(created_at)).write();
+        row.blob(id).text(record.upstream_name).text(view(created_at)).text(view(day_before)).write();
 }
 
 }  // namespace

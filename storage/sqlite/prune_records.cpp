@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <thread>
 
 #include "core/timestamps.hpp"
@@ -151,22 +152,40 @@ std::size_t empty(SQLite::Database& database, const std::vector<std::string>& re
     return done;
 }
 
-bool has_made_before(SQLite::Database& database, SystemTime before)
+bool has_made_before(SQLite::Database& database, const std::string& before)
 {
     SQLite::Statement row{database, "SELECT 1 FROM made_by WHERE created_at < ? LIMIT 1"};
-    row.bind(1, format_timestamp(before));
+    row.bind(1, before);
     return row.executeStep();
 }
 
 /// The oldest that are older than `before`; whether there are no more.
-bool forget_made(SQLite::Database& database, SystemTime before, std::size_t rows)
+bool forget_made(SQLite::Database& database, const std::string& before, std::size_t rows)
 {
     SQLite::Statement erase{database,
                             "DELETE FROM made_by WHERE id_hash IN (SELECT id_hash FROM made_by WHERE "
                             "created_at < ? ORDER BY created_at LIMIT ?)"};
-    erase.bind(1, format_timestamp(before));
+    erase.bind(1, before);
     erase.bind(2, static_cast<std::int64_t>(rows));
     return static_cast<std::size_t>(erase.exec()) < rows;
+}
+
+/// Some of what was made for records that are gone, while others are left; none when there is nothing.
+std::optional<PruneStep> forget_made_for_none(SQLite::Database& database, const PruneBounds& bounds)
+{
+    SQLite::Statement oldest{database, "SELECT created_at FROM records ORDER BY request_id LIMIT 1"};
+    if (!oldest.executeStep())
+        return {};
+    const auto before = oldest.getColumn(0).getString();
+    oldest.reset();
+    if (!has_made_before(database, before))
+        return {};
+    WriteTransaction transaction{database};
+    StepMeter meter{database, bounds};
+    forget_made(database, before, std::min(bounds.rows, portion));
+    const PruneStep step{0, false, meter.freed()};
+    transaction.commit();
+    return step;
 }
 
 /// Runs steps to the end; the lock is free for at least as long as it was held.
@@ -194,7 +213,7 @@ PruneStep SqliteRepository::prune_step(SystemTime before, const PruneBounds& bou
     check_file();
     return guarded([&] {
         const auto old = older_records(*database_, before, std::min(bounds.rows, portion));
-        if (old.request_ids.empty() && !has_made_before(*database_, before))
+        if (old.request_ids.empty() && !has_made_before(*database_, format_timestamp(before)))
             return PruneStep{};
         WriteTransaction transaction{*database_};
         StepMeter meter{*database_, bounds};
@@ -208,7 +227,7 @@ PruneStep SqliteRepository::prune_step(SystemTime before, const PruneBounds& bou
             enough = meter.enough();
         }
         step.done = old.complete && done == old.request_ids.size() &&
-                    forget_made(*database_, before, std::min(bounds.rows, portion));
+                    forget_made(*database_, format_timestamp(before), std::min(bounds.rows, portion));
         step.bytes = meter.freed();
         transaction.commit();
         return step;
@@ -244,10 +263,12 @@ PruneStep SqliteRepository::shrink_step(const PruneBounds& bounds)
 {
     const auto now = std::chrono::system_clock::now();
     auto step = prune_bodies_step(now, bounds);
-    if (step.done && step.rows == 0)
-        return prune_step(now, bounds);
-    step.done = false;
-    return step;
+    if (!step.done || step.rows > 0) {
+        step.done = false;
+        return step;
+    }
+    const auto forgotten = guarded([&] { return forget_made_for_none(*database_, bounds); });
+    return forgotten ? *forgotten : prune_step(now, bounds);
 }
 
 std::uint64_t SqliteRepository::prune(SystemTime before, const PruneProgress& progress)

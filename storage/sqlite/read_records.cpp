@@ -1,5 +1,6 @@
 
 #include "core/timestamps.hpp"
+#include "storage/inserting.hpp"
 #include "storage/request_ids.hpp"
 #include "storage/sqlite/record_rows.hpp"
 #include "storage/sqlite/sqlite_repository.hpp"
@@ -74,10 +75,11 @@ std::uint64_t SqliteRepository::record_count()
     });
 }
 
-std::vector<MadeBy> SqliteRepository::makers_of(std::span<const IdHash> ids)
+std::vector<MadeBy> SqliteRepository::makers_of(std::span<const IdHash> ids, std::chrono::milliseconds bound)
 {
     check_file();
     return guarded([&] {
+        wait_for_locks(bound);
         SQLite::Statement row{*database_, "SELECT upstream_name FROM made_by WHERE id_hash = ?"};
         std::vector<MadeBy> known;
         for (const auto& id : ids) {
@@ -103,7 +105,7 @@ std::vector<Record> SqliteRepository::records_after(const std::string& request_i
             auto record = read_record(row).record;
             record.attempts = read_attempts(*database_, record.request_id);
             record.made_ids = read_made_ids(*database_, record);
-            held += record.body.size() + record.response.size();
+            held += bytes_of(std::span{&record, 1});
             found.push_back(std::move(record));
         }
         return found;

@@ -104,6 +104,7 @@ def test_what_was_made_while_the_database_was_away(make_router, tmp_path, upstre
 def test_pruned_with_records(route, upstreams):
     router = route(*upstreams, failover={"cooldown": 0})
     make_at_second(router, upstreams)
+    assert [row["id"].lower() for row in router.sql("SELECT hex(id_hash) AS id FROM made_by")] == [hash_of("file-1")]
     router.ok("record", "prune", "--until", "2100-01-01")
     assert router.sql("SELECT count(*) AS rows FROM made_by")[0]["rows"] == 0
 

@@ -96,6 +96,12 @@ class FakeDatabase
         bell_.ring([&] { prune_rule_ = std::move(rule); });
     }
 
+    /// Called by each look-up, which finds nothing without it.
+    void on_look(std::function<std::vector<MadeBy>(std::span<const IdHash>)> rule)
+    {
+        bell_.ring([&] { look_rule_ = std::move(rule); });
+    }
+
     /// From now on so much comes through to it; what takes longer than its bound fails, at once.
     void is_slow(std::size_t bytes_a_second)
     {
@@ -161,7 +167,11 @@ class FakeDatabase
             database_.insert(records, bound);
         }
         void abandon() override {}
-        std::vector<MadeBy> makers_of(std::span<const IdHash>) override { return {}; }
+        std::vector<MadeBy> makers_of(std::span<const IdHash> ids, std::chrono::milliseconds) override
+        {
+            const auto rule = database_.bell_.look([&] { return database_.look_rule_; });
+            return rule ? rule(ids) : std::vector<MadeBy>{};
+        }
         void make_room(SystemTime, std::optional<Seconds>) override {}
         storage::PruneStep prune_step(SystemTime, const storage::PruneBounds& bounds) override
         {
@@ -235,6 +245,7 @@ class FakeDatabase
     Rule insert_rule_;
     std::size_t bytes_a_second_ = 0;
     std::function<void(const storage::PruneBounds&)> prune_rule_;
+    std::function<std::vector<MadeBy>(std::span<const IdHash>)> look_rule_;
     int connections_ = 0;
     int open_ = 0;
     int most_open_ = 0;

@@ -8,6 +8,7 @@
 #include "storage/maker_lookup.hpp"
 #include "storage/outbox.hpp"
 #include "tests/storage/databases.hpp"
+#include "tests/storage/fake_database.hpp"
 #include "tests/storage/samples.hpp"
 #include "tests/support/catch.hpp"
 
@@ -188,6 +189,103 @@ TEMPLATE_TEST_CASE("what was made goes with the records of its time, in steps", 
               (last().starts_with("old") ? old.size() : 0));
 }
 
+TEMPLATE_TEST_CASE("what is named again a day later outlasts the records of its beginning", "",
+                   SqliteDatabase, PostgresDatabase)
+{
+    TestType database;
+    auto repository = database.open();
+    const auto later = sample_time + std::chrono::hours{25};
+    SECTION("in one batch after another")
+    {
+        repository.insert(std::vector{making(1, "first", {"file-1"})});
+        repository.insert(std::vector{making(2, "first", {"file-1"}, later)});
+    }
+    SECTION("when the earlier one comes late, out of an outbox")
+    {
+        repository.insert(std::vector{making(2, "first", {"file-1"}, later)});
+        repository.insert(std::vector{making(1, "first", {"file-1"})});
+    }
+    CHECK(repository.prune(sample_time + std::chrono::hours{1}) == 1);
+    CHECK(makers(repository, {"file-1"}) == "file-1:first ");
+    repository.prune(later + std::chrono::hours{1});
+    CHECK(makers(repository, {"file-1"}) == "");
+}
+
+TEST_CASE("what is named again within a day is not written again")
+{
+    const auto later = sample_time + std::chrono::hours{23};
+    SECTION("in SQLite")
+    {
+        const SqliteDatabase database;
+        auto repository = database.open();
+        repository.insert(std::vector{making(1, "first", {"file-1"})});
+        database.execute(
+            "CREATE TRIGGER written BEFORE UPDATE ON made_by BEGIN SELECT raise(ABORT, 'written'); END");
+        repository.insert(std::vector{making(2, "first", {"file-1"}, later)});
+        CHECK_THROWS_AS(repository.insert(std::vector{making(3, "second", {"file-1"}, later)}), StorageError);
+    }
+    SECTION("nor locked in PostgreSQL")
+    {
+        const PostgresDatabase database;
+        auto repository = database.open();
+        repository.insert(std::vector{making(1, "first", {"file-1"})});
+        PostgresConnection other{database.url()};
+        other.transact({}, [&](pqxx::work& work) {
+            work.exec("SELECT * FROM made_by FOR UPDATE");
+            repository.insert(std::vector{making(2, "first", {"file-1"}, later)}, 10s);
+            CHECK_THROWS_AS(repository.insert(std::vector{making(3, "second", {"file-1"}, later)}, 200ms),
+                            StorageError);
+        });
+    }
+}
+
+TEST_CASE("pruning passes over what another transaction is writing")
+{
+    const PostgresDatabase database;
+    PostgresOptions options;
+    options.url = database.url();
+    options.operation_timeout = 10s;
+    PostgresRepository repository{options};
+    repository.insert(std::vector{making(1, "first", {"file-1", "file-2"})});
+    const auto later = sample_time + 1h;
+    PostgresConnection other{database.url()};
+    other.transact({}, [&](pqxx::work& work) {
+        work.exec("SELECT * FROM made_by WHERE id_hash = sha256('file-1') FOR UPDATE");
+        CHECK(repository.prune_step(later, rows_a_step(100)).rows == 1);
+        CHECK(makers(repository, {"file-1", "file-2"}) == "file-1:first ");
+    });
+    repository.prune_step(later, rows_a_step(100));
+    CHECK(makers(repository, {"file-1", "file-2"}) == "");
+}
+
+TEST_CASE("SQLite becomes smaller: what was made goes with the oldest records, and not all of them for it")
+{
+    const SqliteDatabase database;
+    auto repository = database.open();
+    constexpr std::uint64_t records = 100;
+    std::vector<Record> all;
+    for (std::uint64_t i = 0; i < records; ++i) {
+        all.push_back(making(i, "first", {}, sample_time + std::chrono::minutes{i}));
+        for (std::size_t j = 0; j < 200; ++j)
+            all.back().made_ids.push_back(hash_id(std::to_string(i) + "-" + std::to_string(j)));
+    }
+    repository.insert(all);
+    const auto goal = repository.size().in_use * 3 / 4;
+    for (int steps = 0; repository.size().in_use > goal; ++steps) {
+        REQUIRE(steps < 2000);
+        repository.shrink_step(rows_a_step(20));
+    }
+    const auto left = repository.records_after("", records, 1u << 30);
+    REQUIRE_FALSE(left.empty());
+    CHECK(left.front().request_id > all.front().request_id);
+    CHECK(left.back().made_ids.size() == 200);
+    CHECK(makers(repository, {"0-0", "99-0"}) == "99-0:first ");
+    while (!repository.shrink_step(rows_a_step(100)).done) {
+    }
+    CHECK(repository.records_after("", records, 1).empty());
+    CHECK(makers(repository, {"99-0"}) == "");
+}
+
 TEST_CASE("a hundred thousand ids are stored, counted and found")
 {
     const SqliteDatabase database;
@@ -271,5 +369,46 @@ TEST_CASE("a look-up connects when it is first wanted, and leaves a database alo
         away = false;
         CHECK(lookup.find(ids, later).empty());
         CHECK(connections == 1);
+    }
+}
+
+TEST_CASE("a look-up whose connection has ended connects anew at once")
+{
+    FakeDatabase database;
+    MakerLookup lookup{database.connector(), std::chrono::hours{1}};
+    const IdHashes ids{hash_id("file-1")};
+    const std::vector<MadeBy> found{{ids.front(), "first"}};
+    const auto find = [&] { return lookup.find(ids, std::chrono::steady_clock::now() + 1h); };
+    int fail = 0;
+    database.on_look([&](auto) {
+        if (fail > 0 && fail-- > 0)
+            throw StorageError{StorageError::Kind::unavailable, "scripted"};
+        return found;
+    });
+    CHECK(find() == found);
+    CHECK(database.connections() == 1);
+    fail = 1;
+    CHECK(find() == found);
+    CHECK(database.connections() == 2);
+    SECTION("and leaves the database alone when that fails, too")
+    {
+        fail = 2;
+        CHECK(find().empty());
+        CHECK(database.connections() == 3);
+        CHECK(find().empty());
+        CHECK(database.connections() == 3);
+    }
+    SECTION("but not when others were at work with it")
+    {
+        database.on_look([&](auto) -> std::vector<MadeBy> { throw NotItsTurn{"scripted"}; });
+        CHECK(find().empty());
+        database.on_look([&](auto) { return found; });
+        CHECK(find() == found);
+        CHECK(database.connections() == 2);
+    }
+    SECTION("nor when nobody waits any more")
+    {
+        CHECK(lookup.find(ids, std::chrono::steady_clock::now()).empty());
+        CHECK(find() == found);
     }
 }

@@ -63,6 +63,16 @@ TEST_CASE("what is too much for one transaction is tried in smaller ones")
     CHECK(kept.rejected == 0);
 }
 
+TEST_CASE("what was made counts for the size of a transaction")
+{
+    auto records = samples(0, 3);
+    const auto without = bytes_of(records);
+    for (auto& record : records)
+        record.made_ids.resize(200);
+    CHECK(bytes_of(records) >= without + 3 * 200 * sizeof(IdHash));
+    CHECK(batch_of(records, 3, 200 * sizeof(IdHash)).size() == 1);
+}
+
 TEST_CASE("a transaction's size follows how long it took")
 {
     TransactionSize size{TransactionSize::Limits{}};

@@ -81,6 +81,53 @@ TEST_CASE("whose turn does not come goes away again")
     CHECK(database.connections() == 1);
 }
 
+TEST_CASE("a look-up takes the connection as another left it")
+{
+    FakeDatabase database;
+    database.on_look([](auto ids) { return std::vector<MadeBy>{{ids.front(), "first"}}; });
+    const IdHashes ids{hash_id("file-1")};
+    const auto shared = std::make_shared<SharedConnection>(10s);
+    const auto looking = shared->through(database.connector())();
+    const auto pruner = shared->through(database.connector())();
+    CHECK(database.connections() == 2);
+    for (int i = 0; i < 3; ++i) {
+        CHECK(looking->makers_of(ids, 10s).size() == 1);
+        pruner->size();
+    }
+    CHECK(database.connections() == 2);
+    SECTION("and whoever opened it opens it anew when it failed")
+    {
+        database.on_look([](auto) -> std::vector<MadeBy> {
+            throw StorageError{StorageError::Kind::unavailable, "scripted"};
+        });
+        CHECK_THROWS_WITH(looking->makers_of(ids), "scripted");
+        pruner->size();
+        CHECK(database.connections() == 3);
+    }
+}
+
+TEST_CASE("a look-up waits for its turn no longer than it may take")
+{
+    FakeDatabase database;
+    Bell bell;
+    bool begun = false;
+    bool ends = false;
+    database.on_insert([&](auto) {
+        bell.ring([&] { begun = true; });
+        REQUIRE(bell.until([&] { return ends; }));
+    });
+    const auto shared = std::make_shared<SharedConnection>(1h);
+    const auto looking = shared->through(database.connector())();
+    const auto slow = shared->through(database.connector())();
+    auto inserting = std::async(std::launch::async, [&] { insert(*slow, 1); });
+    REQUIRE(bell.until([&] { return begun; }));
+    CHECK_THROWS_AS(looking->makers_of(IdHashes{hash_id("file-1")}, 4ms), NotItsTurn);
+    CHECK_THROWS_AS(shared->through(database.connector(), 1ms)(), NotItsTurn);
+    bell.ring([&] { ends = true; });
+    inserting.get();
+    CHECK(database.ids() == ids_of(1, 1));
+}
+
 TEST_CASE("records that wait while the pruner has the connection are not suspect")
 {
     FakeDatabase database;

@@ -208,7 +208,8 @@ std::string escape_for_log(std::string_view text, std::size_t limit)
 
 bool same_letters(std::string_view a, std::string_view b)
 {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+    return a == b ||  // as most are written
+           std::equal(a.begin(), a.end(), b.begin(), b.end(),
                       [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 

@@ -135,7 +135,7 @@ void write_key(std::string& out, KeyPlace place, const Upstream& upstream)
         name = "Authorization";
     if (decides_on(upstream, name))
         return;
-    out.append(name).append(equal_ignoring_case(name, "authorization") ? ": Bearer " : ": ");
+    out.append(name).append(equal_ignoring_case(name, "Authorization") ? ": Bearer " : ": ");
     out.append(upstream.key).append("\r\n");
 }
 

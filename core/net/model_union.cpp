@@ -158,6 +158,8 @@ awaitable<ModelUnion::Answer> ModelUnion::ask()
     if (may_be_kept() && kept.asking && !known()) {
         auto waiting = wait_for_other();
         co_await std::move(waiting);
+        if (client_.has_left())
+            co_return answer;
     }
     if (may_be_kept() && known()) {
         answer.list = kept.json;

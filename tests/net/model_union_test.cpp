@@ -89,6 +89,41 @@ TEST_CASE("a list is kept until something about the upstreams changes")
     CHECK(stage.first().requests().size() == 2);
 }
 
+TEST_CASE("clients that ask at once wait for one list")
+{
+    const Script slow{step::read_request(), step::hold("slow"), step::send(list_reply({"a"})), step::again()};
+    Stage stage{{slow}};
+    const auto first = stage.connect();
+    first->send(asks);
+    stage.run_until([&] { return stage.first().requests().size() == 1; });
+    const auto second = stage.connect();
+    second->send(asks);
+    stage.settle();
+    stage.first().release("slow");
+    stage.run_until([&] { return first->replies().size() == 1 && second->replies().size() == 1; });
+    CHECK(listed_in(first->replies()[0]) == "a");
+    CHECK(listed_in(second->replies()[0]) == "a");
+    CHECK(stage.first().requests().size() == 1);
+}
+
+TEST_CASE("who waits for the list that another asks for asks itself when that one leaves")
+{
+    const Script slow{step::read_request(), step::hold("slow"), step::send(list_reply({"a"})), step::again()};
+    Stage stage{{slow}};
+    const auto first = stage.connect();
+    first->send(asks);
+    stage.run_until([&] { return stage.first().requests().size() == 1; });
+    const auto second = stage.connect();
+    second->send(asks);
+    stage.settle();
+    first->close();
+    stage.run_until([&] { return stage.first().requests().size() == 2; });
+    stage.first().release("slow");
+    stage.run_until([&] { return second->replies().size() == 1; });
+    CHECK(listed_in(second->replies()[0]) == "a");
+    CHECK(stage.first().requests().size() == 2);
+}
+
 TEST_CASE("what a client asks for with a query or a key of its own is nobody else's list")
 {
     Stage stage{{lists_models({"a"})}};
